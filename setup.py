@@ -1,0 +1,41 @@
+"""Builds the compiled core; everything else about the package stands in pyproject.toml."""
+
+import os
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+
+FLAGS = ["-O2", "-fno-semantic-interposition", "-Wall", "-Wextra", "-Wno-unused-parameter",
+         "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Wno-sign-compare"]
+if os.environ.get("HEADGATE_WERROR"):
+    FLAGS.append("-Werror")
+
+SOURCES = sorted(Path("src").glob("headgate/**/*.pyx"))
+
+extensions = [
+    Extension(
+        ".".join(source.with_suffix("").parts[1:]),
+        [str(source)],
+        include_dirs=["src/headgate/core"],
+        depends=[str(header) for header in sorted(Path("src/headgate/core").glob("*.h"))],
+        extra_compile_args=FLAGS,
+    )
+    for source in SOURCES
+]
+
+setup(
+    ext_modules=cythonize(
+        extensions,
+        nthreads=os.cpu_count() or 1,
+        annotate=bool(os.environ.get("HEADGATE_ANNOTATE")),
+        compiler_directives={
+            "language_level": 3,
+            "boundscheck": False,
+            "wraparound": False,
+            "cdivision": True,
+            "initializedcheck": False,
+            "freethreading_compatible": False,
+        },
+    )
+)

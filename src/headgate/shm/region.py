@@ -1,0 +1,60 @@
+"""One memory region for all roles, created by the supervisor as a sparse memfd.
+
+    header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1
+
+Each slot is BLOCKS blocks of 1 KiB, written by one worker only; pages that nobody wrote cost
+nothing. What the words of a block mean stands in core/cells.pxd. Counters stay monotone over
+replacements of a worker; gauges are cleared when a worker starts in the slot.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+
+FORMAT = 1
+MAGIC = b"HGSHM\0\0\0"
+HEADER_BYTES = 4096
+BLOCK_BYTES = 1024
+BLOCKS = 65_536
+SLOTS = 64
+SLOT_BYTES = BLOCKS * BLOCK_BYTES
+REGION_BYTES = HEADER_BYTES + SLOTS * SLOT_BYTES
+
+
+class RegionError(ValueError):
+    """The descriptor is not a region of a format that this version reads."""
+
+
+def create() -> int:
+    """A new region; returns its descriptor."""
+    fd = os.memfd_create("headgate-shm") if hasattr(os, "memfd_create") else _anonymous()
+    os.ftruncate(fd, REGION_BYTES)
+    os.pwrite(fd, MAGIC + struct.pack("<IIII", FORMAT, SLOTS, BLOCKS, BLOCK_BYTES), 0)
+    return fd
+
+
+def _anonymous() -> int:
+    import tempfile
+
+    fd, path = tempfile.mkstemp(prefix="headgate-shm-")
+    os.unlink(path)
+    return fd
+
+
+class Region:
+    """The region mapped into this process. Raises RegionError when it is not one."""
+
+    def __init__(self, fd: int) -> None:
+        head = os.pread(fd, 24, 0)
+        if head[:8] != MAGIC or struct.unpack("<IIII", head[8:])[0] != FORMAT:
+            raise RegionError(f"descriptor {fd} holds no shared memory of format {FORMAT}")
+        self._map = mmap.mmap(fd, REGION_BYTES)
+
+    def slot(self, number: int) -> memoryview:
+        """The memory of one slot, writable. Units: bytes; SLOT_BYTES long."""
+        if not 0 <= number < SLOTS:
+            raise IndexError(f"slot {number} of {SLOTS}")
+        start = HEADER_BYTES + number * SLOT_BYTES
+        return memoryview(self._map)[start : start + SLOT_BYTES]

@@ -1,0 +1,239 @@
+"""The snapshot: one compiled, immutable configuration with a version.
+
+Everything is resolved: defaults filled in, inheritance (global, listener, route, service) done,
+references checked, names of environment variables replaced. A worker that cannot build a valid
+snapshot has found a bug. Durations are seconds, sizes are bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FORMAT = 1
+
+
+class SnapshotError(ValueError):
+    """The bytes are not a snapshot of a format that this version reads."""
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    pass
+
+
+class Address(_Data):
+    """Where a socket is bound or connected: TCP host and port, or a unix path."""
+
+    host: str = ""              # numeric for listeners; a name or number for endpoints
+    port: int = 0
+    unix: str = ""              # path; "@name" is an abstract socket
+    fd: int = -1                # an inherited descriptor (listeners only)
+
+
+class SocketOptions(_Data):
+    backlog: int = 1024
+    keepalive: bool = True
+    keepalive_idle: float = 60.0
+    nodelay: bool = True
+    v6only: bool = True
+    mode: int = 0o666           # of a unix socket
+
+
+class ListenerLimits(_Data):
+    """Limits that hold before a route is known. See base/limits.py for each reason."""
+
+    head_timeout: float = 10.0
+    head_bytes: int = 32 * 1024
+    head_fields: int = 100
+    keep_alive_timeout: float = 75.0
+    connections: int = 0                # per worker; 0: from the number of open files
+    connections_per_client: int = 0     # per worker and client address; 0: no limit
+
+
+class Listener(_Data):
+    name: str
+    address: Address
+    socket: SocketOptions = SocketOptions()
+    limits: ListenerLimits = ListenerLimits()
+    health_path: str = ""               # workers answer "<this>/healthz" and "<this>/readyz"; "" is off
+    metric: int = 0
+
+
+class FieldMatch(_Data):
+    """A condition on a header field or a query parameter."""
+
+    name: str                           # headers: lower case
+    kind: Literal["exact", "regex", "present", "absent"]
+    value: str = ""
+
+
+class PathMatch(_Data):
+    kind: Literal["any", "exact", "prefix", "regex"] = "any"
+    value: str = ""                     # prefix: without the final "/*"; "" is "/*"
+
+
+class Match(_Data):
+    hosts: tuple[str, ...] = ()         # lower case; "*.example.com" for a wildcard; () is any host
+    path: tuple[PathMatch, ...] = ()    # any of them; () is any path
+    methods: tuple[str, ...] = ()
+    headers: tuple[FieldMatch, ...] = ()
+    query: tuple[FieldMatch, ...] = ()
+    client: tuple[str, ...] = ()        # CIDR ranges
+
+
+class ServiceShare(_Data):
+    service: str
+    weight: int = 1
+
+
+class Redirect(_Data):
+    """Parts that are "" are kept from the request. Templates: {scheme} {host} {port} {path} {query}
+    {name} for a named group of the path's regular expression."""
+
+    scheme: str = ""
+    host: str = ""
+    port: int = 0
+    path: str = ""
+    query: str | None = None            # None keeps it
+    status: int = 308
+
+
+class Respond(_Data):
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = ()
+    body: str = ""
+
+
+class RouteLimits(_Data):
+    request_timeout: float = 0.0        # whole exchange; 0: none
+    body_idle_timeout: float = 60.0     # no progress of the request body
+    response_idle_timeout: float = 60.0 # no progress of the response, from upstream or to downstream
+    first_byte_timeout: float = 60.0
+    tunnel_idle_timeout: float = 3600.0
+    minimum_rate: float = 240.0         # bytes a second on request bodies and on reading responses; 0: off
+    minimum_rate_grace: float = 10.0
+    body_bytes: int = 0                 # maximum request body; 0: none
+    buffer_bytes: int = 64 * 1024       # memory per exchange and direction
+    buffer_request: int = 0             # read up to so many bytes of the request before connecting; 0: stream
+    buffer_response: int = 0            # read up to so many bytes ahead of the client; 0: buffer_bytes
+
+
+class Middleware(_Data):
+    name: str
+    type: str
+    options: dict[str, object] = {}
+
+
+class Route(_Data):
+    name: str
+    listeners: tuple[str, ...] = ()     # () is all HTTP listeners
+    match: Match = Match()
+    priority: int = 0
+    middlewares: tuple[Middleware, ...] = ()
+    services: tuple[ServiceShare, ...] = ()
+    redirect: Redirect | None = None
+    respond: Respond | None = None
+    limits: RouteLimits = RouteLimits()
+    retry_attempts: int = 1             # further attempts are policy of a later version
+    where: str = ""                     # "file:line" for explanations
+    metric: int = 0
+
+
+class Pool(_Data):
+    connections: int = 0                # open connections per endpoint and worker; 0: no limit
+    idle_connections: int = 1024        # kept idle per endpoint and worker
+    idle_timeout: float = 4.0
+    age: float = 0.0                    # close after so long; 0: never
+    waiting: int = 1024                 # exchanges waiting for a connection
+    wait_timeout: float = 3.0
+    connect_timeout: float = 3.0
+
+
+class Endpoint(_Data):
+    name: str                           # identity: as written, e.g. "127.0.0.1:9001"
+    addresses: tuple[Address, ...]      # resolved; a name with several addresses is several endpoints
+    weight: int = 1
+    metric: int = 0
+
+
+class Service(_Data):
+    name: str
+    balance: Literal["round_robin", "least_requests", "random"] = "round_robin"
+    endpoints: tuple[Endpoint, ...] = ()
+    pool: Pool = Pool()
+    host: str = ""                      # Host sent upstream; "" keeps the client's
+    nodelay: bool = True
+    keepalive: bool = True
+    metric: int = 0
+
+
+class Forwarding(_Data):
+    """Which forwarding fields are written. From strangers they are dropped, not appended to."""
+
+    x_forwarded: bool = True
+    x_real_ip: bool = True
+    forwarded: bool = False             # RFC 7239
+    via: str = "headgate"               # pseudonym; "" writes no Via
+    request_id: bool = True
+
+
+class AccessLog(_Data):
+    format: str = "json"                # json, combined or template
+    template: str = ""
+    path: str = "stdout"                # stdout, stderr, a file, or syslog:...
+    queue_bytes: int = 4 * 1024 * 1024  # waiting for the sink; more is dropped and counted
+
+
+class Process(_Data):
+    workers: int = 1                    # resolved
+    drain_timeout: float = 30.0
+    pre_stop_delay: float = 0.0
+    user: str = ""
+    group: str = ""
+    cancel_on_half_close: bool = True
+    admin: tuple[Address, ...] = ()
+    log_level: str = "info"
+
+
+class Metrics(_Data):
+    """Block numbers by identity, e.g. "route:api"; retired ones are never given out again."""
+
+    blocks: dict[str, int] = {}
+    next: int = 1                       # block 0 is the worker's own
+
+
+class Snapshot(_Data):
+    format: int = FORMAT
+    version: int = 0
+    process: Process = Process()
+    trusted_proxies: tuple[str, ...] = ()
+    forwarding: Forwarding = Forwarding()
+    access_log: AccessLog | None = None
+    encoded_slash: Literal["keep", "reject", "decode"] = "keep"
+    encoded_backslash: Literal["reject", "keep"] = "reject"
+    encoded_nul: Literal["reject", "keep"] = "reject"
+    listeners: tuple[Listener, ...] = ()
+    routes: tuple[Route, ...] = ()
+    services: tuple[Service, ...] = ()
+    metrics: Metrics = Metrics()
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Snapshot)
+
+
+def encode(snapshot: Snapshot) -> bytes:
+    """The snapshot as bytes for another role."""
+    return _encoder.encode(snapshot)
+
+
+def decode(data: bytes | memoryview) -> Snapshot:
+    """The snapshot in `data`. Raises SnapshotError when it is none or of another format."""
+    try:
+        snapshot = _decoder.decode(data)
+    except msgspec.DecodeError as error:
+        raise SnapshotError(f"not a snapshot: {error}") from None
+    if snapshot.format != FORMAT:
+        raise SnapshotError(f"snapshot has format {snapshot.format}, this version reads {FORMAT}")
+    return snapshot
