@@ -11,26 +11,19 @@ cpdef enum EventKind:
     RESET = 7
     CLOSING = 8
     VIOLATION = 9
-    END = 10
 
 
 cdef class Event:
     cdef readonly int kind
     cdef readonly int64_t stream
+    cdef readonly bint last         # nothing of this message follows
 
 
 cdef class Data(Event):
-    # Borrowed: valid until the next call into the codec; `owner` keeps Python-fed bytes alive.
+    # Borrowed: valid until the next call into the codec.
     cdef const char* data
     cdef Py_ssize_t size
-    cdef object owner
-
-    @staticmethod
-    cdef Data of(int64_t stream, const char* data, Py_ssize_t size)
-
-
-cdef class End(Event):
-    pass
+    cdef object owner               # keeps bytes alive that Python fed
 
 
 cdef class Tunnel(Event):
@@ -52,3 +45,7 @@ cdef class Closing(Event):
 cdef class Violation(Event):
     cdef readonly int status
     cdef readonly str reason
+
+
+cdef Data new_data(int64_t stream, const char* data, Py_ssize_t size, bint last)
+cdef Violation new_violation(int64_t stream, int status, str reason)

@@ -1,7 +1,4 @@
-from libc.stddef cimport size_t
-
-
-# One piece of output: bytes inside the buffer (data == NULL, `start` counts) or borrowed bytes.
+# One piece of output: bytes inside the buffer (data == NULL, from `start`) or borrowed bytes.
 cdef struct Piece:
     const char* data
     size_t start
@@ -10,17 +7,19 @@ cdef struct Piece:
 
 cdef class Output:
     cdef char* buffer
-    cdef size_t size
+    cdef size_t size            # bytes written into the buffer
     cdef size_t capacity
+    cdef size_t tail            # where the piece begins that is not closed yet
     cdef Piece* pieces
     cdef int piece_count
     cdef int piece_capacity
-    cdef readonly size_t total
+    cdef readonly size_t total  # bytes of all pieces
 
     cdef char* reserve(self, size_t size) except NULL
     cdef void commit(self, size_t size) noexcept
     cdef int append(self, const char* data, size_t size) except -1
     cdef int borrow(self, const char* data, size_t size) except -1
+    cdef int close_piece(self) except -1
     cdef void clear(self) noexcept
-    cpdef bytes take(self)
     cdef bytes rest(self, size_t skip)
+    cpdef bytes take(self)
