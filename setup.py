@@ -4,12 +4,14 @@ import os
 from pathlib import Path
 
 from Cython.Build import cythonize
+from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 FLAGS = ["-O2", "-fno-semantic-interposition", "-Wall", "-Wextra", "-Wno-unused-parameter",
          "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Wno-sign-compare"]
 if os.environ.get("HEADGATE_WERROR"):
     FLAGS.append("-Werror")
+    Options.warning_errors = True
 
 SOURCES = sorted(Path("src").glob("headgate/**/*.pyx"))
 
