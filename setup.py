@@ -7,10 +7,11 @@ from Cython.Build import cythonize
 from Cython.Compiler import Options
 from setuptools import Extension, setup
 
-FLAGS = ["-O2", "-fno-semantic-interposition", "-Wall", "-Wextra", "-Wno-unused-parameter",
-         "-Wno-missing-field-initializers", "-Wno-cast-function-type", "-Wno-sign-compare"]
+OPTIMISE = ["-O2", "-fno-semantic-interposition"]
+WARN = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers",
+        "-Wno-cast-function-type", "-Wno-sign-compare"]
 if os.environ.get("HEADGATE_WERROR"):
-    FLAGS.append("-Werror")
+    WARN.append("-Werror")
     Options.warning_errors = True
 
 SOURCES = sorted(Path("src").glob("headgate/**/*.pyx"))
@@ -21,7 +22,8 @@ extensions = [
         [str(source)],
         include_dirs=["src/headgate/core"],
         depends=[str(header) for header in sorted(Path("src/headgate/core").glob("*.h"))],
-        extra_compile_args=FLAGS,
+        extra_compile_args=[*OPTIMISE, *WARN],
+        define_macros=[("HEADGATE_FLAGS", f'"{" ".join(OPTIMISE)}"')] if source.stem == "build" else [],
     )
     for source in SOURCES
 ]
