@@ -1,3 +1,4 @@
+cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 
@@ -41,36 +42,54 @@ cpdef enum WorkerWord:
     WORKER_ERRORS = 13          # errors of ours, each logged
 
 
-cdef class Block:
-    cdef uint64_t* words
-    cdef object memory
-
-    cdef inline void add(self, int word, uint64_t count) noexcept:
-        self.words[word] += count
-
-    cdef inline void finish(self, int status, uint64_t microseconds, uint64_t bytes_in,
-                            uint64_t bytes_out) noexcept:
-        cdef int octave, bucket
-        cdef int status_class = status // 100
-        if 1 <= status_class <= 5:
-            self.words[status_class - 1] += 1
-        else:
-            self.words[ABORTED] += 1
-        self.words[BYTES_IN] += bytes_in
-        self.words[BYTES_OUT] += bytes_out
-        self.words[DURATION_SUM] += microseconds
-        self.words[HISTOGRAM + bucket_of(microseconds)] += 1
-
-
-cdef inline int bucket_of(uint64_t value) noexcept:
-    """Log-linear: four buckets per power of two from 16 us up; 112 in all."""
-    cdef int octave, bucket
-    if value < 16:
-        return 0
-    octave = 63 - __builtin_clzll(value)
-    bucket = (octave - 4) * 4 + <int>((value >> (octave - 2)) & 3)
-    return bucket if bucket < 112 else 111
+cdef enum:
+    BUCKETS = 112
 
 
 cdef extern from *:
     int __builtin_clzll(unsigned long long) noexcept nogil
+
+
+cdef inline int bucket_of(uint64_t microseconds) noexcept nogil:
+    """Log-linear: four buckets per power of two from 16 us up; 112 in all."""
+    cdef uint64_t value = microseconds if microseconds > 16 else 16
+    cdef int octave = 63 - __builtin_clzll(value)
+    cdef int bucket = (octave - 4) * 4 + <int>((value >> (octave - 2)) & 3)
+    return bucket if bucket < BUCKETS else BUCKETS - 1
+
+
+@cython.final
+cdef class Block:
+    cdef uint64_t* words        # BLOCK_WORDS of them
+    cdef object memory          # keeps the mapping alive
+    cdef readonly int number
+
+    cdef inline uint64_t get(self, int word) noexcept:
+        return self.words[word]
+
+    cdef inline void put(self, int word, uint64_t value) noexcept:
+        self.words[word] = value
+
+    cdef inline void add(self, int word, uint64_t count) noexcept:
+        self.words[word] += count
+
+    cdef inline void subtract(self, int word, uint64_t count) noexcept:
+        self.words[word] -= count
+
+    cdef inline void finish(self, int status, uint64_t microseconds, uint64_t bytes_in,
+                            uint64_t bytes_out) noexcept:
+        """Count one exchange or attempt that ended; a status outside 100 to 599 is an aborted one."""
+        cdef unsigned int status_class = <unsigned int>(status - 100) // 100
+        self.add(status_class if status_class < ABORTED else ABORTED, 1)
+        self.add(BYTES_IN, bytes_in)
+        self.add(BYTES_OUT, bytes_out)
+        self.add(DURATION_SUM, microseconds)
+        self.add(HISTOGRAM + bucket_of(microseconds), 1)
+
+
+@cython.final
+cdef class Sums:
+    cdef uint64_t** starts      # of each slot
+    cdef int slots
+    cdef Py_ssize_t blocks      # in each slot
+    cdef object memories        # keeps the mappings alive

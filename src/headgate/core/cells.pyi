@@ -1,0 +1,60 @@
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import Final, final
+
+class Word(IntEnum):
+    RESPONSES_1XX = 0
+    RESPONSES_2XX = 1
+    RESPONSES_3XX = 2
+    RESPONSES_4XX = 3
+    RESPONSES_5XX = 4
+    ABORTED = 5
+    BYTES_IN = 6
+    BYTES_OUT = 7
+    DURATION_SUM = 8
+    CONNECTIONS = 9
+    RETRIES = 10
+    FAILURES = 11
+    TIMEOUTS = 12
+    REJECTED = 13
+    IN_FLIGHT = 14
+    OPEN = 15
+    HISTOGRAM = 16
+    BLOCK_WORDS = 128
+
+class WorkerWord(IntEnum):
+    WORKER_PID = 0
+    WORKER_STARTED = 1
+    WORKER_VERSION = 2
+    WORKER_CONNECTIONS = 3
+    WORKER_TUNNELS = 4
+    WORKER_VIOLATIONS = 5
+    WORKER_RECORDS = 6
+    WORKER_RECORDS_DROPPED = 7
+    WORKER_ACCEPT_PAUSES = 8
+    WORKER_CLIENT_LIMIT = 9
+    WORKER_LAG_SUM = 10
+    WORKER_LAG_COUNT = 11
+    WORKER_SWEEPS = 12
+    WORKER_ERRORS = 13
+
+@final
+class Block:
+    number: Final[int]
+    def __init__(self, memory: memoryview, number: int) -> None: ...
+    def values(self) -> list[int]: ...
+    def read(self, word: int) -> int: ...
+    def write(self, word: int, value: int) -> None: ...
+    def increase(self, word: int, count: int = 1) -> None: ...
+    def record(self, status: int, microseconds: int, bytes_in: int = 0, bytes_out: int = 0) -> None: ...
+    def clear_gauges(self) -> None: ...
+
+@final
+class Sums:
+    def __init__(self, memories: Sequence[memoryview]) -> None: ...
+    def of(self, number: int) -> list[int]: ...
+
+def sum_blocks(memories: Sequence[memoryview], number: int) -> list[int]: ...
+def bucket(microseconds: int) -> int: ...
+def bucket_bounds() -> list[float]: ...
+def quantile(counts: Sequence[int], fraction: float) -> float: ...
