@@ -25,6 +25,7 @@ cdef class LeastRequests(Balancer):
 
 cdef class Random(Balancer):
     cdef uint64_t state
+    cdef double draw(self) noexcept
 
 
 # "round_robin", "least_requests" or "random"; raises ValueError for another name.
