@@ -119,10 +119,11 @@ Answer = Callable[[Message, Connection], object]
 class RecordingBackend:
     """A backend that records every byte of every connection and answers each request as told.
 
-    `answer` is bytes for every request, or a function that gets the request and its connection and
-    does what it likes there: send in parts, wait, half_close, close, reset. One thread a
-    connection; a request is answered when it was read completely and strictly. What is not a
-    strict request is recorded, noted in `Connection.malformed` and the connection closed.
+    `answer` is bytes for every request (HEAD gets the head of them), or a function that gets the
+    request and its connection and does what it likes there: send in parts, wait, half_close, close,
+    reset. One thread a connection; a request is answered when it was read completely and strictly.
+    What is not a strict request is recorded, noted in `Connection.malformed`, and the connection
+    closed.
     """
 
     def __init__(self, answer: bytes | Answer = OK, patience: float = 3600.0) -> None:
@@ -195,7 +196,8 @@ class RecordingBackend:
                 with self.lock:
                     self.requests.append(request)
                 if isinstance(self.answer, bytes):
-                    connection.send(self.answer)
+                    head, end, body = self.answer.partition(b"\r\n\r\n")
+                    connection.send(head + end + (b"" if request.method == "HEAD" else body))
                 else:
                     self.answer(request, connection)
         except MalformedError as error:

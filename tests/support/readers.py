@@ -54,6 +54,9 @@ def read_h11(data: bytes) -> Reading:
     return reading
 
 
+_KNOWN_METHODS = (b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"OPTIONS", b"PATCH", b"TRACE", b"CONNECT")
+
+
 class _Ends:
     """The callbacks of llhttp for one request."""
 
@@ -69,7 +72,7 @@ class _Ends:
 
 
 def read_llhttp(data: bytes) -> Reading:
-    """As Node.js and uvicorn read."""
+    """As Node.js and uvicorn read. Methods unknown to llhttp are read as POST."""
     reading = Reading()
     at = 0
     while at < len(data):
@@ -84,6 +87,10 @@ def read_llhttp(data: bytes) -> Reading:
 def _read_one_llhttp(data: bytes, at: int, reading: Reading) -> int | None:
     callbacks = _Ends()
     parser: Any = httptools.HttpRequestParser(callbacks)
+    method = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+(?= )").match(data, at)
+    if method and method[0] not in _KNOWN_METHODS:
+        parser.feed_data(b"POST")
+        at = method.end()
     for position in range(at, len(data)):
         try:
             parser.feed_data(data[position : position + 1])
