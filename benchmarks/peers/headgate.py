@@ -1,0 +1,37 @@
+"""Headgate itself, as `headgate run -c FILE` runs it: supervisor, controller and workers on one core."""
+
+from __future__ import annotations
+
+import yaml
+
+from benchmarks import routes
+from benchmarks.peers.peer import Peer
+
+
+class Headgate(Peer):
+    name = "headgate"
+    title = "Headgate"
+    program = "headgate"
+    install = "pip install --editable ."
+
+    @classmethod
+    def version_arguments(cls) -> list[str]:
+        return ["version"]
+
+    def configure(self) -> list[str]:
+        path = self.setting.folder / "headgate.yaml"
+        path.write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
+        return [self.path(), "run", "-c", str(path)]
+
+    def _configuration(self) -> dict[str, object]:
+        setting = self.setting
+        log = {"format": "json", "path": str(setting.folder / "access.log")}
+        catch_all = {"name": "all", "match": {"path": "/*"}, "service": "backend"}
+        return {
+            "process": {"workers": setting.workers},
+            "admin": {"bind": f"127.0.0.1:{setting.admin_port}"},
+            "access_log": log if setting.access_log else "off",
+            "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}"}},
+            "routes": routes.configuration(setting.routes) if setting.routes else [catch_all],
+            "services": {"backend": {"endpoints": [f"127.0.0.1:{setting.backend_port}"]}},
+        }

@@ -1,0 +1,111 @@
+"""Mixed routes, 5 or 5,000 of them, and random requests that hit and miss them.
+
+A third of the routes stands on one host, the others on hosts with eight routes each, every tenth of
+those a wildcard. Half of the routes match a prefix, a fifth an exact path, a tenth a regular
+expression; the rest add a header or a method to the path of a prefix route, so that a request must
+pass them by. Traffic has the same mix whatever the number of routes, and one request in ten misses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from random import Random
+
+from benchmarks.load import Request
+
+MISSES = 0.1
+SHARED_HOST = "h0000.example.com"
+ROUTES_A_HOST = 8
+KINDS = {"prefix": 0.5, "exact": 0.2, "regex": 0.1, "header": 0.1, "method": 0.1}
+
+
+@dataclass(frozen=True, slots=True)
+class MixedRoute:
+    """One route, with what a request must look like to hit it."""
+
+    kind: str
+    name: str
+    host: str
+    base: str
+    """The first segment of the path."""
+
+    @property
+    def match(self) -> dict[str, object]:
+        """The route's match, as the configuration file has it."""
+        paths = {"exact": f"/{self.base}/item", "regex": f"~ ^/{self.base}/[a-z]+/(?P<id>[0-9]+)$"}
+        match: dict[str, object] = {"host": self.host, "path": paths.get(self.kind, f"/{self.base}/things/*")}
+        if self.kind == "header":
+            match["headers"] = {"x-canary": self.name}
+        if self.kind == "method":
+            match["method"] = ["PUT", "DELETE"]
+        return match
+
+    def request(self, random: Random) -> Request:
+        """A random request that this route takes."""
+        number = random.randrange(1000, 10_000)
+        paths = {"exact": f"/{self.base}/item", "regex": f"/{self.base}/orders/{number}"}
+        return Request(
+            method="DELETE" if self.kind == "method" else "GET",
+            path=paths.get(self.kind, f"/{self.base}/things/{number}"),
+            host=self.host.replace("*", "www"),
+            headers={"X-Canary": self.name} if self.kind == "header" else {},
+        )
+
+
+@dataclass(slots=True)
+class Mix:
+    """So many mixed routes; the same ones whenever it is made."""
+
+    count: int
+    routes: list[MixedRoute] = field(init=False)
+
+    def __post_init__(self) -> None:
+        counts = {kind: max(1, round(self.count * share)) for kind, share in KINDS.items()}
+        hosts = max(1, self.count * 2 // 3 // ROUTES_A_HOST)
+        prefixes = [self._route("prefix", i, hosts) for i in range(counts["prefix"])]
+        own_path = [self._route(kind, i, hosts) for kind in ("exact", "regex") for i in range(counts[kind])]
+        narrowed = [
+            MixedRoute(
+                kind,
+                f"{kind}-{i:04}",
+                prefixes[i * 3 % len(prefixes)].host,
+                prefixes[i * 3 % len(prefixes)].base,
+            )
+            for kind in ("header", "method")
+            for i in range(counts[kind])
+        ]
+        self.routes = prefixes + own_path + narrowed
+
+    @staticmethod
+    def _route(kind: str, index: int, hosts: int) -> MixedRoute:
+        number = 1 + index * 7 % hosts
+        name = f"h{number:04}.example.com"
+        host = SHARED_HOST if index % 3 == 0 else f"*.{name}" if number % 10 == 0 else name
+        return MixedRoute(kind, f"{kind}-{index:04}", host, f"{kind[0]}{index:04}")
+
+    def requests(self, count: int) -> list[Request]:
+        """Random requests; those that miss have a path or a host that no route has."""
+        random = Random(self.count)
+        kinds = list(KINDS)
+        by_kind = {kind: [route for route in self.routes if route.kind == kind] for kind in kinds}
+        found = []
+        for _ in range(count):
+            route = random.choice(by_kind[random.choices(kinds, list(KINDS.values()))[0]])
+            request = route.request(random)
+            if random.random() < MISSES:
+                request = random.choice((Mix._other_path, Mix._other_host))(request)
+            found.append(request)
+        return found
+
+    @staticmethod
+    def _other_path(request: Request) -> Request:
+        return Request(request.method, "/y" + request.path[2:], request.host, request.headers)
+
+    @staticmethod
+    def _other_host(request: Request) -> Request:
+        return Request(request.method, request.path, request.host.replace(".com", ".org"), request.headers)
+
+
+def configuration(count: int) -> list[dict[str, object]]:
+    """The `routes` of a configuration file with so many routes to the service `backend`."""
+    return [{"name": route.name, "match": route.match, "service": "backend"} for route in Mix(count).routes]

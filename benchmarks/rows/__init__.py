@@ -1,0 +1,88 @@
+"""The rows: what is measured, and what must hold."""
+
+from __future__ import annotations
+
+from benchmarks.load import Request
+from benchmarks.peers import PEERS
+from benchmarks.routes import Mix
+from benchmarks.rows.cpu import NGINX, CpuRow
+from benchmarks.rows.latency import LatencyRow
+from benchmarks.rows.memory import MemoryRow
+from benchmarks.rows.row import C_PROXIES, Bench, Column, Row, Variant, proxies
+from benchmarks.rows.start import StartRow
+
+THREE = ("headgate", *C_PROXIES)
+ALL = tuple(PEERS)
+FEW, MANY = (Variant(f"Headgate {count:,} routes", "headgate", routes=count) for count in (5, 5000))
+
+_rows: tuple[Row, ...] = (
+    CpuRow(
+        name="keepalive",
+        title="HTTP/1.1 keep-alive, small body, 64 connections",
+        variants=proxies(*ALL),
+        requests=lambda _: [Request()],
+    ),
+    CpuRow(
+        name="keepalive-log",
+        title="The same with an access log: JSON, to a file",
+        variants=proxies(*THREE, access_log=True),
+        requests=lambda _: [Request()],
+    ),
+    CpuRow(
+        name="body-64k",
+        title="Bodies of 64 KiB, 64 connections",
+        variants=proxies(*ALL),
+        requests=lambda _: [Request(path="/64k")],
+    ),
+    CpuRow(
+        name="body-10m",
+        title="Bodies of 10 MiB, 16 connections",
+        variants=proxies(*ALL),
+        requests=lambda _: [Request(path="/10m")],
+        connections=16,
+    ),
+    CpuRow(
+        name="upload-64k",
+        title="Uploads (POST) of 64 KiB, 64 connections",
+        variants=proxies(*THREE),
+        requests=lambda _: [Request("POST", "/upload", body_bytes=64 * 1024)],
+        held=False,
+    ),
+    CpuRow(
+        name="connection",
+        title="A connection for each request, 64 at a time",
+        variants=proxies(*THREE),
+        requests=lambda _: [Request(headers={"Connection": "close"})],
+        base=NGINX,
+        limit=1.2,
+    ),
+    CpuRow(
+        name="routes",
+        title="5,000 mixed routes against 5, random hits and misses",
+        variants=(FEW, MANY),
+        requests=lambda variant: Mix(variant.routes).requests(4096),
+        base=FEW.label,
+        judged=MANY.label,
+        limit=1.05,
+        misses=True,
+    ),
+    LatencyRow(
+        name="latency",
+        title="Latency at half of nginx's most, open loop, 64 connections",
+        variants=proxies(*THREE),
+    ),
+    MemoryRow(
+        name="memory",
+        title="Memory (PSS) after work, and for each of 10,000 idle connections",
+        variants=proxies(*THREE),
+    ),
+    StartRow(
+        name="start",
+        title="From the command to the first request served",
+        variants=proxies(*THREE),
+    ),
+)
+
+ROWS: dict[str, Row] = {row.name: row for row in _rows}
+
+__all__ = ["ROWS", "Bench", "Column", "Row"]
