@@ -1,9 +1,9 @@
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint16_t, uint32_t
 
 from headgate.core.events cimport Event
 
 
-# Well-known field names, tokenised once while a head is scanned.
+# Well-known field names, tokenised once while a head is scanned. Names: head.pyx, TOKEN_NAMES.
 cpdef enum Token:
     OTHER = 0
     HOST
@@ -30,24 +30,24 @@ cpdef enum Token:
     REFERER
     ACCEPT
     HTTP2_SETTINGS
-    PROXY_AUTHENTICATE
-    PROXY_AUTHORIZATION
     LOCATION
     RETRY_AFTER
+    AUTHORIZATION
+    COOKIE
     TOKENS
 
 
 cpdef enum Method:
     METHOD_OTHER = 0
-    GET
-    HEAD
-    POST
-    PUT
-    DELETE
-    OPTIONS
-    PATCH
-    TRACE
-    CONNECT
+    METHOD_GET
+    METHOD_HEAD
+    METHOD_POST
+    METHOD_PUT
+    METHOD_DELETE
+    METHOD_OPTIONS
+    METHOD_PATCH
+    METHOD_TRACE
+    METHOD_CONNECT
 
 
 cpdef enum TargetForm:
@@ -57,9 +57,13 @@ cpdef enum TargetForm:
     ASTERISK_FORM
 
 
-# What a field is, beside its bytes.
 cpdef enum FieldFlag:
     DROPPED = 1     # stays in the bytes, is not sent on
+
+
+cdef struct Span:
+    const char* data
+    Py_ssize_t size
 
 
 # One field line. Offsets are into Head.bytes; the line runs from name_start to line_end and
@@ -74,54 +78,62 @@ cdef struct Field:
     uint16_t flags
 
 
-cdef struct Span:
-    const char* data
-    Py_ssize_t size
-
-
 cdef class Head(Event):
-    # The received bytes of the head, as they came.
-    cdef char* bytes
+    cdef char* bytes            # the head as received, then the lines that were added
     cdef uint32_t size
     cdef uint32_t capacity
+    cdef uint32_t received      # bytes of the head as received
+    cdef uint32_t scanned       # where the reader goes on when more bytes come
+    cdef bint line_read         # the start line has been read
     cdef Field* fields
     cdef int field_count
     cdef int field_capacity
-    # First field of each well-known name, or -1; a bit set per token that occurs.
-    cdef short first[32]
-    # 10 or 11 for HTTP/1.0 and HTTP/1.1, 20 for HTTP/2.
-    cdef readonly int version
-    # True when no data, trailers or end event follows.
-    cdef readonly bint last
-    # Content-Length as sent, or -1.
-    cdef readonly int64_t content_length
+    cdef short first[<int>TOKENS]       # first field of each well-known name, or -1
+
+    cdef readonly int version           # 10 or 11; 20 for HTTP/2
+    cdef readonly int64_t content_length    # as sent, or -1
     cdef readonly bint chunked
-    # Requests: the target as received and its parts. `path` is the normalised path without the
-    # query: what is matched is what is sent. `host` is lower case, without port or brackets.
+    cdef readonly bint keep_alive       # the sender lets the connection live on
+    cdef readonly bint te_trailers
+    cdef readonly bint expect_continue
+    cdef Span upgrade                   # protocol asked for (request) or switched to (response)
+
+    # Requests. `path` is the normalised path without the query: what is matched is what is sent.
+    # `host` is lower case, without port, brackets and final dot.
     cdef readonly int method
-    cdef Span method_text
     cdef readonly int target_form
+    cdef readonly int port              # of the authority, or -1
+    cdef Span method_text
     cdef Span target
     cdef Span path
-    cdef Span query
+    cdef Span query                     # behind the "?"
     cdef bint has_query
     cdef Span authority
     cdef Span host
-    cdef readonly int port
     cdef char host_bytes[256]
-    cdef char* normal
-    cdef Py_ssize_t normal_capacity
+    cdef char* normal                   # room for a path that had to be normalised
+    cdef uint32_t normal_capacity
+
     # Responses.
     cdef readonly int status
     cdef Span reason
-    # Connection options of HTTP/1.
-    cdef readonly bint keep_alive
-    cdef readonly bint upgrade
-    cdef readonly bint expect_continue
-    cdef readonly bint te_trailers
 
-    cdef void clear(self) noexcept
     cdef int keep(self, const char* data, Py_ssize_t size) except -1
-    cdef int add_field(self, Field* field) except -1
+    cdef void clear(self) noexcept
+    cdef int _reserve(self, uint32_t size) except -1
+    cdef void _move(self, char* grown) noexcept
+    cdef void _shift(self, Span* span, Py_ssize_t shift) noexcept
+    cdef Field* new_field(self) except NULL
+    cdef int add_line(self, const char* name, Py_ssize_t name_size,
+                      const char* value, Py_ssize_t value_size, int token) except -1
     cdef Field* find(self, int token) noexcept
-    cdef Field* find_name(self, const char* name, Py_ssize_t size) noexcept
+    cdef Field* find_name(self, const char* name, Py_ssize_t size, int start) noexcept
+    cdef void drop(self, int token) noexcept
+    cdef int set_path(self, const char* data, Py_ssize_t size) except -1
+
+
+cdef Head new_head(int kind)
+cdef void release_head(Head head)
+cdef int token_of(const char* name, Py_ssize_t size) noexcept nogil
+cdef int method_of(const char* text, Py_ssize_t size) noexcept nogil
+cdef object text_of(Span span)

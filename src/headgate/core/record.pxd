@@ -1,4 +1,4 @@
-from libc.stdint cimport uint64_t
+from libc.stdint cimport int64_t, uint64_t
 
 from headgate.core.head cimport Span
 from headgate.core.output cimport Output
@@ -40,5 +40,42 @@ cdef struct Record:
     bint secure
 
 
+# One value of a record in a line, with what stands before it.
+cdef struct Part:
+    int kind                    # how the value is written
+    Py_ssize_t offset           # of the value in Record
+    const char* prefix
+    Py_ssize_t prefix_size
+
+
 cdef class RecordFormat:
+    cdef readonly bint query    # False: targets and referers end before their "?"
+    cdef Part* parts
+    cdef int part_count
+    cdef bytes prefixes         # of all parts
+    cdef bytes tail             # behind the last value, with the line feed
+    cdef Py_ssize_t fixed       # room for everything but texts
+    cdef int64_t second         # the one that the two texts below say
+    cdef char stamp[20]         # 2026-01-31T23:59:59
+    cdef char date[32]          # 31/Jan/2026:23:59:59 +0000
+
     cdef int write(self, const Record* record, Output output) except -1
+
+    cdef object compile(self, list values, str tail)
+    cdef Py_ssize_t room(self, const Record* record) noexcept
+    cdef void set_second(self, int64_t second) noexcept
+    cdef char* write_value(self, Part* part, const Record* record, char* out, bint json) noexcept
+    cdef char* write_text(self, int kind, const Span* text, int port, char* out, bint json) noexcept
+    cdef char* write_time(self, double seconds, char* out, bint date) noexcept
+
+
+cdef class JsonFormat(RecordFormat):
+    pass
+
+
+cdef class TemplateFormat(RecordFormat):
+    cdef readonly str template
+
+
+cdef class CombinedFormat(TemplateFormat):
+    pass
