@@ -1,0 +1,60 @@
+"""What the documents name exists: files, pages, tests, make targets and commands."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from headgate.cli.commands import COMMANDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+GENERATED = {ROOT / "docs" / "configuration.md"}  # by `make docs`
+
+LINK = re.compile(r"\]\((?!\w+:)([^)#\s]+)")
+PATH = re.compile(r"`((?:src|tests|docs|benchmarks|\.ci)/[\w./-]*?[\w/])(?:::(\w+))?`")
+FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+
+
+def ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        file = (page.parent / target).resolve()
+        assert file.exists() or file in GENERATED, f"{ids(page)} links to {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_files_and_tests_named_exist(page: Path) -> None:
+    for name, test in PATH.findall(page.read_text()):
+        assert (ROOT / name).exists() or ROOT / name in GENERATED, f"{ids(page)} names {name}"
+        if test:
+            assert test in names(ROOT / name), f"{ids(page)} names {test} of {name}"
+
+
+def names(file: Path) -> set[str]:
+    """All functions and classes of a Python file."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_make_targets_and_commands_exist(page: Path) -> None:
+    text = page.read_text()
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^)make ([a-z-]+)", text, re.MULTILINE)) <= targets
+    assert set(re.findall(r"(?:`|^\$ |^)headgate ([a-z]+)\b", text, re.MULTILINE)) <= set(COMMANDS)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = re.findall(r"[\w./-]+\.md", yaml.safe_dump(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("*.md")} | {"configuration.md"}
+    assert pages <= set(navigation)
+    assert all((ROOT / "docs" / page).exists() or page == "configuration.md" for page in navigation)
