@@ -1,0 +1,21 @@
+from typing import Final
+
+TEMPLATE_NAMES: Final[tuple[str, ...]]
+JSON_KEYS: Final[tuple[str, ...]]
+COMBINED: Final[str]
+
+class RecordFormat:
+    query: Final[bool]
+
+class JsonFormat(RecordFormat):
+    def __init__(self, *, query: bool = True) -> None: ...
+
+class TemplateFormat(RecordFormat):
+    template: Final[str]
+    def __init__(self, template: str, *, query: bool = True) -> None: ...
+
+class CombinedFormat(TemplateFormat):
+    def __init__(self, *, query: bool = True) -> None: ...
+
+def record_format(format: str, template: str = "", *, query: bool = True) -> RecordFormat: ...
+def format_record(format: RecordFormat, **fields: str | bytes | float | None) -> bytes: ...
