@@ -27,7 +27,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "middleware": ({"core", "base"}, set()),
     "worker": ({"proxy", "ipc", "observe.sinks", "spec", "shm", "core", "base"}, {"uvloop"}),
     "supervisor": ({"ipc", "shm", "base"}, set()),
-    "config": ({"spec", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),
+    "config": ({"spec", "shm", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),
     "observe": ({"core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
     "controller": (
         {"config", "observe", "ipc", "spec", "shm", "core", "base"},

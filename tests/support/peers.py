@@ -1,0 +1,94 @@
+"""Real servers of other people, started for a test: nginx, uvicorn, Node.js."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from support.product import free_port, until
+
+PROGRAMS = Path(__file__).parent / "programs"
+START_SECONDS = 20.0
+
+NGINX = """\
+daemon off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log warn;
+worker_processes 1;
+events {{ worker_connections 1024; }}
+http {{
+    access_log off;
+    types {{ text/css css; image/svg+xml svg; text/html html; }}
+    client_body_temp_path {folder}/body;
+    proxy_temp_path {folder}/proxy;
+    fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi;
+    scgi_temp_path {folder}/scgi;
+    server {{ listen 127.0.0.1:{port}; root {folder}/www; }}
+}}
+"""
+
+
+@contextmanager
+def peer(command: Sequence[str | Path], port: int, log: Path) -> Iterator[str]:
+    """Run the command until the block ends; gives "127.0.0.1:PORT" once the port answers."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+    try:
+        until(lambda: answers(port) or process.poll() is not None, f"{command[0]} to listen", START_SECONDS)
+        assert process.poll() is None, f"{command[0]} ended: {log.read_text()}"
+        yield f"127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def answers(port: int) -> bool:
+    """Whether somebody accepts connections on the port of 127.0.0.1."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@contextmanager
+def nginx(folder: Path, files: dict[str, str]) -> Iterator[str]:
+    """nginx serving `files` (path to text) out of `folder`."""
+    port = free_port()
+    for name, text in files.items():
+        file = folder / "www" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    for part in (folder, *folder.rglob("*")):  # its workers are another user when started by root
+        part.chmod(0o755 if part.is_dir() else 0o644)
+    configuration = folder / "nginx.conf"
+    configuration.write_text(NGINX.format(folder=folder, port=port))
+    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
+    assert program, "nginx is not installed; `make test` as root does it"
+    with peer([program, "-c", configuration, "-e", folder / "start.log"], port, folder / "log") as address:
+        yield address
+
+
+@contextmanager
+def uvicorn(folder: Path) -> Iterator[str]:
+    """uvicorn serving the application of programs/asgi.py."""
+    port = free_port()
+    command = [sys.executable, "-m", "uvicorn", "--app-dir", PROGRAMS, "--port", str(port), "asgi:application"]
+    with peer([*map(str, command)], port, folder / "uvicorn.log") as address:
+        yield address
+
+
+@contextmanager
+def node(folder: Path) -> Iterator[str]:
+    """Node.js running programs/node.mjs."""
+    port = free_port()
+    with peer(["node", PROGRAMS / "node.mjs", str(port)], port, folder / "node.log") as address:
+        yield address

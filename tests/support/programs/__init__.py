@@ -1,0 +1,1 @@
+"""Programs that tests run as real backends, each in a process of its own."""
