@@ -43,7 +43,6 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def site(tmp_path: Path) -> Iterator[Product]:
     """The product with two workers in front of uvicorn, Node.js and nginx."""
-    tmp_path.chmod(0o755)
     static = tmp_path / "nginx"
     static.mkdir()
     with uvicorn(tmp_path) as asgi, node(tmp_path) as javascript, nginx(static, FILES) as files:
