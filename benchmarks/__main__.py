@@ -63,7 +63,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="whole seconds of each round (3; 1 with --quick)")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="which proxies")
     parser.add_argument("--cores", default="0,1", metavar="PROXY,LOAD", help="which cores (0,1)")
-    parser.add_argument("--quick", action="store_true", help="short rounds, for a first look; nothing is saved")
+    parser.add_argument(
+        "--quick", action="store_true", help="short rounds, for a first look; nothing is saved"
+    )
     parser.add_argument("--hold", action="store_true", help="exit 1 when a held figure does not hold")
     parser.add_argument("--list", action="version", version=rows, help="list the rows and leave")
     options = parser.parse_args()

@@ -111,9 +111,9 @@ class SteadyLoad:
 
     def command(self, port: int, seconds: float, rate: float) -> list[str]:
         """The rate, in requests a second, is shared by all connections."""
-        options = ["--h1", "-t1", f"-c{self._connections}", f"-D{max(1, round(seconds))}"]
-        options += [f"--warm-up-time={self.WARM_UP_SECONDS}", f"--rps={rate / self._connections:.3f}"]
-        options += [f"--log-file={self._log}"]
+        count = round(rate * (seconds + self.WARM_UP_SECONDS))  # h2load -D with --rps may never end
+        options = ["--h1", "-t1", f"-c{self._connections}", f"-n{count}"]
+        options += [f"--rps={rate / self._connections:.3f}", f"--log-file={self._log}"]
         for name, value in {"Host": self._request.host, **BROWSER}.items():
             options += ["-H", f"{name}: {value}"]
         url = f"http://127.0.0.1:{port}{self._request.path}"
@@ -125,31 +125,24 @@ class SteadyLoad:
         output = _run(self.command(port, seconds, rate), seconds + self.WARM_UP_SECONDS)
         if not self._log.exists():
             raise BenchError(f"h2load wrote no log:\n{output}")
-        return read_h2load_log(self._log)
+        return read_h2load_log(self._log, self.WARM_UP_SECONDS)
 
 
-def read_h2load_log(path: Path) -> Outcome:
-    """An outcome from h2load's lines of start (microseconds), status, duration (microseconds)."""
-    durations, broken, refused = [], 0, 0
-    first, last = float("inf"), 0
+def read_h2load_log(path: Path, warm_up_seconds: float = 0.0) -> Outcome:
+    """What h2load logged (start in microseconds, status, duration in microseconds) after the warm-up."""
     with path.open() as lines:
-        for line in lines:
-            start, status, duration = (int(word) for word in line.split()[:3])
-            if status < 0:
-                broken += 1
-                continue
-            refused += status >= 400
-            durations.append(duration)
-            first, last = min(first, start), max(last, start + duration)
+        entries = [tuple(int(word) for word in line.split()[:3]) for line in lines]
+    begin = min((start for start, *_ in entries), default=0) + warm_up_seconds * 1e6
+    entries = [entry for entry in entries if entry[0] >= begin]
+    durations = sorted(duration for _, status, duration in entries if status >= 0)
     if not durations:
         raise BenchError("h2load saw no answer")
-    durations.sort()
     return Outcome(
         requests=len(durations),
-        seconds=(last - first) / 1e6,
+        seconds=(max(start + duration for start, _, duration in entries) - begin) / 1e6,
         bytes=0,
-        broken=broken,
-        refused=refused,
+        broken=len(entries) - len(durations),
+        refused=sum(status >= 400 for _, status, _ in entries),
         p50_us=percentile(durations, 0.50),
         p99_us=percentile(durations, 0.99),
         p999_us=percentile(durations, 0.999),
