@@ -1,0 +1,223 @@
+"""A checked configuration as a snapshot: inheritance and references resolved, texts parsed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate import spec
+from headgate.base.limits import BY_NAME
+from headgate.config import addresses, conditions
+from headgate.config.blocks import assign_blocks
+from headgate.config.problems import ConfigError
+from headgate.config.references import check
+from headgate.config.workers import resolve_workers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.config import model as written
+    from headgate.config.model.middlewares import Middleware
+
+
+def compile(model: written.Config, previous: spec.Snapshot | None = None, version: int = 1) -> spec.Snapshot:  # noqa: A001
+    """The snapshot of a configuration. Blocks of metrics stay with the names that had them in `previous`.
+    Raises ConfigError when a reference is broken or the shared memory has no more blocks."""
+    errors = [problem for problem in check(model) if problem.severity == "error"]
+    if errors:
+        raise ConfigError(errors)
+    metrics = assign_blocks(_identities(model), previous.metrics if previous is not None else None)
+    return spec.Snapshot(
+        version=version,
+        process=_process(model),
+        trusted_proxies=model.trusted_proxies,
+        forwarding=spec.Forwarding(**dict(model.forwarding)),
+        access_log=_access_log(model.access_log),
+        encoded_slash=model.paths.encoded_slash,
+        encoded_backslash=model.paths.encoded_backslash,
+        encoded_nul=model.paths.encoded_nul,
+        listeners=tuple(_listener(model, name, metrics.blocks) for name in model.listeners),
+        routes=tuple(_route(model, route, metrics.blocks) for route in model.routes),
+        services=tuple(_service(model, name, metrics.blocks) for name in model.services),
+        metrics=metrics,
+    )
+
+
+def _identities(model: written.Config) -> Iterator[str]:
+    """The names of everything that is counted."""
+    for name in model.listeners:
+        yield f"listener:{name}"
+    for route in model.routes:
+        yield f"route:{route.name}"
+    for name, service in model.services.items():
+        yield f"service:{name}"
+        for endpoint in service.endpoints:
+            yield f"endpoint:{name}/{endpoint.address}"
+
+
+def _pick(name: str, *sections: Any) -> Any:
+    """The value of a key in the first section that sets it, or its default."""
+    key = name.rpartition(".")[2]
+    for section in sections:
+        value = getattr(section, key, None)
+        if value is not None:
+            return value
+    limit = BY_NAME[name]
+    return limit.default if limit.unit in ("duration", "byte_rate") else int(limit.default)
+
+
+def _process(model: written.Config) -> spec.Process:
+    process, admin = model.process, model.admin
+    return spec.Process(
+        workers=resolve_workers(process.workers),
+        drain_timeout=process.drain_timeout,
+        pre_stop_delay=process.pre_stop_delay,
+        user=process.user or "",
+        group=process.group or "",
+        cancel_on_half_close=process.cancel_on_half_close,
+        admin=tuple(addresses.parse_bind(bind) for bind in admin.bind) if admin is not None else (),
+        log_level=process.log_level,
+    )
+
+
+def _access_log(log: written.AccessLog | None) -> spec.AccessLog | None:
+    if log is None:
+        return None
+    return spec.AccessLog(format=log.format, template=log.template or "", path=log.path,
+                          queue_bytes=log.queue_size)
+
+
+def _listener(model: written.Config, name: str, blocks: dict[str, int]) -> spec.Listener:
+    listener = model.listeners[name]
+    timeouts, limits = (listener.timeouts, model.timeouts), (listener.limits, model.limits)
+    return spec.Listener(
+        name=name,
+        address=addresses.parse_bind(listener.bind),
+        socket=spec.SocketOptions(**dict(listener.socket)),
+        limits=spec.ListenerLimits(
+            head_timeout=_pick("timeouts.head", *timeouts),
+            head_bytes=_pick("limits.head_size", *limits),
+            head_fields=_pick("limits.head_fields", *limits),
+            keep_alive_timeout=_pick("timeouts.keep_alive", *timeouts),
+            connections=_pick("limits.connections", *limits),
+            connections_per_client=_pick("limits.connections_per_client", *limits),
+        ),
+        health_path=listener.health_path or "",
+        metric=blocks[f"listener:{name}"],
+    )
+
+
+def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) -> spec.Route:
+    return spec.Route(
+        name=route.name,
+        listeners=route.listeners,
+        match=_match(route.match),
+        priority=route.priority,
+        middlewares=tuple(_middleware(name, model.middlewares[name]) for name in route.middlewares),
+        services=_shares(route),
+        redirect=_redirect(route.redirect),
+        respond=_respond(route.respond),
+        limits=_route_limits(model, route),
+        retry_attempts=route.retry.attempts if route.retry is not None else 1,
+        where=route.where,
+        metric=blocks[f"route:{route.name}"],
+    )
+
+
+def _match(match: written.Match) -> spec.Match:
+    return spec.Match(
+        hosts=match.host,
+        path=tuple(conditions.parse_path(path) for path in match.path),
+        methods=match.method,
+        headers=tuple(conditions.parse_condition(*item) for item in match.headers.items()),
+        query=tuple(conditions.parse_condition(*item) for item in match.query.items()),
+        client=match.client,
+    )
+
+
+def _shares(route: written.Route) -> tuple[spec.ServiceShare, ...]:
+    if route.service is not None:
+        return (spec.ServiceShare(service=route.service),)
+    return tuple(spec.ServiceShare(service=share.service, weight=share.weight)
+                 for share in route.services or ())
+
+
+def _middleware(name: str, middleware: Middleware) -> spec.Middleware:
+    options = dict(middleware)
+    return spec.Middleware(name=name, type=options.pop("type"), options=options)
+
+
+def _redirect(redirect: written.Redirect | None) -> spec.Redirect | None:
+    if redirect is None:
+        return None
+    return spec.Redirect(scheme=redirect.scheme or "", host=redirect.host or "", port=redirect.port or 0,
+                         path=redirect.path or "", query=redirect.query, status=redirect.status)
+
+
+def _respond(respond: written.Respond | None) -> spec.Respond | None:
+    if respond is None:
+        return None
+    return spec.Respond(status=respond.status, headers=tuple(respond.headers.items()), body=respond.body)
+
+
+def _route_limits(model: written.Config, route: written.Route) -> spec.RouteLimits:
+    timeouts, limits = (route.timeouts, model.timeouts), (route.limits, model.limits)
+    buffering = (route.buffering, model.buffering)
+    return spec.RouteLimits(
+        request_timeout=_pick("timeouts.request", *timeouts),
+        body_idle_timeout=_idle("timeouts.body_idle", *timeouts),
+        response_idle_timeout=_idle("timeouts.response_idle", *timeouts),
+        first_byte_timeout=_first_byte(model, route),
+        tunnel_idle_timeout=_pick("timeouts.tunnel_idle", *timeouts),
+        minimum_rate=_pick("limits.minimum_rate", *limits),
+        minimum_rate_grace=_pick("limits.minimum_rate_grace", *limits),
+        body_bytes=_pick("limits.body_size", *limits),
+        buffer_bytes=_pick("limits.buffer_size", *limits),
+        buffer_request=_pick("buffering.request", *buffering),
+        buffer_response=_pick("buffering.response", *buffering),
+    )
+
+
+def _idle(name: str, *sections: written.RouteTimeouts) -> float:
+    """`body_idle` or `response_idle`; in each section `idle` stands for the one that is not set."""
+    key = name.rpartition(".")[2]
+    for section in sections:
+        value: float | None = getattr(section, key)
+        if value is None:
+            value = section.idle
+        if value is not None:
+            return value
+    return BY_NAME[name].default
+
+
+def _first_byte(model: written.Config, route: written.Route) -> float:
+    """The route's own value, or the longest of its services, or the global one."""
+    if route.timeouts.first_byte is not None:
+        return route.timeouts.first_byte
+    services = [model.services[share.service].timeouts for share in _shares(route)] or [model.timeouts]
+    return max(_pick("timeouts.first_byte", service, model.timeouts) for service in services)
+
+
+def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.Service:
+    service = model.services[name]
+    pools = (service.pool, model.pool)
+    return spec.Service(
+        name=name,
+        balance=service.balance,
+        endpoints=tuple(
+            spec.Endpoint(name=endpoint.address, addresses=(addresses.parse_endpoint(endpoint.address),),
+                          weight=endpoint.weight, metric=blocks[f"endpoint:{name}/{endpoint.address}"])
+            for endpoint in service.endpoints),
+        pool=spec.Pool(
+            connections=_pick("pool.connections", *pools),
+            idle_connections=_pick("pool.idle_connections", *pools),
+            idle_timeout=_pick("pool.idle_timeout", *pools),
+            age=_pick("pool.age", *pools),
+            waiting=_pick("pool.waiting", *pools),
+            wait_timeout=_pick("pool.wait_timeout", *pools),
+            connect_timeout=_pick("timeouts.connect", service.timeouts, model.timeouts),
+        ),
+        host=service.host or "",
+        nodelay=service.socket.nodelay,
+        keepalive=service.socket.keepalive,
+        metric=blocks[f"service:{name}"],
+    )

@@ -1,0 +1,139 @@
+"""From a file or Python data to a checked configuration."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from headgate.config.document import Document
+from headgate.config.messages import translate
+from headgate.config.model import Config
+from headgate.config.problems import ConfigError, Problem, quoted
+from headgate.config.reader import read
+from headgate.config.references import check_document
+from headgate.config.workers import MAX_WORKERS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LOG_LEVELS = ("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What loading gave: the model (None when there is an error) and all problems in the order of the file.
+
+    `readable` is False when the file itself could not be read.
+    """
+
+    problems: list[Problem]
+    model: Config | None
+    readable: bool = True
+
+    @property
+    def errors(self) -> list[Problem]:
+        """The problems that make the configuration unusable."""
+        return [problem for problem in self.problems if problem.severity == "error"]
+
+
+def load(path: str | Path | None = None, text: str | None = None,
+         environ: Mapping[str, str] = os.environ) -> Loaded:
+    """The configuration in a file, or in `text` (then `path` only names it in messages). Without both,
+    HEADGATE_CONFIG names the file. HEADGATE_WORKERS and HEADGATE_LOG go before what the file says. Never
+    raises for what people wrote; see `problems`."""
+    path = path or (environ.get("HEADGATE_CONFIG") if text is None else None)
+    file = str(path) if path is not None else ""
+    if text is None:
+        if not path:
+            return _unreadable("", "no file is named", "name one, or set HEADGATE_CONFIG")
+        try:
+            text = Path(path).read_bytes().decode("utf-8-sig")
+        except OSError as error:
+            return _unreadable(file, f"the file cannot be read: {error.strerror}", "")
+        except UnicodeDecodeError as error:
+            return _unreadable(file, f"byte {error.start} of the file is not UTF-8", "save it as UTF-8")
+        except ValueError:
+            return _unreadable(quoted(file), "no file has such a name", "")
+    document = read(text, file, environ)
+    if document.place.line == 0 and not document.problems:
+        document.data, document.place.line, document.place.column = {}, 1, 1    # nothing but comments
+    return _checked(document, environ)
+
+
+def validate(data: Mapping[str, Any] | Config) -> Loaded:
+    """The configuration in Python data of the same shape as the file, or the problems of a model."""
+    if isinstance(data, Config):
+        return _checked(Document(data=data.model_dump(exclude_unset=True)), {})
+    return _checked(Document(data=dict(data)), {})
+
+
+def _unreadable(file: str, message: str, hint: str) -> Loaded:
+    return Loaded([Problem(file=file, message=message, hint=hint)], None, readable=False)
+
+
+def _checked(document: Document, environ: Mapping[str, str]) -> Loaded:
+    problems = list(document.problems)
+    if document.written and document.data is None:
+        document.data = {}
+    model: Config | None = None
+    if document.written or not problems:
+        try:
+            model = Config.model_validate(document.data)
+        except ValidationError as error:
+            problems += translate(error, document)
+        problems += check_document(document)
+    if model is not None:
+        model = _with_environment(model, environ, problems)
+        _mark(model, document)
+    problems = _sorted(problems)
+    if any(problem.severity == "error" for problem in problems) or model is None:
+        return Loaded(problems, None)
+    return Loaded(_sorted(problems + _shadowed(model, document)), model)
+
+
+def _sorted(problems: list[Problem]) -> list[Problem]:
+    """In the order of the file; where the form is broken, nothing is said about the content."""
+    broken = {(problem.line, problem.column) for problem in problems if not problem.path and problem.line}
+    kept = [problem for problem in dict.fromkeys(problems)
+            if not problem.path or (problem.line, problem.column) not in broken]
+    return sorted(kept, key=lambda problem: (problem.line, problem.column))
+
+
+def _with_environment(model: Config, environ: Mapping[str, str], problems: list[Problem]) -> Config:
+    changes: dict[str, Any] = {}
+    if workers := environ.get("HEADGATE_WORKERS", ""):
+        if workers == "auto":
+            changes["workers"] = "auto"
+        elif workers.isascii() and workers.isdecimal() and len(workers) < 5 and 1 <= int(workers) <= MAX_WORKERS:
+            changes["workers"] = int(workers)
+        else:
+            problems.append(Problem(path="HEADGATE_WORKERS", value=workers,
+                                    message=f"{quoted(workers)} is neither auto nor a number of workers",
+                                    hint=f"write auto, or a number from 1 to {MAX_WORKERS}"))
+    if level := environ.get("HEADGATE_LOG", ""):
+        if level in _LOG_LEVELS:
+            changes["log_level"] = level
+        else:
+            problems.append(Problem(path="HEADGATE_LOG", value=level,
+                                    message=f"{quoted(level)} is no level of the log",
+                                    hint=f"write one of {', '.join(_LOG_LEVELS)}"))
+    if not changes:
+        return model
+    return model.model_copy(update={"process": model.process.model_copy(update=changes)})
+
+
+def _mark(model: Config, document: Document) -> None:
+    """Tell each route where it was written."""
+    if document.written:
+        for index, route in enumerate(model.routes):
+            place, _ = document.find(("routes", index))
+            route._where = f"{document.file}:{place.line}" if document.file else f"line {place.line}"
+
+
+def _shadowed(model: Config, document: Document) -> list[Problem]:
+    """Warnings about routes that an earlier one leaves nothing to."""
+    return []

@@ -1,0 +1,127 @@
+"""The process and what surrounds it: roles, admin address, forwarding fields, access log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
+
+from headgate.base.limits import BY_NAME
+from headgate.config import conditions
+from headgate.config.model.scalars import (
+    BindAddress,
+    Choice,
+    Duration,
+    Line,
+    OneOrMore,
+    OptionalDuration,
+    Size,
+    Switch,
+    refuse,
+    replaced_by,
+    whole_number,
+)
+from headgate.config.model.section import Section
+from headgate.config.workers import MAX_WORKERS
+
+
+def _workers(value: object) -> Literal["auto"] | int:
+    if value == "auto":
+        return "auto"
+    if isinstance(value, str) and not value.isdecimal():
+        raise refuse("is neither auto nor a number", f"write auto, or a number from 1 to {MAX_WORKERS}")
+    return whole_number(value, 1, MAX_WORKERS)
+
+
+Workers = Annotated[
+    Literal["auto"] | int, PlainValidator(_workers),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}]})]
+
+
+def _default(name: str) -> Any:
+    limit = BY_NAME[name]
+    return Field(default=limit.default, description=f"{limit.what}. {limit.reason}.",
+                 json_schema_extra={"default": limit.default_text})
+
+
+class Process(Section):
+    """How many workers there are, how they stop, and as whom they run."""
+
+    workers: Workers = Field(
+        default="auto", description="Worker processes. `auto`: one for each processor that may be used, "
+        "by the quota of the cgroup and the affinity. `HEADGATE_WORKERS` goes before it.")
+    drain_timeout: Duration = _default("process.drain_timeout")
+    pre_stop_delay: OptionalDuration = _default("process.pre_stop_delay")
+    user: Line | None = Field(default=None, examples=["www-data"],
+                              description="User to become after the sockets are bound.")
+    group: Line | None = Field(default=None, examples=["www-data"],
+                               description="Group to become after the sockets are bound; the user's own "
+                               "when only `user` is set.")
+    cancel_on_half_close: Switch = Field(
+        default=True, description="Cancel the attempt upstream when a client has closed its sending side "
+        "before the response was complete. Clients that close it on purpose need `false`.")
+    log_level: Annotated[Literal["debug", "info", "warning", "error"],
+                         Choice("debug", "info", "warning", "error")] = Field(
+        default="info", description="What Headgate says about itself on standard error. `HEADGATE_LOG` goes "
+        "before it.")
+
+
+class Admin(Section):
+    """The address for operators: /metrics, /healthz and /readyz."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"token", "tls", "dashboard", "api"})
+
+    bind: Annotated[tuple[BindAddress, ...], OneOrMore] = Field(
+        examples=["127.0.0.1:9080"], description="Where to listen: loopback addresses or unix sockets, one or "
+        "a list.")
+
+
+class Forwarding(Section):
+    """The fields that tell a service about the client. What came in them from outside of
+    `trusted_proxies` is dropped."""
+
+    x_forwarded: Switch = Field(default=True, description="Write X-Forwarded-For, -Proto, -Host and -Port.")
+    x_real_ip: Switch = Field(default=True, description="Write X-Real-IP.")
+    forwarded: Switch = Field(default=False, description="Write Forwarded (RFC 7239).")
+    via: Annotated[str, PlainValidator(replaced_by(conditions.parse_pseudonym)),
+                   PlainSerializer(lambda name: name or "off"),
+                   WithJsonSchema({"type": "string", "examples": ["headgate", "off"]})] = Field(
+        default="headgate", description="The name in the Via field (RFC 9110 §7.6.3). `off`: no Via field, "
+        "and loops are not noticed.")
+    request_id: Switch = Field(
+        default=True, description="Write X-Request-Id: the one that came from a trusted proxy, or a new one.")
+
+
+class AccessLog(Section):
+    """One record for each exchange, written after its last byte."""
+
+    LATER: ClassVar[frozenset[str]] = frozenset({"sample", "filter", "fields"})
+
+    format: Annotated[Literal["json", "combined", "template"], Choice("json", "combined", "template")] = Field(
+        default="json", description="One JSON object a line, the combined format of Apache and nginx, or a "
+        "template of one's own.")
+    template: Line | None = Field(
+        default=None, examples=["{client} {method} {path} {status} {duration}"],
+        description="The line, with names in braces; needed by `format: template` only.")
+    path: Line = Field(
+        default="stdout", examples=["stdout", "stderr", "/var/log/headgate/access.log", "syslog:/dev/log"],
+        description="Where records go: `stdout`, `stderr`, an absolute path (opened again on SIGUSR1) or "
+        "`syslog:` and a socket or host:port.")
+    queue_size: Size = _default("access_log.queue_size")
+
+
+def _access_log(value: object) -> object:
+    if value == "off":
+        return None
+    if value is False:
+        raise refuse("is not off", "write `access_log: off`")
+    if value is True or value == "on":
+        raise refuse("says too little", "leave it out, or write a format: `access_log: { format: json }`")
+    if value is None:
+        raise refuse("has no value", "write off, or a format: `access_log: { format: json }`")
+    return value
+
+
+OptionalAccessLog = Annotated[
+    AccessLog | None, BeforeValidator(_access_log, json_schema_input_type=AccessLog | Literal["off"]),
+    WrapSerializer(lambda value, write: "off" if value is None else write(value))]
