@@ -67,6 +67,9 @@ clean: ## Remove everything that the targets above made
 	find src -name '*.pyx' | sed 's/pyx$$/c/' | xargs -r rm -f
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+# An editable install without the core, which build_ext compiles in place, and only what changed of it.
+INSTALL := HEADGATE_CORE=later $(BIN)/pip install --quiet --no-build-isolation --editable
+
 # Set-up. The venv holds the build requirements, so that builds need no isolation and recompile only what changed.
 
 $(STAMP)/venv:
@@ -75,8 +78,9 @@ $(STAMP)/venv:
 	@mkdir -p $(STAMP) && touch $@
 
 $(STAMP)/install: pyproject.toml setup.py | $(STAMP)/venv
-	$(BIN)/pip install --quiet "setuptools>=77" "Cython>=3.1,<4"
-	$(BIN)/pip install --quiet --no-build-isolation --editable .
+	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+		| $(BIN)/pip install --quiet --requirement /dev/stdin
+	$(INSTALL) .
 	@touch $@
 
 $(STAMP)/core: $(STAMP)/install $(CORE)
@@ -91,7 +95,7 @@ $(STAMP)/strict: $(STAMP)/install $(CORE)
 	@touch $(STAMP)/core $@
 
 $(STAMP)/test $(STAMP)/lint $(STAMP)/docs $(STAMP)/bench: $(STAMP)/%: $(STAMP)/install
-	$(BIN)/pip install --quiet --no-build-isolation --editable ".[$*]"
+	$(INSTALL) ".[$*]"
 	@touch $@
 
 $(STAMP)/test-packages: Makefile | $(STAMP)/venv

@@ -14,7 +14,9 @@ if os.environ.get("HEADGATE_WERROR"):
     WARN.append("-Werror")
     Options.warning_errors = True
 
-SOURCES = sorted(Path("src").glob("headgate/**/*.pyx"))
+# `make` installs first and compiles in place afterwards.
+LATER = os.environ.get("HEADGATE_CORE") == "later"
+SOURCES = [] if LATER else sorted(Path("src").glob("headgate/**/*.pyx"))
 
 extensions = [
     Extension(
