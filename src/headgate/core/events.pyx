@@ -4,7 +4,6 @@ Heads and trailers are in core/head. A TCP proxy is an exchange without a head; 
 tunnel.
 """
 
-cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 
@@ -19,7 +18,6 @@ cdef class Event:
         return repr(self.describe())
 
 
-@cython.freelist(64)
 cdef class Data(Event):
     """A piece of a body, or of a tunnel. Borrowed bytes: copy what must live longer."""
 
