@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -24,13 +23,12 @@ def load(file: str) -> Loaded:
     from headgate import config
 
     if file == STDIN:
-        return config.load(text=click.get_text_stream("stdin").read())
-    try:
-        Path(file).open("rb").close()
-    except OSError as error:
-        click.echo(f"headgate: cannot read {file}: {error.strerror}", err=True)
-        raise SystemExit(UNREADABLE) from None
-    return config.load(file)
+        return config.load("stdin", text=click.get_text_stream("stdin").read())
+    loaded = config.load(file)
+    if not loaded.readable:
+        show(loaded.problems, err=True)
+        raise SystemExit(UNREADABLE)
+    return loaded
 
 
 def valid(file: str) -> Config:
