@@ -13,7 +13,7 @@ from support.messages import MalformedError, Message
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PATIENCE = 10.0  # seconds that a test waits for something that should come at once
+PATIENCE = 5.0  # seconds that a test waits for something that should come at once
 PACE = 0.001  # seconds between the parts of a split message, so that they are read apart
 
 
