@@ -30,7 +30,8 @@ CONFIGURATION = """\
 daemon off; pid backend.pid; error_log stderr; worker_processes 1;
 events {{ worker_connections 20000; }}
 http {{
-  access_log off; sendfile on; tcp_nopush on;
+  access_log off;
+  sendfile off;  # as application servers, which send from their own memory
   keepalive_requests 1000000000; keepalive_timeout 600s;
   client_body_buffer_size 128k; client_max_body_size 0;
   server {{

@@ -61,19 +61,15 @@ class Mix:
 
     def __post_init__(self) -> None:
         counts = {kind: max(1, round(self.count * share)) for kind, share in KINDS.items()}
+        counts["prefix"] = self.count - sum(counts.values()) + counts["prefix"]
         hosts = max(1, self.count * 2 // 3 // ROUTES_A_HOST)
         prefixes = [self._route("prefix", i, hosts) for i in range(counts["prefix"])]
         own_path = [self._route(kind, i, hosts) for kind in ("exact", "regex") for i in range(counts[kind])]
-        narrowed = [
-            MixedRoute(
-                kind,
-                f"{kind}-{i:04}",
-                prefixes[i * 3 % len(prefixes)].host,
-                prefixes[i * 3 % len(prefixes)].base,
-            )
-            for kind in ("header", "method")
-            for i in range(counts[kind])
-        ]
+        narrowed = []
+        for kind, offset in (("header", 0), ("method", 1)):
+            for i in range(counts[kind]):
+                passed = prefixes[(i * 5 + offset) % len(prefixes)]
+                narrowed.append(MixedRoute(kind, f"{kind}-{i:04}", passed.host, passed.base))
         self.routes = prefixes + own_path + narrowed
 
     @staticmethod

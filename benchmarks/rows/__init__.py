@@ -36,10 +36,10 @@ _rows: tuple[Row, ...] = (
     ),
     CpuRow(
         name="body-10m",
-        title="Bodies of 10 MiB, 16 connections",
+        title="Bodies of 10 MiB, 8 connections",
         variants=proxies(*ALL),
         requests=lambda _: [Request(path="/10m")],
-        connections=16,
+        connections=8,
     ),
     CpuRow(
         name="upload-64k",
