@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -23,7 +24,7 @@ def load(file: str) -> Loaded:
     from headgate import config
 
     if file == STDIN:
-        return config.load("stdin", text=click.get_text_stream("stdin").read())
+        return config.load("stdin", text=sys.stdin.buffer.read().decode("utf-8-sig", "replace"))
     loaded = config.load(file)
     if not loaded.readable:
         show(loaded.problems, err=True)

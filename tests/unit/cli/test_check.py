@@ -1,0 +1,69 @@
+"""`headgate check`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from headgate.cli.check import command
+
+GOOD = """\
+listeners: { web: { bind: 127.0.0.1:8080 } }
+routes: [{ name: all, service: app }]
+services: { app: { endpoints: [127.0.0.1:9001] } }
+"""
+BAD = GOOD.replace("service: app", "service: apq").replace("endpoints", "endpoint")
+
+
+def test_a_valid_file(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(GOOD)
+    shown = CliRunner().invoke(command, [str(file)])
+    assert shown.exit_code == 0
+    assert shown.output == f"{file}: valid (1 listener, 1 route, 1 service)\n"
+
+
+def test_all_errors_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(BAD)
+    shown = CliRunner().invoke(command, [str(file)])
+    assert shown.exit_code == 1
+    assert f"{file}:2:" in shown.output
+    assert f"{file}:3:" in shown.output
+    assert 'did you mean "endpoints"?' in shown.output
+    assert shown.output.endswith(" errors\n")
+    assert "Traceback" not in shown.output
+
+
+def test_json(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(BAD)
+    shown = CliRunner().invoke(command, ["--json", str(file)])
+    assert shown.exit_code == 1
+    report = json.loads(shown.output)
+    assert report["valid"] is False
+    assert report["file"] == str(file)
+    assert {problem["line"] for problem in report["problems"]} == {2, 3}
+
+
+def test_standard_input() -> None:
+    shown = CliRunner().invoke(command, ["-"], input=GOOD)
+    assert shown.exit_code == 0
+    assert "valid" in shown.output
+
+
+@pytest.mark.parametrize("arguments", [["/no/such/file"], ["/"]])
+def test_a_file_that_cannot_be_read(arguments: list[str]) -> None:
+    shown = CliRunner().invoke(command, arguments)
+    assert shown.exit_code == 2
+    assert "cannot be read" in shown.stderr
+    assert "Traceback" not in shown.output
+
+
+def test_the_file_of_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(GOOD)
+    assert CliRunner().invoke(command, [], env={"HEADGATE_CONFIG": str(file)}).exit_code == 0
