@@ -33,7 +33,7 @@ class Destination(Protocol):
         """What people call it."""
 
     def open(self) -> None:
-        """Open it, or open it again after its file was moved away. Raises SinkError; then the old one stays."""
+        """Open it, or open it again after its file was moved away. Raises SinkError; the old one stays."""
 
     def send(self, records: bytes, start: int) -> int:
         """Send from `start` on; returns where it stopped, maybe in the middle of a record.
@@ -67,7 +67,7 @@ class Stream:
             ) from None
 
     def send(self, records: bytes, start: int) -> int:
-        """As `Destination` says. A pipe gets whole records up to PIPE_BUF: other writers cannot split them."""
+        """As `Destination` says. Pipes get whole records up to PIPE_BUF: other writers cannot split them."""
         if self._regular:
             return start + os.write(self._descriptor, memoryview(records)[start:])
         end = records.rfind(b"\n", start, start + select.PIPE_BUF) + 1

@@ -72,7 +72,7 @@ class Sink:
         return True
 
     def reopen(self) -> None:
-        """Open the file again, after it was moved away; if that fails, the old one stays and the log says so."""
+        """Open the file again, after it was moved away; if that fails, the old one stays."""
         self._reopen.set()
         self._rouse()
 

@@ -1,0 +1,155 @@
+"""Every metric family: its name, what it counts, and which words of the shared memory hold it.
+
+docs/metrics.md is the table for people; a test holds both equal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from headgate.core.cells import Word, WorkerWord
+
+PREFIX = "headgate_"
+
+Type: TypeAlias = Literal["counter", "gauge", "histogram", "summary", "info"]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One family. `name` is without prefix and, for counters, without `_total`; a unit ends the name."""
+
+    name: str
+    type: Type
+    help: str
+    unit: Literal["", "seconds", "bytes"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What a family of a kind takes from a block: words, each with the value of the `code` label or ""."""
+
+    family: Family
+    words: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of counted thing: what its labels are called, and its families."""
+
+    name: str
+    labels: tuple[str, ...]
+    counts: tuple[Count, ...]
+    duration: Family
+
+
+# Upper bounds of the buckets that are shown, in microseconds. Each is an edge of the finer buckets that
+# are counted (core/cells.pxd), so nothing is estimated.
+BOUNDS = (
+    128, 256, 512, 1_024, 2_048, 5_120, 10_240, 20_480, 49_152, 98_304, 262_144, 524_288,
+    1_048_576, 2_097_152, 5_242_880, 10_485_760, 29_360_128, 58_720_256,
+)  # fmt: skip
+
+_CODES = (
+    ("1xx", Word.RESPONSES_1XX),
+    ("2xx", Word.RESPONSES_2XX),
+    ("3xx", Word.RESPONSES_3XX),
+    ("4xx", Word.RESPONSES_4XX),
+    ("5xx", Word.RESPONSES_5XX),
+)
+
+
+def _count(name: str, type_: Type, help_: str, word: int, unit: Literal["", "bytes"] = "") -> Count:
+    return Count(Family(name, type_, help_, unit), (("", word),))
+
+
+def _kind(name: str, labels: tuple[str, ...], what: str, *own: Count) -> Kind:
+    """A kind with the families that every kind has, and its own."""
+    return Kind(
+        name,
+        labels,
+        (
+            Count(
+                Family(f"{name}_requests", "counter", f"{what} that ended with a response, by class"), _CODES
+            ),
+            _count(f"{name}_aborted", "counter", f"{what} that ended without a final response", Word.ABORTED),
+            _count(
+                f"{name}_received_bytes", "counter", "Request body bytes received", Word.BYTES_IN, "bytes"
+            ),
+            _count(f"{name}_sent_bytes", "counter", "Response body bytes sent", Word.BYTES_OUT, "bytes"),
+            _count(f"{name}_failures", "counter", "Connects that failed and broken responses", Word.FAILURES),
+            _count(f"{name}_timeouts", "counter", f"{what} ended by a timeout", Word.TIMEOUTS),
+            _count(f"{name}_rejected", "counter", "Refused by a limit", Word.REJECTED),
+            _count(f"{name}_in_flight", "gauge", f"{what} running now", Word.IN_FLIGHT),
+            *own,
+        ),
+        Family(
+            f"{name}_duration_seconds",
+            "histogram",
+            f"Duration of {what.lower()}, aborted ones too",
+            "seconds",
+        ),
+    )
+
+
+def _retries(name: str) -> Count:
+    return _count(f"{name}_retries", "counter", "Attempts after the first", Word.RETRIES)
+
+
+LISTENER = _kind(
+    "listener", ("listener",), "Exchanges",
+    _count("listener_connections", "counter", "Connections accepted", Word.CONNECTIONS),
+    _count("listener_open_connections", "gauge", "Connections open now", Word.OPEN),
+)  # fmt: skip
+ROUTE = _kind("route", ("route",), "Exchanges", _retries("route"))
+SERVICE = _kind("service", ("service",), "Exchanges", _retries("service"))
+ENDPOINT = _kind(
+    "endpoint", ("service", "endpoint"), "Attempts",
+    _retries("endpoint"),
+    _count("endpoint_connections", "counter", "Connections opened", Word.CONNECTIONS),
+    _count("endpoint_open_connections", "gauge", "Connections open now", Word.OPEN),
+)  # fmt: skip
+KINDS = (LISTENER, ROUTE, SERVICE, ENDPOINT)
+
+WORKER = (
+    _count("worker_pid", "gauge", "Process number", WorkerWord.WORKER_PID),
+    Count(
+        Family("worker_started_timestamp_seconds", "gauge", "When the process started", "seconds"),
+        (("", WorkerWord.WORKER_STARTED),),
+    ),
+    _count("worker_snapshot_version", "gauge", "Snapshot served", WorkerWord.WORKER_VERSION),
+    _count("worker_connections", "gauge", "Downstream connections open now", WorkerWord.WORKER_CONNECTIONS),
+    _count("worker_tunnels", "gauge", "Tunnels open now", WorkerWord.WORKER_TUNNELS),
+    _count("worker_violations", "counter", "Requests refused because they break the protocol",
+           WorkerWord.WORKER_VIOLATIONS),
+    _count("worker_access_records", "counter", "Access records that the sink took",
+           WorkerWord.WORKER_RECORDS),
+    _count("worker_access_records_dropped", "counter", "Access records dropped because the sink is slow",
+           WorkerWord.WORKER_RECORDS_DROPPED),
+    _count("worker_accept_pauses", "counter", "Times that accepting stopped for want of descriptors",
+           WorkerWord.WORKER_ACCEPT_PAUSES),
+    _count("worker_client_limit_rejected", "counter", "Connections refused by the limit per client address",
+           WorkerWord.WORKER_CLIENT_LIMIT),
+    _count("worker_sweeps", "counter", "Runs of the timer that checks deadlines", WorkerWord.WORKER_SWEEPS),
+    _count("worker_errors", "counter", "Errors inside Headgate, each in the log", WorkerWord.WORKER_ERRORS),
+)  # fmt: skip
+WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
+
+BUILD = Family("build", "info", "Version of Headgate and of Python")
+SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller published last")
+
+# What the roles report themselves: the names that `render` takes.
+ROLES = (
+    Family("workers", "gauge", "Workers that should run"),
+    Family("workers_ready", "gauge", "Workers that serve the snapshot published last"),
+    Family("worker_restarts", "counter", "Workers replaced because they died"),
+    Family("controller_restarts", "counter", "Controllers replaced because they died"),
+    Family("started_timestamp_seconds", "gauge", "When the supervisor started", "seconds"),
+    Family("reloads", "counter", "Configurations that were accepted and are served"),
+    Family("reload_failures", "counter", "Configurations that were refused"),
+    Family("reload_last_success", "gauge", "1 when the last configuration was accepted, else 0"),
+    Family(
+        "reload_last_success_timestamp_seconds", "gauge", "When a configuration was accepted last", "seconds"
+    ),
+    Family("resolver_failures", "counter", "Look-ups of endpoint names that failed"),
+)  # fmt: skip
