@@ -85,6 +85,12 @@ cdef class Head(Event):
     cdef uint32_t received      # bytes of the head as received
     cdef uint32_t scanned       # where the reader goes on when more bytes come
     cdef bint line_read         # the start line has been read
+    cdef uint32_t line_size     # bytes of the start line with its CRLF
+    cdef uint32_t repeated      # bit set of the tokens that occur more than once
+    # Parts of the start line as offsets: method and target of a request, reason of a response.
+    cdef uint32_t method_size
+    cdef uint32_t target_start
+    cdef uint32_t target_size
     cdef Field* fields
     cdef int field_count
     cdef int field_capacity
@@ -126,6 +132,10 @@ cdef class Head(Event):
     cdef Field* new_field(self) except NULL
     cdef int add_line(self, const char* name, Py_ssize_t name_size,
                       const char* value, Py_ssize_t value_size, int token) except -1
+    cdef inline int number(self, int token) noexcept:
+        """The first field of a well-known name, or -1."""
+        return self.first[token]
+
     cdef Field* find(self, int token) noexcept
     cdef Field* find_name(self, const char* name, Py_ssize_t size, int start) noexcept
     cdef void drop(self, int token) noexcept

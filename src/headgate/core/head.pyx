@@ -136,6 +136,7 @@ cdef class Head(Event):
     cdef void clear(self) noexcept:
         self.size = self.received = self.scanned = 0
         self.line_read = False
+        self.repeated = 0
         self.field_count = 0
         memset(self.first, 0xff, sizeof(self.first))
         self.stream = 0
@@ -156,7 +157,7 @@ cdef class Head(Event):
         self.query.data = NULL
         self.has_query = False
         self.authority.data = NULL
-        self.host.data = self.host_bytes
+        self.host.data = &self.host_bytes[0]
         self.host.size = 0
         self.status = 0
         self.reason.data = NULL
