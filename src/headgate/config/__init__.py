@@ -8,5 +8,6 @@ from headgate.config.schema import json_schema
 from headgate.config.workers import resolve_workers
 
 __all__ = [
-    "ConfigError", "Loaded", "Problem", "check", "compile", "json_schema", "load", "resolve_workers", "validate",
+    "ConfigError", "Loaded", "Problem", "check", "compile", "json_schema", "load", "resolve_workers",
+    "validate",
 ]

@@ -19,7 +19,8 @@ _UNIX_BYTES = 107                       # sockaddr_un.sun_path without the final
 
 def parse_bind(text: str) -> Address:
     """Where a socket listens: `0.0.0.0:8080`, `[::]:8080`, `:8080` (all IPv4 addresses), `unix:/run/x.sock`
-    or `fd:3` (an inherited descriptor). Port 0 lets the system choose."""
+    or `fd:3` (an inherited descriptor). Port 0 lets the system choose.
+    """
     if text.startswith("unix:"):
         return Address(unix=_unix_path(text[5:]))
     if text.startswith("fd:"):
@@ -39,7 +40,7 @@ def parse_bind(text: str) -> Address:
 
 
 def parse_endpoint(text: str) -> Address:
-    """Where an endpoint answers: `127.0.0.1:9001`, `[::1]:9001`, `app.internal:80` or `unix:/run/app.sock`."""
+    """Where an endpoint answers: `127.0.0.1:9001`, `[::1]:9001`, `app.internal:80`, `unix:/run/app.sock`."""
     if text.startswith("unix:"):
         return Address(unix=_unix_path(text[5:]))
     for scheme in ("http://", "https://"):

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 def assign_blocks(names: Iterable[str], previous: Metrics | None = None) -> Metrics:
     """The blocks of `names` (such as "route:api") and of all names before them. Raises ConfigError when the
-    shared memory has no more blocks."""
+    shared memory has no more blocks.
+    """
     blocks = dict(previous.blocks) if previous is not None else {}
     number = previous.next if previous is not None else 1
     needed = 0

@@ -19,9 +19,12 @@ if TYPE_CHECKING:
     from headgate.config.model.middlewares import Middleware
 
 
-def compile(model: written.Config, previous: spec.Snapshot | None = None, version: int = 1) -> spec.Snapshot:  # noqa: A001
+def compile(  # noqa: A001
+    model: written.Config, previous: spec.Snapshot | None = None, version: int = 1,
+) -> spec.Snapshot:
     """The snapshot of a configuration. Blocks of metrics stay with the names that had them in `previous`.
-    Raises ConfigError when a reference is broken or the shared memory has no more blocks."""
+    Raises ConfigError when a reference is broken or the shared memory has no more blocks.
+    """
     errors = [problem for problem in check(model) if problem.severity == "error"]
     if errors:
         raise ConfigError(errors)
@@ -82,7 +85,7 @@ def _process(model: written.Config) -> spec.Process:
 def _access_log(log: written.AccessLog | None) -> spec.AccessLog | None:
     if log is None:
         return None
-    return spec.AccessLog(format=log.format, template=log.template or "", path=log.path,
+    return spec.AccessLog(format=log.format, template=log.template or "", path=log.path, query=log.query,
                           queue_bytes=log.queue_size)
 
 
@@ -194,7 +197,8 @@ def _first_byte(model: written.Config, route: written.Route) -> float:
     if route.timeouts.first_byte is not None:
         return route.timeouts.first_byte
     services = [model.services[share.service].timeouts for share in _shares(route)] or [model.timeouts]
-    return max(_pick("timeouts.first_byte", service, model.timeouts) for service in services)
+    values: list[float] = [_pick("timeouts.first_byte", service, model.timeouts) for service in services]
+    return max(values)
 
 
 def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.Service:

@@ -9,15 +9,20 @@ import ipaddress
 import re
 from functools import lru_cache
 from typing import Any
+from urllib.parse import quote
 
-import re2
+import re2  # type: ignore[import-untyped]
 
 from headgate.base.errors import Refusal
+from headgate.core.paths import PathRefused, normalise_path, path_policy
 from headgate.spec import FieldMatch, PathMatch
 
+_PATH_SAFE = "".join(chr(c) for c in range(0x21, 0x7F))
+_KEEP_ALL = path_policy(encoded_slash="keep", encoded_backslash="keep", encoded_nul="keep")
 _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _label = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _path_bytes = re.compile(r"[!-~\x80-\U0010ffff]*")
+_field_value = re.compile(r"[\t -~\x80-\xff]*")
 _template = re.compile(r"\{([^{}]*)\}")
 _bad_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _dots = re.compile(r"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)")
@@ -81,11 +86,13 @@ def parse_path(text: str) -> PathMatch:
     if text.endswith("/*"):
         if "*" in text[:-1]:
             raise Refusal('has "*" elsewhere than at the end', "write a regular expression: ~ ^/a/[^/]*/b$")
-        return PathMatch(kind="prefix", value=text[:-2])
+        if text.endswith("//*"):
+            raise Refusal('has "//" before its last segment', f"write {text[:-2].rstrip('/')}/*")
+        return PathMatch(kind="prefix", value=_normal(text[:-2]))
     if "*" in text:
         raise Refusal('has "*" elsewhere than as the last segment',
                       "write /prefix/*, or a regular expression such as ~ ^/v[0-9]+/")
-    return PathMatch(kind="exact", value=text)
+    return PathMatch(kind="exact", value=_normal(text))
 
 
 def parse_plain_path(text: str) -> str:
@@ -104,6 +111,15 @@ def parse_prefix(text: str) -> str:
     return text
 
 
+def _normal(path: str) -> str:
+    """The path in the form that requests' paths are brought into before they are matched."""
+    encoded = quote(path, safe=_PATH_SAFE).encode()
+    try:
+        return normalise_path(encoded, _KEEP_ALL).decode() if path else ""
+    except PathRefused as refused:
+        raise Refusal("can match no request", f"a request is refused for it: {refused}") from None
+
+
 def _check_path(text: str) -> None:
     if "?" in text:
         raise Refusal('has a "?"; the query is no part of the path', "use match.query for the query")
@@ -116,8 +132,6 @@ def _check_path(text: str) -> None:
     if _dots.search(text):
         raise Refusal('has a segment "." or ".."; such paths are resolved before they are matched',
                       "write the resolved path")
-    if "//" in text:
-        raise Refusal('has "//"', "write a regular expression when empty segments are meant")
 
 
 def parse_host(text: str) -> str:
@@ -130,7 +144,7 @@ def parse_host(text: str) -> str:
     if host.startswith("[") or host.count(":") > 1:
         return _parse_ipv6(host)
     if ":" in host:
-        raise Refusal("has a port; the host is matched without it", f"write {host.split(':')[0]}")
+        raise Refusal("has a port; the host is matched without it", f"write {host.partition(':')[0]}")
     if not host.isascii():
         raise Refusal("has letters that a Host field cannot carry", _punycode_hint(host))
     name = host.removeprefix("*.").removesuffix(".")
@@ -192,9 +206,9 @@ def parse_field_name(text: str) -> str:
 
 def parse_field_value(text: str) -> str:
     """The value of a header field: visible characters of Latin-1, spaces and tabs."""
-    if any(ord(c) > 255 or (ord(c) < 32 and c != "\t") or ord(c) == 127 for c in text) or text != text.strip():
-        raise Refusal("is not the value of a header field",
-                      "remove line breaks, control characters, characters outside of Latin-1 and outer spaces")
+    if text != text.strip() or not _field_value.fullmatch(text):
+        raise Refusal("is not the value of a header field", "remove line breaks, control characters, outer "
+                      "spaces and characters outside of Latin-1")
     return text
 
 

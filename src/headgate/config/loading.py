@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +13,9 @@ from pydantic import ValidationError
 from headgate.config.document import Document
 from headgate.config.messages import translate
 from headgate.config.model import Config
-from headgate.config.problems import ConfigError, Problem, quoted
+from headgate.config.problems import Problem, quoted
 from headgate.config.reader import read
-from headgate.config.references import check_document
+from headgate.config.references import errors_between, warnings_between
 from headgate.config.workers import MAX_WORKERS
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def load(path: str | Path | None = None, text: str | None = None,
          environ: Mapping[str, str] = os.environ) -> Loaded:
     """The configuration in a file, or in `text` (then `path` only names it in messages). Without both,
     HEADGATE_CONFIG names the file. HEADGATE_WORKERS and HEADGATE_LOG go before what the file says. Never
-    raises for what people wrote; see `problems`."""
+    raises for what people wrote; see `problems`.
+    """
     path = path or (environ.get("HEADGATE_CONFIG") if text is None else None)
     file = str(path) if path is not None else ""
     if text is None:
@@ -85,7 +87,9 @@ def _checked(document: Document, environ: Mapping[str, str]) -> Loaded:
             model = Config.model_validate(document.data)
         except ValidationError as error:
             problems += translate(error, document)
-        problems += check_document(document)
+        problems += errors_between(document)
+        if not any(problem.severity == "error" for problem in problems):
+            problems += warnings_between(document)
     if model is not None:
         model = _with_environment(model, environ, problems)
         _mark(model, document)
@@ -108,7 +112,7 @@ def _with_environment(model: Config, environ: Mapping[str, str], problems: list[
     if workers := environ.get("HEADGATE_WORKERS", ""):
         if workers == "auto":
             changes["workers"] = "auto"
-        elif workers.isascii() and workers.isdecimal() and len(workers) < 5 and 1 <= int(workers) <= MAX_WORKERS:
+        elif re.fullmatch("[0-9]{1,4}", workers) and 1 <= int(workers) <= MAX_WORKERS:
             changes["workers"] = int(workers)
         else:
             problems.append(Problem(path="HEADGATE_WORKERS", value=workers,

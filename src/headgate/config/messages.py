@@ -107,7 +107,8 @@ def _wrong_kind(kind: str, value: object) -> tuple[str, str]:
     if value is None:
         return _NO_VALUE
     if kind in ("model_type", "model_attributes_type", "dict_type", "mapping_type"):
-        return f"is {kind_of(value)}, where a mapping of keys is needed", "write `key: value`, one on each line"
+        return (f"is {kind_of(value)}, where a mapping of keys is needed",
+                "write `key: value`, one on each line")
     if kind in ("tuple_type", "list_type", "iterable_type"):
         return f"is {kind_of(value)}, where a list is needed", "write [a, b], or one item a line after `- `"
     if kind in ("string_type", "string_sub_type"):
@@ -117,7 +118,8 @@ def _wrong_kind(kind: str, value: object) -> tuple[str, str]:
 
 def _walk(location: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[Section] | None]:
     """The path in the file, without the names that pydantic adds for the members of unions, and the
-    section that the last key belongs to."""
+    section that the last key belongs to.
+    """
     annotation: Any = Config
     owner: type[Section] | None = None
     path: list[str | int] = []

@@ -16,7 +16,8 @@ _plain_key = re.compile(r"[A-Za-z0-9_-]+")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One error or warning. `line` and `column` count from 1; 0 is unknown. `value` is as written: the
-    name of a variable, never what came from it."""
+    name of a variable, never what came from it.
+    """
 
     severity: Literal["error", "warning"] = "error"
     file: str = ""
@@ -68,12 +69,12 @@ def quoted(text: str) -> str:
     return '"' + "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in shown) + '"'
 
 
-def nearest(word: str, words: Iterable[str]) -> str:
-    """A hint that names the word that was meant, or all when none is near."""
+def nearest(word: str, words: Iterable[str], *, otherwise: bool = True) -> str:
+    """A hint that names the word that was meant; all words, or nothing, when none is near."""
     known = sorted(words)
     if match := get_close_matches(word.lower(), known, n=1, cutoff=0.6):
         return f'did you mean "{match[0]}"?'
-    if not known:
+    if not known or not otherwise:
         return ""
     if len(known) > 20:
         return f"there are {len(known)}, such as {', '.join(known[:5])}"

@@ -81,7 +81,8 @@ class WrittenFloat(float):
 
 def read(text: str, file: str, environ: Mapping[str, str]) -> Document:
     """The document in a text. Never raises; what is wrong is in `problems`, and `data` is what could be
-    read (None after an error of syntax)."""
+    read (None after an error of syntax).
+    """
     document = Document(file)
     if len(text) > MAX_CHARACTERS:
         document.problems.append(Problem(file=file, message=f"has {len(text)} characters, "
@@ -101,13 +102,13 @@ def read(text: str, file: str, environ: Mapping[str, str]) -> Document:
     except yaml.YAMLError as error:
         document.data, document.place = None, Place()
         document.problems.append(_syntax_problem(error, text, file))
-    except _Unreadable as error:
+    except _FormError as error:
         document.data, document.place = None, Place()
         document.problems.append(error.problem)
     return document
 
 
-class _Unreadable(Exception):
+class _FormError(Exception):
     def __init__(self, problem: Problem) -> None:
         self.problem = problem
 
@@ -152,9 +153,9 @@ class _Reader:
                 if isinstance(event, yaml.ScalarEvent):
                     self.scalar(event)
                 elif isinstance(event, yaml.CollectionStartEvent):
-                    self.open(event)
+                    self.begin(event)
                 elif isinstance(event, yaml.CollectionEndEvent):
-                    self.close()
+                    self.end()
                 elif isinstance(event, yaml.AliasEvent):
                     self.alias(event)
                 elif isinstance(event, yaml.DocumentStartEvent):
@@ -171,7 +172,7 @@ class _Reader:
 
     def stop(self, event: Any, message: str, hint: str = "") -> None:
         line, column = _position(event)
-        raise _Unreadable(Problem(file=self.document.file, line=line, column=column, message=message,
+        raise _FormError(Problem(file=self.document.file, line=line, column=column, message=message,
                                   hint=hint))
 
     def scalar(self, event: Any) -> None:
@@ -202,7 +203,7 @@ class _Reader:
         frame = self.stack[-1]
         frame.key, frame.key_position, frame.key_plain = text, position, plain
 
-    def open(self, event: Any) -> None:
+    def begin(self, event: Any) -> None:
         if self.expects_key():
             self.stop(event, "a key must be a text, not a list or a mapping")
         if event.tag not in _COLLECTION_TAGS:
@@ -220,7 +221,7 @@ class _Reader:
             self.anchors[event.anchor] = None
         self.stack.append(frame)
 
-    def close(self) -> None:
+    def end(self) -> None:
         frame = self.stack.pop()
         for value, place in frame.merges:
             self.merge(frame, value, place)
@@ -332,11 +333,11 @@ def _resolve(text: str) -> Any:
         return _bools[text]
     if text in _special_floats:
         return float(_special_floats[text])
-    if not text[0] in "+-.0123456789":
+    if text[0] not in "+-.0123456789":
         return text
     if _int.fullmatch(text):
         return text if _padded.fullmatch(text) else _integer(text)
-    if _float.fullmatch(text) and not _padded.match(text.split(".")[0]):
+    if _float.fullmatch(text) and not _padded.match(text.partition(".")[0]):
         number = WrittenFloat(text)
         number.text = text
         return number
@@ -366,4 +367,5 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
     index = getattr(error, "position", 0)
     before = text.encode()[:index].decode(errors="replace")
     return Problem(file=file, line=before.count("\n") + 1, column=len(before) - before.rfind("\n"),
-                   message="not YAML: a control character", hint="remove it, or write it as \\x.. in double quotes")
+                   message="not YAML: a control character",
+                   hint="remove it, or write it as \\x.. in double quotes")

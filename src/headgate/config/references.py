@@ -28,14 +28,21 @@ _TEMPLATE_NAMES = frozenset({"scheme", "host", "port", "path", "query"})
 
 def check(model: Config) -> list[Problem]:
     """The problems of a configuration that was built in Python."""
-    return check_document(Document(data=model.model_dump(exclude_unset=True)))
+    document = Document(data=model.model_dump(exclude_unset=True))
+    return errors_between(document) or warnings_between(document)
 
 
-def check_document(document: Document) -> list[Problem]:
-    """The problems of a document between its parts, in no particular order."""
-    data = document.data if isinstance(document.data, dict) else {}
-    checks = (_listeners, _binds, _admin, _access_log, _route_names, _routes, _services, _unused)
+def errors_between(document: Document) -> list[Problem]:
+    """What is wrong between the parts of a document, in no particular order."""
+    data = _mapping(document.data)
+    checks = (_listeners, _binds, _admin, _access_log, _route_names, _routes, _services)
     return [problem for each in checks for problem in each(data, document)]
+
+
+def warnings_between(document: Document) -> list[Problem]:
+    """What is possible but hardly meant; worth a look when there are no errors."""
+    data = _mapping(document.data)
+    return [*_middleware_twice(data, document), *_unused(data, document)]
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -124,8 +131,8 @@ def _admin(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         address = _address(bind)
         if address is not None and address.host and not ipaddress.ip_address(address.host).is_loopback:
             path = ("admin", "bind", index)
-            yield document.problem(path, f"{_shown(document, path, bind)} can be reached from other machines, "
-                                   "and the admin address has no password in this version",
+            yield document.problem(path, f"{_shown(document, path, bind)} can be reached from other "
+                                   "machines, and the admin address has no password in this version",
                                    f"write 127.0.0.1:{address.port}, [::1]:{address.port} or a unix socket")
 
 
@@ -152,8 +159,8 @@ def _route_names(data: dict[str, Any], document: Document) -> Iterator[Problem]:
             place, _ = document.find(path)
             where = f"line {place.line}" if document.written else f"routes[{first[name]}]"
             path = ("routes", index, "name")
-            yield document.problem(path, f"{_shown(document, path, name)} is already the name of the route in "
-                                   f"{where}", "give each route a name of its own")
+            yield document.problem(path, f"{_shown(document, path, name)} is already the name of the route "
+                                   f"in {where}", "give each route a name of its own")
         else:
             first[name] = index
 
@@ -171,7 +178,6 @@ def _routes(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         yield from _weights(("routes", index, "services"), route.get("services"), document)
         yield from _templates(("routes", index), route, document)
         yield from _response(("routes", index, "respond"), _mapping(route.get("respond")), document)
-        yield from _middleware_twice(("routes", index, "middlewares"), route, document)
 
 
 def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
@@ -189,10 +195,8 @@ def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[
 def _action(path: tuple[str | int, ...], route: dict[str, Any], document: Document) -> Iterator[Problem]:
     actions = [action for action in _ACTIONS if route.get(action) is not None]
     if not actions:
-        given = [action for action in _ACTIONS if action in route]
-        if not given or not document.written:
-            yield document.problem(path, "the route does nothing",
-                                   "write one of service, services, redirect and respond")
+        yield document.problem(path, "the route does nothing",
+                               "write one of service, services, redirect and respond")
     elif len(actions) > 1:
         yield document.problem((*path, actions[1]), f"the route has {' and '.join(actions)}, one is possible",
                                f"remove {' or '.join(actions)}", key=True)
@@ -256,15 +260,16 @@ def _response(path: tuple[str | int, ...], respond: dict[str, Any], document: Do
                                    "remove it", key=True)
 
 
-def _middleware_twice(path: tuple[str | int, ...], route: dict[str, Any], document: Document
-                      ) -> Iterator[Problem]:
-    seen: set[Any] = set()
-    for index, name in enumerate(_items(route.get("middlewares"))):
-        if isinstance(name, str) and name in seen:
-            yield document.problem((*path, index), f"{_shown(document, (*path, index), name)} stands twice in "
-                                   "this route and would run twice", "remove one of the two", warning=True)
-        if isinstance(name, str):
-            seen.add(name)
+def _middleware_twice(data: dict[str, Any], document: Document) -> Iterator[Problem]:
+    for index, route in _routes_of(data):
+        seen: set[str] = set()
+        for number, name in enumerate(_items(route.get("middlewares"))):
+            path = ("routes", index, "middlewares", number)
+            if isinstance(name, str) and name in seen:
+                yield document.problem(path, f"{_shown(document, path, name)} stands twice in this route and "
+                                       "runs twice", "remove one of the two", warning=True)
+            if isinstance(name, str):
+                seen.add(name)
 
 
 def _services(data: dict[str, Any], document: Document) -> Iterator[Problem]:
@@ -288,7 +293,7 @@ def _services(data: dict[str, Any], document: Document) -> Iterator[Problem]:
 
 
 def _unused(data: dict[str, Any], document: Document) -> Iterator[Problem]:
-    used: dict[str, set[Any]] = {"service": set(), "middleware": set(), "listener": set()}
+    used: dict[str, set[str]] = {"service": set(), "middleware": set(), "listener": set()}
     for index, route in _routes_of(data):
         for kind, _, name in _references(index, route):
             if isinstance(name, str):

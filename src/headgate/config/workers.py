@@ -56,7 +56,8 @@ def _memberships(root: Path) -> Iterator[tuple[str, str]]:
 
 def _upwards(mount: Path, path: str) -> Iterator[Path]:
     """The folder of a cgroup and all above it. Inside of a container the path may be that of the host;
-    then only the mount itself is there."""
+    then only the mount itself is there.
+    """
     parts = [part for part in path.split("/") if part not in ("", "..")]
     for length in range(len(parts), -1, -1):
         yield mount.joinpath(*parts[:length])

@@ -22,7 +22,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pass
 
 
-class Address(_Data):
+class Address(_Data, frozen=True):
     """Where a socket is bound or connected: TCP host and port, or a unix path."""
 
     host: str = ""              # numeric for listeners; a name or number for endpoints
@@ -31,7 +31,7 @@ class Address(_Data):
     fd: int = -1                # an inherited descriptor (listeners only)
 
 
-class SocketOptions(_Data):
+class SocketOptions(_Data, frozen=True):
     backlog: int = 1024
     keepalive: bool = True
     keepalive_idle: float = 60.0
@@ -40,7 +40,7 @@ class SocketOptions(_Data):
     mode: int = 0o666           # of a unix socket
 
 
-class ListenerLimits(_Data):
+class ListenerLimits(_Data, frozen=True):
     """Limits that hold before a route is known. See base/limits.py for each reason."""
 
     head_timeout: float = 10.0
@@ -51,7 +51,7 @@ class ListenerLimits(_Data):
     connections_per_client: int = 0     # per worker and client address; 0: no limit
 
 
-class Listener(_Data):
+class Listener(_Data, frozen=True):
     name: str
     address: Address
     socket: SocketOptions = SocketOptions()
@@ -60,7 +60,7 @@ class Listener(_Data):
     metric: int = 0
 
 
-class FieldMatch(_Data):
+class FieldMatch(_Data, frozen=True):
     """A condition on a header field or a query parameter."""
 
     name: str                           # headers: lower case
@@ -68,12 +68,12 @@ class FieldMatch(_Data):
     value: str = ""
 
 
-class PathMatch(_Data):
+class PathMatch(_Data, frozen=True):
     kind: Literal["any", "exact", "prefix", "regex"] = "any"
     value: str = ""                     # prefix: without the final "/*"; "" is "/*"
 
 
-class Match(_Data):
+class Match(_Data, frozen=True):
     hosts: tuple[str, ...] = ()         # lower case; "*.example.com" for a wildcard; () is any host
     path: tuple[PathMatch, ...] = ()    # any of them; () is any path
     methods: tuple[str, ...] = ()
@@ -82,14 +82,15 @@ class Match(_Data):
     client: tuple[str, ...] = ()        # CIDR ranges
 
 
-class ServiceShare(_Data):
+class ServiceShare(_Data, frozen=True):
     service: str
     weight: int = 1
 
 
-class Redirect(_Data):
+class Redirect(_Data, frozen=True):
     """Parts that are "" are kept from the request. Templates: {scheme} {host} {port} {path} {query}
-    {name} for a named group of the path's regular expression."""
+    {name} for a named group of the path's regular expression.
+    """
 
     scheme: str = ""
     host: str = ""
@@ -99,13 +100,13 @@ class Redirect(_Data):
     status: int = 308
 
 
-class Respond(_Data):
+class Respond(_Data, frozen=True):
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
 
 
-class RouteLimits(_Data):
+class RouteLimits(_Data, frozen=True):
     request_timeout: float = 0.0        # whole exchange; 0: none
     body_idle_timeout: float = 60.0     # no progress of the request body
     response_idle_timeout: float = 60.0 # no progress of the response, from upstream or to downstream
@@ -119,13 +120,13 @@ class RouteLimits(_Data):
     buffer_response: int = 0            # read up to so many bytes ahead of the client; 0: buffer_bytes
 
 
-class Middleware(_Data):
+class Middleware(_Data, frozen=True):
     name: str
     type: str
     options: dict[str, object] = {}
 
 
-class Route(_Data):
+class Route(_Data, frozen=True):
     name: str
     listeners: tuple[str, ...] = ()     # () is all HTTP listeners
     match: Match = Match()
@@ -140,7 +141,7 @@ class Route(_Data):
     metric: int = 0
 
 
-class Pool(_Data):
+class Pool(_Data, frozen=True):
     connections: int = 0                # open connections per endpoint and worker; 0: no limit
     idle_connections: int = 1024        # kept idle per endpoint and worker
     idle_timeout: float = 4.0
@@ -150,14 +151,14 @@ class Pool(_Data):
     connect_timeout: float = 3.0
 
 
-class Endpoint(_Data):
+class Endpoint(_Data, frozen=True):
     name: str                           # identity: as written, e.g. "127.0.0.1:9001"
     addresses: tuple[Address, ...]      # resolved; a name with several addresses is several endpoints
     weight: int = 1
     metric: int = 0
 
 
-class Service(_Data):
+class Service(_Data, frozen=True):
     name: str
     balance: Literal["round_robin", "least_requests", "random"] = "round_robin"
     endpoints: tuple[Endpoint, ...] = ()
@@ -168,7 +169,7 @@ class Service(_Data):
     metric: int = 0
 
 
-class Forwarding(_Data):
+class Forwarding(_Data, frozen=True):
     """Which forwarding fields are written. From strangers they are dropped, not appended to."""
 
     x_forwarded: bool = True
@@ -178,14 +179,15 @@ class Forwarding(_Data):
     request_id: bool = True
 
 
-class AccessLog(_Data):
+class AccessLog(_Data, frozen=True):
     format: str = "json"                # json, combined or template
     template: str = ""
     path: str = "stdout"                # stdout, stderr, a file, or syslog:...
+    query: bool = True                  # queries stay in the records
     queue_bytes: int = 4 * 1024 * 1024  # waiting for the sink; more is dropped and counted
 
 
-class Process(_Data):
+class Process(_Data, frozen=True):
     workers: int = 1                    # resolved
     drain_timeout: float = 30.0
     pre_stop_delay: float = 0.0
@@ -196,14 +198,14 @@ class Process(_Data):
     log_level: str = "info"
 
 
-class Metrics(_Data):
+class Metrics(_Data, frozen=True):
     """Block numbers by identity, e.g. "route:api"; retired ones are never given out again."""
 
     blocks: dict[str, int] = {}
     next: int = 1                       # block 0 is the worker's own
 
 
-class Snapshot(_Data):
+class Snapshot(_Data, frozen=True):
     format: int = FORMAT
     version: int = 0
     process: Process = Process()

@@ -22,6 +22,6 @@ from headgate.config.model.services import Endpoint, Service, ServiceSocket
 __all__ = [
     "AccessLog", "AddPrefix", "Admin", "Buffering", "Config", "Endpoint", "Forwarding", "Limits", "Listener",
     "ListenerLimits", "ListenerTimeouts", "Match", "Paths", "Pool", "Process", "Redirect", "Respond", "Retry",
-    "Route", "RouteLimits", "RouteTimeouts", "Section", "Service", "ServiceSocket", "ServiceTimeouts", "Share",
-    "SocketOptions", "StripPrefix", "Timeouts",
+    "Route", "RouteLimits", "RouteTimeouts", "Section", "Service", "ServiceSocket", "ServiceTimeouts",
+    "Share", "SocketOptions", "StripPrefix", "Timeouts",
 ]

@@ -6,6 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
+from headgate.base.errors import Refusal
 from headgate.base.limits import BY_NAME
 from headgate.config import conditions
 from headgate.config.model.scalars import (
@@ -19,10 +20,12 @@ from headgate.config.model.scalars import (
     Switch,
     refuse,
     replaced_by,
+    text_like,
     whole_number,
 )
 from headgate.config.model.section import Section
 from headgate.config.workers import MAX_WORKERS
+from headgate.core.record import TEMPLATE_NAMES, record_format
 
 
 def _workers(value: object) -> Literal["auto"] | int:
@@ -42,6 +45,27 @@ def _default(name: str) -> Any:
     limit = BY_NAME[name]
     return Field(default=limit.default, description=f"{limit.what}. {limit.reason}.",
                  json_schema_extra={"default": limit.default_text})
+
+
+def _parse_template(text: str) -> None:
+    try:
+        record_format("template", text)
+    except ValueError as error:
+        raise Refusal("is not a template of records", str(error)) from None
+
+
+def _parse_log_path(path: str) -> None:
+    known = path in ("stdout", "stderr") or path.startswith(("/", "syslog:/", "syslog:udp:"))
+    if not known or not path.isprintable() or path.endswith((":", "/")):
+        raise Refusal("is no place for records",
+                      "write stdout, stderr, an absolute path, syslog:/dev/log or syslog:udp:host:port")
+
+
+Template = Annotated[str, PlainValidator(text_like(_parse_template)), WithJsonSchema({"type": "string"})]
+LogPath = Annotated[
+    str, PlainValidator(text_like(_parse_log_path)),
+    WithJsonSchema({"type": "string", "pattern": "^(?:stdout|stderr|/.+|syslog:.+)$",
+                    "examples": ["stdout", "stderr", "/var/log/headgate/access.log", "syslog:/dev/log"]})]
 
 
 class Process(Section):
@@ -71,14 +95,15 @@ class Admin(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset({"token", "tls", "dashboard", "api"})
 
-    bind: Annotated[tuple[BindAddress, ...], OneOrMore] = Field(
-        examples=["127.0.0.1:9080"], description="Where to listen: loopback addresses or unix sockets, one or "
-        "a list.")
+    bind: Annotated[tuple[BindAddress, ...], OneOrMore()] = Field(
+        examples=["127.0.0.1:9080"], description="Where to listen: loopback addresses or unix "
+        "sockets, one or a list.")
 
 
 class Forwarding(Section):
     """The fields that tell a service about the client. What came in them from outside of
-    `trusted_proxies` is dropped."""
+    `trusted_proxies` is dropped.
+    """
 
     x_forwarded: Switch = Field(default=True, description="Write X-Forwarded-For, -Proto, -Host and -Port.")
     x_real_ip: Switch = Field(default=True, description="Write X-Real-IP.")
@@ -97,16 +122,18 @@ class AccessLog(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset({"sample", "filter", "fields"})
 
-    format: Annotated[Literal["json", "combined", "template"], Choice("json", "combined", "template")] = Field(
+    format: Annotated[
+        Literal["json", "combined", "template"], Choice("json", "combined", "template")] = Field(
         default="json", description="One JSON object a line, the combined format of Apache and nginx, or a "
-        "template of one's own.")
-    template: Line | None = Field(
-        default=None, examples=["{client} {method} {path} {status} {duration}"],
-        description="The line, with names in braces; needed by `format: template` only.")
-    path: Line = Field(
-        default="stdout", examples=["stdout", "stderr", "/var/log/headgate/access.log", "syslog:/dev/log"],
-        description="Where records go: `stdout`, `stderr`, an absolute path (opened again on SIGUSR1) or "
-        "`syslog:` and a socket or host:port.")
+        "template.")
+    template: Template | None = Field(
+        default=None, examples=["{client} {method} {path} {status} {duration_ms}"],
+        description="The line, with names in braces; for `format: template` only. Names: "
+        f"{', '.join(TEMPLATE_NAMES)}.")
+    path: LogPath = Field(
+        default="stdout", description="Where records go: `stdout`, `stderr`, an absolute path (opened again "
+        "on SIGUSR1), `syslog:/dev/log` or `syslog:udp:host:port`.")
+    query: Switch = Field(default=True, description="Keep queries in the records; they may hold secrets.")
     queue_size: Size = _default("access_log.queue_size")
 
 

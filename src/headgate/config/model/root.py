@@ -42,7 +42,7 @@ class Config(Section):
                              "as whom they run.")
     admin: Admin | None = Field(default=None, description="The address for operators; without it there is "
                                 "none.")
-    trusted_proxies: Annotated[tuple[Range, ...], OneOrMore] = Field(
+    trusted_proxies: Annotated[tuple[Range, ...], OneOrMore()] = Field(
         default=(), description="Addresses and ranges whose forwarding fields are believed.")
     forwarding: Forwarding = Field(default=Forwarding(), description="The fields that tell a service about "
                                    "the client.")

@@ -68,19 +68,19 @@ class Match(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset({"sni", "cookie", "cookies", "body", "alpn", "country"})
 
-    host: Annotated[tuple[Host, ...], OneOrMore] = Field(
+    host: Annotated[tuple[Host, ...], OneOrMore()] = Field(
         default=(), description="Host names without port: exact, or `*.example.com` for all names below it; "
         "one or a list. Without it any host matches.")
-    path: Annotated[tuple[PathPattern, ...], OneOrMore] = Field(
+    path: Annotated[tuple[PathPattern, ...], OneOrMore()] = Field(
         default=(), description="`/exact`, `/prefix/*` (also matches `/prefix`, not `/prefixed`) or "
         "`~ ^/regex$`; one or a list.")
-    method: Annotated[tuple[Method, ...], OneOrMore] = Field(
+    method: Annotated[tuple[Method, ...], OneOrMore()] = Field(
         default=(), description="Methods, in capitals; one or a list. GET does not include HEAD.")
     headers: dict[FieldName, Condition] = Field(
         default={}, description="Header fields: an exact value, `~ regex`, or `{ present: true }`.")
     query: dict[Text, Condition] = Field(
         default={}, description="Parameters of the query: an exact value, `~ regex`, or `{ present: true }`.")
-    client: Annotated[tuple[Range, ...], OneOrMore] = Field(
+    client: Annotated[tuple[Range, ...], OneOrMore()] = Field(
         default=(), description="Addresses or ranges of the client, behind trusted proxies.")
 
 
@@ -119,7 +119,8 @@ def _status(*known: int) -> Any:
 
 class Redirect(Section):
     """Answer with another place. What is not set is kept from the request. Templates may use `{scheme}`,
-    `{host}`, `{port}`, `{path}`, `{query}` and the named groups of the route's regular expressions."""
+    `{host}`, `{port}`, `{path}`, `{query}` and the named groups of the route's regular expressions.
+    """
 
     scheme: Annotated[Literal["http", "https"], Choice("http", "https")] | None = Field(
         default=None, description="Scheme of the new place.")
@@ -127,8 +128,8 @@ class Redirect(Section):
     port: Port | None = Field(default=None, description="Port of the new place; without it the scheme's own, "
                               "or the request's when scheme and host are kept.")
     path: Template | None = Field(default=None, description="Path of the new place.", examples=["/new{path}"])
-    query: Template | None = Field(default=None, description="Query of the new place; an empty text drops it.",
-                                   examples=["", "from={path}"])
+    query: Template | None = Field(
+        default=None, description="Query of the new place; an empty text drops it.", examples=["from={path}"])
     status: Annotated[int, _status(301, 302, 303, 307, 308),
                       WithJsonSchema({"enum": [301, 302, 303, 307, 308]})] = Field(
         default=308, description="301 or 308 for ever, 302 or 307 for now; 308 and 307 keep the method.")
@@ -151,7 +152,7 @@ class Retry(Section):
     attempts: Annotated[int, *Between(1, 10)] = Field(
         default=2, description="Attempts in all, the first one included.")
     on: Annotated[tuple[Annotated[Literal["connect"], Choice("connect", later=(
-        "500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused"))], ...], OneOrMore] = Field(
+        "500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused"))], ...], OneOrMore()] = Field(
         default=("connect",), description="What is tried again: `connect`, an endpoint that could not be "
         "connected to.")
 
@@ -164,13 +165,13 @@ class Route(Section):
          "access_log", "tls", "errors", "sticky", "fault", "split"})
 
     name: Name = Field(examples=["api"], description="The name in logs, metrics and explanations; unique.")
-    listeners: Annotated[tuple[Name, ...], OneOrMore] = Field(
+    listeners: Annotated[tuple[Name, ...], OneOrMore()] = Field(
         default=(), description="Names from `listeners`; without it the route is on all of them.")
     match: Match = Field(default=Match(), description="What a request must be like. Without it everything "
                          "matches.")
     priority: Annotated[int, *Between(-1_000_000, 1_000_000)] = Field(
         default=0, description="Higher ones are looked at first among the routes of one host.")
-    middlewares: Annotated[tuple[Name, ...], OneOrMore] = Field(
+    middlewares: Annotated[tuple[Name, ...], OneOrMore()] = Field(
         default=(), description="Names from `middlewares`, in the order in which a request meets them.")
     service: Name | None = Field(default=None, description="A name from `services`.", examples=["api"])
     services: tuple[Share, ...] | None = Field(

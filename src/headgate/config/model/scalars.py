@@ -6,17 +6,23 @@ own (addresses, hosts, paths) are kept as written and read again when the config
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
 from datetime import timedelta
-from typing import Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
-from pydantic import BeforeValidator, PlainSerializer, PlainValidator, WithJsonSchema
-from pydantic_core import PydanticCustomError
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from headgate.base import units
 from headgate.base.errors import Refusal
 from headgate.config import addresses, conditions
 from headgate.config.problems import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
 
 ERROR = "headgate"
 _KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a text", dict: "a mapping",
@@ -38,7 +44,7 @@ def as_text(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
-        raise refuse("is true or false, not a text", f'put it in quotes: "{str(value).lower()}"')
+        raise refuse("is true or false, where a text is needed", f'put it in quotes: "{str(value).lower()}"')
     if isinstance(value, (int, float)):
         return getattr(value, "text", None) or str(value)
     if value is None:
@@ -162,7 +168,7 @@ class Between:
     def __init__(self, lowest: int, highest: int, *, off: bool = False) -> None:
         self.lowest, self.highest, self.off = lowest, highest, off
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[object]:
         schema: dict[str, Any] = {"type": "integer", "minimum": self.lowest, "maximum": self.highest}
         if self.off:
             schema = {"anyOf": [schema, {"const": "off"}]}
@@ -187,9 +193,7 @@ class Choice:
     def __init__(self, *words: str, later: tuple[str, ...] = ()) -> None:
         self.words, self.later = words, later
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: Any) -> Any:
-        from pydantic_core import core_schema
-
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._validate, handler(source))
 
     def _validate(self, value: object) -> str:
@@ -197,8 +201,7 @@ class Choice:
         if text in self.later:
             raise refuse("is not supported by this version yet", f"write {_any_of(self.words)}")
         if text not in self.words:
-            raise refuse(f"is not {_any_of(self.words)}", nearest(text, self.words)
-                         if nearest(text, self.words).startswith("did") else "")
+            raise refuse(f"is not {_any_of(self.words)}", nearest(text, self.words, otherwise=False))
         return text
 
 
@@ -206,10 +209,11 @@ def _any_of(words: tuple[str, ...]) -> str:
     return " or ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
 
 
-def _name(text: str) -> str:
-    import re
+_NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}", text):
+
+def _name(text: str) -> str:
+    if not re.fullmatch(_NAME_PATTERN, text):
         raise Refusal("is not a name", "use letters, digits, hyphens, underscores and dots; begin with a "
                       "letter or digit; at most 128 characters")
     return text
@@ -228,7 +232,7 @@ Line: TypeAlias = Annotated[str, PlainValidator(text_like(_visible)),
                             WithJsonSchema({"type": "string", "minLength": 1})]
 Name: TypeAlias = Annotated[
     str, PlainValidator(text_like(_name)),
-    WithJsonSchema({"type": ["string", "number"], "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$"})]
+    WithJsonSchema({"type": ["string", "number"], "pattern": f"^{_NAME_PATTERN}$"})]
 
 
 def _string(*examples: str, pattern: str = "") -> WithJsonSchema:
@@ -249,7 +253,8 @@ Range: TypeAlias = Annotated[
 Host: TypeAlias = Annotated[
     str, PlainValidator(replaced_by(conditions.parse_host)), _string("api.example.com", "*.example.com")]
 Authority: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_authority)), _string("app.internal", "app.internal:8080")]
+    str, PlainValidator(replaced_by(conditions.parse_authority)),
+    _string("app.internal", "app.internal:8080")]
 PathPattern: TypeAlias = Annotated[
     str, PlainValidator(text_like(conditions.parse_path)),
     _string("/exact", "/prefix/*", "~ ^/v[0-9]+/", pattern="^[/~]")]
@@ -260,12 +265,21 @@ Method: TypeAlias = Annotated[
 FieldName: TypeAlias = Annotated[
     str, PlainValidator(replaced_by(conditions.parse_field_name)), _string("x-canary")]
 FieldValue: TypeAlias = Annotated[
-    str, PlainValidator(text_like(conditions.parse_field_value)), WithJsonSchema({"type": ["string", "number"]})]
+    str, PlainValidator(text_like(conditions.parse_field_value)),
+    WithJsonSchema({"type": ["string", "number"]})]
 
 
-def one_or_more(value: object) -> object:
-    """A list also for a single item."""
-    return [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value
+class OneOrMore:
+    """A list that may also be written as its only item: `Annotated[tuple[Name, ...], OneOrMore()]`."""
 
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self._validate, handler(source))
 
-OneOrMore = BeforeValidator(one_or_more, json_schema_input_type=Any)
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler
+                                     ) -> JsonSchemaValue:
+        array = handler(schema)
+        return {"anyOf": [array["items"], array]}
+
+    @staticmethod
+    def _validate(value: object) -> object:
+        return [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from headgate.base.limits import BY_NAME
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 
 class Section(BaseModel):
@@ -16,11 +21,22 @@ class Section(BaseModel):
     `SHORT` names the key that a bare text stands for, when the section may be written as one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=False,
-                              hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     LATER: ClassVar[frozenset[str]] = frozenset()
     SHORT: ClassVar[str] = ""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+                                     ) -> JsonSchemaValue:
+        section = handler(schema)
+        if cls.SHORT:
+            resolved = handler.resolve_ref_schema(section)
+            short = {key: value for key, value in resolved["properties"][cls.SHORT].items() if key != "title"}
+            resolved.update({"anyOf": [short, dict(resolved)]})
+            for key in ("type", "properties", "required", "additionalProperties"):
+                resolved.pop(key, None)
+        return section
 
     @model_validator(mode="before")
     @classmethod

@@ -41,8 +41,8 @@ class Service(Section):
         Literal["round_robin", "least_requests", "random"],
         Choice("round_robin", "least_requests", "random",
                later=("hash", "consistent_hash", "ip_hash", "sticky", "least_time", "ewma", "first"))] = Field(
-        default="round_robin", description="How an endpoint is chosen: smooth weighted round robin, the one "
-        "with the fewest requests in flight for its weight, or by chance.")
+        default="round_robin", description="How an endpoint is chosen: smooth weighted round robin, the "
+        "one with the fewest requests in flight for its weight, or by chance.")
     endpoints: tuple[Endpoint, ...] = Field(
         examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 3}]],
         description="Addresses, alone or with a weight.")
