@@ -8,8 +8,14 @@ from Cython.Compiler import Options
 from setuptools import Extension, setup
 
 OPTIMISE = ["-O2", "-fno-semantic-interposition"]
-WARN = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-missing-field-initializers",
-        "-Wno-cast-function-type", "-Wno-sign-compare"]
+WARN = [
+    "-Wall",
+    "-Wextra",
+    "-Wno-unused-parameter",
+    "-Wno-missing-field-initializers",
+    "-Wno-cast-function-type",
+    "-Wno-sign-compare",
+]
 if os.environ.get("HEADGATE_WERROR"):
     WARN.append("-Werror")
     Options.warning_errors = True

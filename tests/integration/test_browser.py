@@ -1,4 +1,4 @@
-"""A real browser loads a page with assets of three real backends, and opens a WebSocket, through the product."""
+"""A real browser loads a page with assets of three backends, and opens a WebSocket, through the product."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ ARGUMENTS = [
 ]
 FILES = {
     "static/style.css": "body { color: rgb(1, 2, 3) }\n",
-    "static/picture.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="37" height="5"></svg>' + " " * 100_000,
+    "static/picture.svg": '<svg xmlns="http://www.w3.org/2000/svg" width="37" height="5"></svg>'
+    + " " * 100_000,
 }
 
 

@@ -81,7 +81,16 @@ def nginx(folder: Path, files: dict[str, str]) -> Iterator[str]:
 def uvicorn(folder: Path) -> Iterator[str]:
     """uvicorn serving the application of programs/asgi.py."""
     port = free_port()
-    command = [sys.executable, "-m", "uvicorn", "--app-dir", PROGRAMS, "--port", str(port), "asgi:application"]
+    command = [
+        sys.executable,
+        "-m",
+        "uvicorn",
+        "--app-dir",
+        PROGRAMS,
+        "--port",
+        str(port),
+        "asgi:application",
+    ]
     with peer([*map(str, command)], port, folder / "uvicorn.log") as address:
         yield address
 

@@ -54,7 +54,11 @@ def test_make_targets_and_commands_exist(page: Path) -> None:
 
 
 def test_every_page_is_in_the_navigation() -> None:
-    navigation = re.findall(r"[\w./-]+\.md", yaml.safe_dump(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]))
-    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("*.md")} | {"configuration.md"}
+    navigation = re.findall(
+        r"[\w./-]+\.md", yaml.safe_dump(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    )
+    pages = {str(page.relative_to(ROOT / "docs")) for page in (ROOT / "docs").glob("*.md")} | {
+        "configuration.md"
+    }
     assert pages <= set(navigation)
     assert all((ROOT / "docs" / page).exists() or page == "configuration.md" for page in navigation)

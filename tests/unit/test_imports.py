@@ -1,4 +1,4 @@
-"""The import rules of docs/architecture.md: who may import whom, read from the sources and seen in real processes."""
+"""The import rules of docs/architecture.md, read from the sources and seen in real processes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,17 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
 # Third parties that must never be loaded into the role, whatever it imports.
 FOREIGN = {
     "worker": {"pydantic", "pydantic_core", "yaml", "click", "starlette", "uvicorn", "aiodns"},
-    "supervisor": {"pydantic", "pydantic_core", "yaml", "starlette", "uvicorn", "aiodns", "re2", "msgspec", "uvloop"},
+    "supervisor": {
+        "pydantic",
+        "pydantic_core",
+        "yaml",
+        "starlette",
+        "uvicorn",
+        "aiodns",
+        "re2",
+        "msgspec",
+        "uvloop",
+    },
 }
 
 CYTHON_IMPORT = re.compile(r"^\s*(?:from\s+([\w.]+)\s+c?import\b|c?import\s+([\w.]+))", re.MULTILINE)
@@ -105,12 +115,18 @@ def test_a_role_loads_nothing_foreign(role: str) -> None:
         if file.stem != "__main__"
     ]
     program = f"import json, sys, {', '.join(modules)}; print(json.dumps(sorted(sys.modules)))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
     assert not loaded & FOREIGN[role]
 
 
 def test_the_package_itself_loads_nothing() -> None:
-    program = "import sys, headgate; print(*sorted(name for name in sys.modules if name.startswith('headgate')))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    program = (
+        "import sys, headgate; print(*sorted(name for name in sys.modules if name.startswith('headgate')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
     assert done.stdout.split() == ["headgate"]

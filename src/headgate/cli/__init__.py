@@ -1,4 +1,4 @@
-"""The command line: `headgate run`, `proxy`, `check`, `schema`, `explain`, `demo`, `version`, `completion`."""
+"""The command line: one group, one module for each command."""
 
 
 def main() -> None:

@@ -50,7 +50,11 @@ def verdict(file: str, loaded: Loaded) -> str:
     if loaded.model is None:
         return f"{file}: {found}"
     model = loaded.model
-    parts = [(len(model.listeners), "listener"), (len(model.routes), "route"), (len(model.services), "service")]
+    parts = [
+        (len(model.listeners), "listener"),
+        (len(model.routes), "route"),
+        (len(model.services), "service"),
+    ]
     has = ", ".join(_count(number, noun) for number, noun in parts)
     return f"{file}: valid ({has})" + (f", {found}" if found else "")
 

@@ -21,7 +21,9 @@ COMMANDS = {
     "check": Entry("headgate.cli.check", "Check a configuration file; binds nothing."),
     "explain": Entry("headgate.cli.explain", "Show which route a request takes, and why not the others."),
     "schema": Entry("headgate.cli.schema", "Print the JSON Schema of the configuration, for editors."),
-    "demo": Entry("headgate.cli.demo", "Start three backends, a proxy in front, and a tour of things to try."),
+    "demo": Entry(
+        "headgate.cli.demo", "Start three backends, a proxy in front, and a tour of things to try."
+    ),
     "version": Entry("headgate.cli.version", "Print versions, and how the core was built."),
     "completion": Entry("headgate.cli.completion", "Print the completion script of a shell."),
 }
@@ -68,7 +70,7 @@ class Commands(click.Group):
 @click.command(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Exit codes: 0 as asked, 1 the configuration is refused or serving failed, 2 bad usage or environment.",
+    epilog="Exit codes: 0 as asked, 1 refused or failed, 2 bad usage or environment.",
 )
 @click.version_option(package_name="headgate", prog_name="headgate", message="%(prog)s %(version)s")
 def headgate() -> None:

@@ -15,4 +15,6 @@ log_option = click.option(
     type=click.Choice(["debug", "info", "warning", "error"]),
     help="What Headgate says about itself on standard error; or HEADGATE_LOG.",
 )
-single_option = click.option("--single", is_flag=True, help="All roles in one process: for laptops and tests.")
+single_option = click.option(
+    "--single", is_flag=True, help="All roles in one process: for laptops and tests."
+)

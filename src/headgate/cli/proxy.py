@@ -65,7 +65,12 @@ def command(
 
 
 def configuration(
-    targets: tuple[str, ...], *, listen: tuple[str, ...], balance: str, host: str | None, admin: str | None,
+    targets: tuple[str, ...],
+    *,
+    listen: tuple[str, ...],
+    balance: str,
+    host: str | None,
+    admin: str | None,
     access_log: str,
 ) -> dict[str, Any]:
     """What one would have written into the file."""

@@ -11,7 +11,11 @@ from headgate.cli.options import log_option, single_option, workers_option
 
 @click.command()
 @click.option(
-    "-c", "--config", envvar="HEADGATE_CONFIG", metavar="FILE", help="The configuration file; or HEADGATE_CONFIG."
+    "-c",
+    "--config",
+    envvar="HEADGATE_CONFIG",
+    metavar="FILE",
+    help="The configuration file; or HEADGATE_CONFIG.",
 )
 @workers_option
 @log_option

@@ -1,4 +1,4 @@
-"""An ASGI application for uvicorn: a page with assets of other backends, JSON, a stream, an echo, a WebSocket."""
+"""An ASGI application: a page with assets of other backends, JSON, a stream, an echo, a WebSocket."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ found.json = await (await fetch("/app/data.json?a=b%20c")).json();
 found.stream = (await (await fetch("/app/stream")).text()).length;
 const upload = new Uint8Array(1 << 20).fill(65);
 found.echo = (await (await fetch("/app/echo", { method: "POST", body: upload })).arrayBuffer()).byteLength;
-found.many = (await Promise.all(Array.from({ length: 40 }, (_, i) => fetch(`/node/number/${i}`).then(r => r.json()))))
+const number = (_, i) => fetch(`/node/number/${i}`).then(r => r.json());
+found.many = (await Promise.all(Array.from({ length: 40 }, number)))
   .every((value, i) => value === i);
 found.socket = await new Promise((resolve, reject) => {
   const socket = new WebSocket(`ws://${location.host}/app/socket`);

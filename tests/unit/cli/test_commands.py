@@ -53,7 +53,9 @@ from headgate.cli import run
 heavy = {"pydantic", "yaml", "uvloop", "msgspec", "starlette", "asyncio"}
 print(*sorted(heavy & set(sys.modules)))
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
     assert done.stdout.strip() == ""
 
 

@@ -20,7 +20,12 @@ def test_a_script_for_each_shell(shell: str) -> None:
 
 
 def test_commands_are_completed() -> None:
-    environ = {**os.environ, "_HEADGATE_COMPLETE": "bash_complete", "COMP_WORDS": "headgate ex", "COMP_CWORD": "1"}
+    environ = {
+        **os.environ,
+        "_HEADGATE_COMPLETE": "bash_complete",
+        "COMP_WORDS": "headgate ex",
+        "COMP_CWORD": "1",
+    }
     program = "import sys; sys.argv = ['headgate']; from headgate.cli import main; main()"
     done = subprocess.run(
         [sys.executable, "-c", program], env=environ, capture_output=True, text=True, timeout=30, check=False

@@ -11,7 +11,11 @@ from headgate import config
 from headgate.cli.proxy import configuration
 
 DEFAULTS: dict[str, Any] = {
-    "listen": (":8080",), "balance": "round_robin", "host": None, "admin": None, "access_log": "combined",
+    "listen": (":8080",),
+    "balance": "round_robin",
+    "host": None,
+    "admin": None,
+    "access_log": "combined",
 }
 
 
@@ -31,6 +35,8 @@ def test_it_is_valid(changes: dict[str, Any]) -> None:
     assert loaded.problems == []
     assert loaded.model is not None
     assert [endpoint.address for endpoint in loaded.model.services["targets"].endpoints] == [
-        "127.0.0.1:9001", "app:80", "unix:/run/app.sock",
+        "127.0.0.1:9001",
+        "app:80",
+        "unix:/run/app.sock",
     ]
     assert len(loaded.model.listeners) == len(made["listeners"])

@@ -29,7 +29,9 @@ def server(name: str, delay: float, fail_every: int) -> ThreadingHTTPServer:
             if failed:
                 text = f"{name}: not now (every request number {fail_every} fails)\n"
             elif self.path.partition("?")[0] == "/headers":
-                text = f"{name} received:\n" + "".join(f"  {key}: {value}\n" for key, value in self.headers.items())
+                text = f"{name} received:\n" + "".join(
+                    f"  {key}: {value}\n" for key, value in self.headers.items()
+                )
             else:
                 text = f"{name}: {self.command} {self.path}, after {delay * 1000:.0f} ms\n"
             body = text.encode()
@@ -40,7 +42,7 @@ def server(name: str, delay: float, fail_every: int) -> ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
             """Stay silent; the proxy in front writes the access log."""
 
     return ThreadingHTTPServer(("127.0.0.1", 0), Answer)

@@ -151,7 +151,9 @@ class Stage:
 
     def _write(self, pid: int | str) -> None:
         """Write the configuration; by rename, since the proxy may be reading it."""
-        text = CONFIGURATION.format(pid=pid, workers=self.workers, web=self.web, admin=self.admin, **self.ports)
+        text = CONFIGURATION.format(
+            pid=pid, workers=self.workers, web=self.web, admin=self.admin, **self.ports
+        )
         draft = self.file.with_suffix(".new")
         draft.write_text(text)
         draft.replace(self.file)

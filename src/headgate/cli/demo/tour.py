@@ -51,7 +51,7 @@ def steps(stage: Stage) -> list[Step]:
             r"(?s)(?=.*^swift: )(?=.*^steady: )(?=.*^moody: )",
         ),
         Step(
-            "moody answers slowly, and every 7th of its requests fails: a failure of the backend is passed on.",
+            "moody is slow, and every 7th of its requests fails: what a backend answers is passed on.",
             f"for i in $(seq 7); do curl -s -o /dev/null -w '%{{http_code}} ' {web}/moody/; done; echo",
             r"200 (?s:.*)503 ",
         ),
