@@ -14,10 +14,11 @@ bytes, spaces, "?", "#", backslashes, and by policy %2F, %5C and %00. Where %2F 
 or ".." beside it is refused too: a backend that decodes it would walk to another place.
 """
 
-cimport cython
+from urllib.parse import quote
+
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t
-from libc.string cimport memcpy, memmove
+from libc.string cimport memmove
 
 
 # Classes of bytes.
@@ -242,3 +243,16 @@ def normalise_path(bytes path, int policy = 0) -> bytes:
     if result < 0:
         raise PathRefused((<bytes>refusal(result)).decode("ascii"))
     return path if result == CLEAN else out[:out_size]
+
+
+def path_pattern(str path) -> bytes:
+    """An exact path or a prefix of a configuration as it stands in normalised paths.
+
+    What may not stand in a path, such as a space or "é", is percent-encoded. Raises PathRefused when
+    no normalised path can be like it.
+    """
+    encoded = quote(path, safe="/%!$&'()*+,;=:@-._~[]{}|^`").encode("ascii")
+    normal = normalise_path(encoded, KEEP_BACKSLASH | KEEP_NUL)
+    if normal.count(b"/") != encoded.count(b"/"):
+        raise PathRefused(f"requests never carry its dot segments; write {normal.decode()}")
+    return normal

@@ -1,0 +1,55 @@
+from cpython.object cimport PyObject
+from libc.stdint cimport uint8_t, uint32_t
+
+from headgate.core.arena cimport Arena
+from headgate.core.head cimport Head, Span
+
+
+cdef enum FieldKind:
+    EXACT
+    REGEX
+    PRESENT
+    ABSENT
+
+
+# A condition on a header field or a query parameter.
+cdef struct FieldCondition:
+    int kind
+    int token
+    Span name
+    Span value                  # EXACT
+    PyObject* matcher           # REGEX; kept alive by the Conditions
+
+
+# The further conditions of one route. What is 0 or NULL takes everything.
+cdef class Conditions:
+    cdef Arena arena
+    cdef list matchers
+    cdef bint none              # there are no conditions
+    cdef uint8_t* listeners     # a truth value by listener
+    cdef int listener_count
+    cdef uint32_t methods       # a bit for each well-known method
+    cdef Span* method_texts     # the others
+    cdef int method_count
+    cdef uint8_t* ranges        # pairs of 16-byte addresses, first and last, sorted and disjoint
+    cdef int range_count
+    cdef FieldCondition* headers
+    cdef int header_count
+    cdef FieldCondition* query
+    cdef int query_count
+
+    # Number of the first condition that fails, or -1: listener, method, client, headers, query.
+    cdef int failing(self, Head head, int listener, const uint8_t* client) except -2
+    # How many hold.
+    cdef int holding(self, Head head, int listener, const uint8_t* client) except -2
+    cdef bint holds(self, int number, Head head, int listener, const uint8_t* client) except -1
+    cdef bint takes_method(self, Head head) noexcept
+    cdef bint takes_client(self, const uint8_t* client) noexcept
+    cdef FieldCondition* compile_fields(self, fields, bint header) except NULL
+
+
+cdef enum Number:
+    LISTENER = 0
+    METHOD = 1
+    CLIENT = 2
+    FIRST_FIELD = 3

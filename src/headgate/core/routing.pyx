@@ -1,0 +1,456 @@
+"""The routing table: which route takes a request.
+
+The order is that of core/order. It is compiled so that the number of routes does not matter: hosts
+lie in a hash table, the paths of each host in a radix tree, and a regular expression is tried only
+when the path begins with the expression's literal prefix, then together with all that share it.
+Each of these gives a few candidates; a candidate's further conditions are checked in the order's
+rank, and nothing behind the best one found so far is looked at.
+"""
+
+from ipaddress import ip_address
+from time import perf_counter_ns
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.exc cimport PyErr_WriteUnraisable
+from libc.string cimport memcpy
+
+from headgate.core.head cimport Span, method_of, text_of, token_of
+from headgate.core.events cimport REQUEST_HEAD
+from headgate.core.hosts cimport MOST_LEVELS
+
+from headgate.core.addresses import address_bytes
+from headgate.core.explanation import Explanation, Question, Step, failure, host_failure, path_failure
+from headgate.core.order import Entry, host_key, levels as ordered_levels
+from headgate.core.regex import check_regex, compile_regex, compile_sets, literal_prefix
+from headgate.core.shadow import shadowed
+
+__all__ = ["RoutingTable", "check_regex"]
+
+# Entries that `nearest` compares, at most: a 404 must not cost much more than an answer.
+cdef enum:
+    MOST_COMPARED = 64
+    MOST_HOST_BYTES = 255
+
+# A literal prefix of this size says too little about a path to be worth a place of its own.
+cdef enum:
+    LEAST_LITERAL = 2
+
+
+cdef class Bucket:
+    """Regular expressions that are matched together, in one call."""
+
+    def __init__(self, list patterns, bint anchored):
+        self.matchers = compile_sets(patterns, anchored=anchored)
+
+
+cdef class Level:
+    """The routes of one host, of one wildcard, or of any host."""
+
+    def __init__(self, str host, list entries):
+        cdef int rank
+        self.arena = Arena()
+        self.host = host
+        self.entries = entries
+        self.count = len(entries)
+        self.routes = <int32_t*>self.arena.take(self.count * sizeof(int32_t))
+        for rank in range(self.count):
+            self.routes[rank] = entries[rank].route
+        self.compile_paths()
+
+    cdef Ranks pack(self, numbers):
+        cdef Ranks ranks
+        ranks.count = len(numbers)
+        ranks.ranks = <int32_t*>self.arena.take(ranks.count * sizeof(int32_t) + 1)
+        for position, number in enumerate(numbers):
+            ranks.ranks[<int>position] = number
+        return ranks
+
+    cdef int compile_paths(self) except -1:
+        cdef Place* place
+        cdef Bucket bucket
+        by_kind = {"exact": {}, "prefix": {}, "regex": {}, "any": {}}
+        for rank, entry in enumerate(self.entries):
+            by_kind[entry.kind].setdefault(entry.value, []).append(rank)
+        self.pathless = self.pack(by_kind["any"].get(b"", ()))
+        literals, loose = bucket_ranks(self.entries)
+        self.loose = self.bucket(loose, False) if loose else None
+        keys = dict.fromkeys([*by_kind["exact"], *by_kind["prefix"], *literals])
+        self.paths = Radix()
+        self.places = <Place*>self.arena.take(len(keys) * sizeof(Place) + 1)
+        self.buckets = []
+        for value, key in enumerate(keys):
+            self.paths.insert(key, value)
+            place = &self.places[<int>value]
+            place.exact = self.pack(by_kind["exact"].get(key, ()))
+            place.prefix = self.pack(by_kind["prefix"].get(key, ()))
+            self.buckets.append(self.bucket(literals[key], True) if key in literals else None)
+        self.paths.link()
+        return 0
+
+    cdef list candidates(self, Head head):
+        """Ranks of the entries whose path takes the request, the closest paths first."""
+        cdef const char* path = head.path.data
+        cdef Py_ssize_t size = head.path.size
+        cdef Node* node = self.paths.descend(path, size)
+        cdef Place* place
+        found = []
+        buckets = [self.loose]
+        while node != NULL:
+            if node.value >= 0:
+                place = &self.places[node.value]
+                if node.depth == size:
+                    found += unpack(place.exact)
+                if node.depth == size or path[node.depth] == c"/":
+                    found += unpack(place.prefix)
+                buckets.append(self.buckets[node.value])
+            node = node.up
+        for bucket in buckets:
+            if bucket is not None:
+                found += matching_ranks(bucket, path[:size])
+        return found + unpack(self.pathless)
+
+    cdef object neighbour(self, Head head):
+        """An entry whose path has the most bytes in common with the request's."""
+        cdef Node* node = self.paths.descend(head.path.data, head.path.size)
+        cdef Place* place
+        cdef Bucket bucket
+        while node.value < 0 and node.count:
+            node = node.children[0]
+        if node.value < 0:
+            return self.entries[0]
+        place = &self.places[node.value]
+        if place.exact.count:
+            return self.entries[place.exact.ranks[0]]
+        if place.prefix.count:
+            return self.entries[place.prefix.ranks[0]]
+        bucket = self.buckets[node.value]
+        return self.entries[bucket.ranks.ranks[0]]
+
+    def bucket(self, list numbers, bint anchored) -> Bucket:
+        cdef Bucket bucket = Bucket([self.entries[rank].value.decode() for rank in numbers], anchored)
+        bucket.ranks = self.pack(numbers)
+        return bucket
+
+
+def bucket_ranks(entries) -> tuple[dict[bytes, list[int]], list[int]]:
+    """Ranks of the regular expressions by literal prefix, and of those without one.
+
+    A literal that begins with another one joins it, so that no path meets two buckets with one.
+    """
+    by_literal = {}
+    for rank, entry in enumerate(entries):
+        if entry.kind == "regex":
+            by_literal.setdefault(literal_prefix(entry.value.decode()), []).append(rank)
+    loose = []
+    joined = {}
+    last = None
+    for literal in sorted(by_literal):
+        if len(literal) < LEAST_LITERAL:
+            loose += by_literal[literal]
+        elif last is not None and literal.startswith(last):
+            joined[last] += by_literal[literal]
+        else:
+            joined[literal] = by_literal[literal]
+            last = literal
+    return {literal: sorted(ranks) for literal, ranks in joined.items()}, sorted(loose)
+
+
+cdef list unpack(Ranks ranks):
+    cdef int number
+    return [ranks.ranks[number] for number in range(ranks.count)]
+
+
+def own_entries(levels, int count) -> list[list[Entry]]:
+    """The entries of each route, in matching order."""
+    own = [{} for _ in range(count)]
+    for entries in levels.values():
+        for entry in entries:
+            own[entry.route][entry] = True
+    return [list(entries) for entries in own]
+
+
+cdef class RoutingTable:
+    """Finds the route of a request. Built once from routes in file order; never changes."""
+
+    def __init__(self, routes, *, listeners=()):
+        """`routes`: as `headgate.spec.Route`; `listeners`: names, numbered in this order.
+
+        Raises ValueError naming the route when one cannot be compiled.
+        """
+        cdef Conditions conditions
+        self.routes = tuple(routes)
+        self.listeners = tuple(listeners)
+        self.conditions = []
+        for route in self.routes:
+            try:
+                conditions = Conditions(route, self.listeners)
+            except ValueError as error:
+                raise ValueError(f"route {route.name}: {error}") from None
+            self.conditions.append(conditions)
+        found = ordered_levels(self.routes)
+        self.own = own_entries(found, len(self.routes))
+        self.any_host = Level("", found.pop("", []))
+        self.levels = [Level(host, entries) for host, entries in found.items()]
+        self.hosts = Hosts(found)
+
+    cdef Py_ssize_t match(self, Head head, int listener, const uint8_t* client) noexcept:
+        try:
+            return self.find(head, listener, client)
+        except BaseException:
+            # Only for want of memory. No route is the safe answer.
+            PyErr_WriteUnraisable(self)
+            return -1
+
+    cdef Py_ssize_t find(self, Head head, int listener, const uint8_t* client) except -2:
+        cdef int32_t values[MOST_LEVELS]
+        cdef int route
+        cdef int number
+        cdef int count = self.hosts.find(head.host.data, head.host.size, values)
+        for number in range(count):
+            route = self.search(<Level>self.levels[values[number]], head, listener, client)
+            if route >= 0:
+                return route
+        return self.search(self.any_host, head, listener, client)
+
+    cdef int search(self, Level level, Head head, int listener, const uint8_t* client) except -2:
+        """Index of the first route of the level that takes the request, or -1."""
+        cdef const char* path = head.path.data
+        cdef Py_ssize_t size = head.path.size
+        cdef Node* node = level.paths.descend(path, size)
+        cdef Place* place
+        cdef object bucket = None
+        cdef bytes text
+        cdef int best = level.count
+        while node != NULL:
+            if node.value >= 0:
+                place = &level.places[node.value]
+                if node.depth == size:
+                    best = self.first(level, place.exact, best, head, listener, client)
+                    best = self.first(level, place.prefix, best, head, listener, client)
+                elif path[node.depth] == c"/":
+                    best = self.first(level, place.prefix, best, head, listener, client)
+                if bucket is None:
+                    bucket = level.buckets[node.value]
+            node = node.up
+        if bucket is not None or level.loose is not None:
+            text = PyBytes_FromStringAndSize(path, size)
+            if bucket is not None:
+                best = self.first_regex(level, <Bucket>bucket, best, text, head, listener, client)
+            if level.loose is not None:
+                best = self.first_regex(level, level.loose, best, text, head, listener, client)
+        best = self.first(level, level.pathless, best, head, listener, client)
+        return level.routes[best] if best < level.count else -1
+
+    cdef int first(self, Level level, Ranks ranks, int best, Head head, int listener,
+                   const uint8_t* client) except -1:
+        """The lowest of these ranks below `best` whose further conditions hold, or `best`."""
+        cdef int number
+        cdef int rank
+        for number in range(ranks.count):
+            rank = ranks.ranks[number]
+            if rank >= best:
+                break
+            if (<Conditions>self.conditions[level.routes[rank]]).failing(head, listener, client) < 0:
+                return rank
+        return best
+
+    cdef int first_regex(self, Level level, Bucket bucket, int best, bytes path, Head head, int listener,
+                         const uint8_t* client) except -1:
+        """As `first`, of the bucket's expressions that match."""
+        cdef int rank
+        if bucket.ranks.ranks[0] >= best:
+            return best
+        for rank in matching_ranks(bucket, path):
+            if rank >= best:
+                break
+            if (<Conditions>self.conditions[level.routes[rank]]).failing(head, listener, client) < 0:
+                return rank
+        return best
+
+    cpdef dict captures(self, Py_ssize_t route, bytes path):
+        """Named groups of the regular expression by which the route takes `path`; {} when it takes
+        it by another kind of path. A group that took no part is "". Values are Latin-1.
+        """
+        for entry in self.own[route]:
+            if entry.takes(path):
+                return entry.captures(path)
+        return {}
+
+    cdef list levels_of(self, Head head):
+        """The levels that a request meets, in matching order."""
+        cdef int32_t values[MOST_LEVELS]
+        cdef int number
+        cdef int count = self.hosts.find(head.host.data, head.host.size, values)
+        found = [self.levels[values[number]] for number in range(count)]
+        return [*found, self.any_host] if self.any_host.count else found
+
+    cdef tuple nearest(self, Head head, int listener, const uint8_t* client):
+        """Of the routes whose path takes the request (the first MOST_COMPARED of them), the one with
+        the fewest failing conditions; when there is none, one with the most of the path in common.
+        """
+        cdef Conditions conditions
+        cdef Level level
+        cdef int failing
+        cdef int fewest = -1
+        cdef int left = MOST_COMPARED
+        question = question_of(head, client, self.name_of(listener))
+        levels = self.levels_of(head)
+        nearest = -1
+        for level in levels:
+            for rank in level.candidates(head)[:left]:
+                left -= 1
+                route = level.routes[<int>rank]
+                conditions = <Conditions>self.conditions[route]
+                failing = conditions.count - conditions.holding(head, listener, client)
+                if fewest < 0 or failing < fewest:
+                    fewest = failing
+                    nearest = route
+        if nearest >= 0:
+            conditions = <Conditions>self.conditions[nearest]
+            number = conditions.failing(head, listener, client)
+            return nearest, failure(self.routes[nearest], number, question, values=False)
+        for level in levels:
+            entry = level.neighbour(head)
+            return entry.route, path_failure(str(entry), question.path)
+        return -1, no_host(question.host)
+
+    def name_of(self, int listener) -> str:
+        return self.listeners[listener] if 0 <= listener < len(self.listeners) else ""
+
+    def explain(self, method: str, host: str, path: str, query: str | None = None, headers=(),
+                client: str | None = None, listener: str = "") -> Explanation:
+        """The whole decision for a request. `path` is normalised, without the query; `query` is what
+        stands behind the "?". Raises ValueError for an unknown listener or a malformed address.
+        """
+        cdef Level level
+        cdef Head head = request_head(method, host, path, query, headers)
+        cdef int number = self.number_of(listener)
+        cdef bytes address = address_bytes(client) if client is not None else None
+        cdef const uint8_t* packed = octets(address)
+        question = Question(method, host_key(host), path, client, listener)
+        steps = []
+        for level in self.levels_of(head):
+            for entry in level.entries:
+                failed = self.failure_of(entry, head, number, packed, question)
+                steps.append(step(self.routes[entry.route], entry, level.host, failed))
+                if not failed:
+                    others = self.others(steps, question)
+                    return Explanation(entry.route, tuple(steps), others, entry.captures(path.encode()), "")
+        index, reason = self.nearest(head, number, packed)
+        nearest = f"{self.routes[index].name}: {reason}" if index >= 0 else reason
+        return Explanation(-1, tuple(steps), self.others(steps, question), {}, nearest)
+
+    cdef str failure_of(self, entry, Head head, int listener, const uint8_t* client, question):
+        """The first condition that fails, of the path and the further ones; "" when none does."""
+        cdef int number
+        if not entry.takes(head.path.data[:head.path.size]):
+            return path_failure(str(entry), question.path)
+        number = (<Conditions>self.conditions[entry.route]).failing(head, listener, client)
+        return "" if number < 0 else failure(self.routes[entry.route], number, question, values=True)
+
+    def others(self, steps, question) -> tuple[Step, ...]:
+        """The routes that are not in `steps`, in file order."""
+        seen = {step.index for step in steps}
+        met = {level.host for level in self.levels_of(request_head("GET", question.host, "/", None, ()))}
+        found = []
+        for index, route in enumerate(self.routes):
+            if index in seen:
+                continue
+            hosts = [host_key(host) for host in route.match.hosts]
+            passed = not hosts or not met.isdisjoint(hosts)
+            reason = "an earlier route takes the request" if passed else host_failure(hosts, question.host)
+            found.append(step(route, self.own[index][0], ", ".join(hosts), reason))
+        return tuple(found)
+
+    def number_of(self, str listener) -> int:
+        if not listener and not self.listeners:
+            return -1
+        if listener not in self.listeners:
+            raise ValueError(f"listener {listener} does not exist")
+        return self.listeners.index(listener)
+
+    def winner(self, method: str, host: str, path: str, query: str | None = None, headers=(),
+               client: str | None = None, listener: str = "") -> int:
+        """Index of the route that takes the request, or -1, found as traffic is. See `explain`."""
+        cdef bytes address = address_bytes(client) if client is not None else None
+        cdef const uint8_t* packed = octets(address)
+        return self.match(request_head(method, host, path, query, headers), self.number_of(listener), packed)
+
+    def shadowed(self) -> list[tuple[int, int]]:
+        """Pairs (route that can never match, an earlier route that takes all it could), by index.
+
+        Conservative: what is reported is certain.
+        """
+        cdef Level level
+        levels = {level.host: level.entries for level in [*self.levels, self.any_host]}
+        return shadowed(self.routes, levels, self.listeners)
+
+    def measure(self, requests, int rounds) -> float:
+        """Mean nanoseconds of one match. `requests`: tuples of (method, host, path, query, headers)."""
+        cdef Head head
+        cdef Py_ssize_t found = 0
+        heads = [
+            request_head(method, host, path, query, headers) for method, host, path, query, headers in requests
+        ]
+        started = perf_counter_ns()
+        for _ in range(rounds):
+            for head in heads:
+                found += self.match(head, 0, NULL)
+        return (perf_counter_ns() - started) / (rounds * len(heads))
+
+
+def matching_ranks(Bucket bucket, bytes path) -> list[int]:
+    """Ranks of the bucket's expressions that match, lowest first."""
+    return sorted([
+        bucket.ranks.ranks[<int>(first + number)]
+        for first, matcher in bucket.matchers
+        for number in matcher(path) or ()
+    ])
+
+
+def step(route, entry, str host, str failed) -> Step:
+    return Step(entry.route, route.name, route.where, host, str(entry), failed)
+
+
+def no_host(str host) -> str:
+    return f"no route is for host {host}" if host else "no route is for a request without a host"
+
+
+cdef inline const uint8_t* octets(bytes address) noexcept:
+    if address is None:
+        return NULL
+    return <const uint8_t*>PyBytes_AS_STRING(address)
+
+
+cdef object question_of(Head head, const uint8_t* client, str listener):
+    """The request in words."""
+    address = None
+    if client != NULL:
+        address = ip_address((<const char*>client)[:16])
+        address = str(address.ipv4_mapped or address)
+    return Question(text_of(head.method_text), text_of(head.host), text_of(head.path), address, listener)
+
+
+cdef Head request_head(str method, str host, str path, query, headers):
+    """A head with these parts, as the codec makes them."""
+    cdef Head head = Head(REQUEST_HEAD)
+    cdef bytes text = method.encode() + (query or "").encode()
+    cdef bytes name, value
+    cdef Py_ssize_t size = len(method.encode())
+    head.keep(text, len(text))
+    head.method_text = Span(head.bytes, size)
+    head.method = method_of(head.bytes, size)
+    head.query = Span(head.bytes + size, len(text) - size)
+    head.has_query = query is not None
+    text = path.encode()
+    head.set_path(text, len(text))
+    text = host_key(host).encode()
+    if len(text) > MOST_HOST_BYTES:
+        raise ValueError(f"host {host}: longer than {MOST_HOST_BYTES} bytes")
+    memcpy(head.host_bytes, PyBytes_AS_STRING(text), len(text))
+    head.host.data = head.host_bytes
+    head.host.size = len(text)
+    for field in headers:
+        name, value = field[0].encode(), field[1].encode()
+        head.add_line(name, len(name), value, len(value), token_of(name, len(name)))
+    return head
