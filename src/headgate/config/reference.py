@@ -41,8 +41,8 @@ def markdown() -> str:
 
 def limits_markdown() -> str:
     """The page of limits alone."""
-    return ("# Limits and timeouts\n\nEvery limit and timeout with its default, where it can be set, and why. "
-            "`process`, `admin` and\n`access_log` are sections at the top of the file.\n\n" + limits.table())
+    return ("# Limits and timeouts\n\nEvery limit and timeout with its default, where it can be set, and "
+            "why.\n\n" + limits.table())
 
 
 def _sections() -> Iterator[tuple[str, type[Section]]]:
@@ -117,34 +117,31 @@ def _plain(value: object) -> str:
 
 def _value(schema: dict[str, Any]) -> str:
     """What can be written, by its schema."""
-    if "$ref" in schema:
-        return "section below"
-    if "enum" in schema:
-        return ", ".join(f"`{word}`" for word in schema["enum"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "anyOf" in schema or "oneOf" in schema:
-        members = [_value(member) for member in schema.get("anyOf", schema.get("oneOf", []))
-                   if member.get("type") != "null" and member != VARIABLE]
-        return " or ".join(dict.fromkeys(members))
+    if "$comment" in schema:
+        return str(schema["$comment"])
+    if "enum" in schema or "const" in schema:
+        return ", ".join(f"`{word}`" for word in schema.get("enum", [schema.get("const")]))
+    if members := schema.get("anyOf") or schema.get("oneOf"):
+        values = [_value(member) for member in members if member != VARIABLE]
+        return " or ".join(dict.fromkeys(values))
     kind = schema.get("type")
     if kind == "array":
-        return f"list of {_value(schema.get('items', {}))}"
+        return f"list of {_value(schema['items'])}"
     if kind == "object":
-        inner = next(iter(schema.get("patternProperties", {}).values()), schema.get("additionalProperties"))
-        return f"mapping of names to {_value(inner or {})}"
-    if kind == "boolean":
-        return "`true`, `false`"
+        return f"mapping of names to {_value(_inner(schema))}"
     if kind == "integer":
         return f"number from {schema['minimum']} to {schema['maximum']}"
-    if schema.get("examples"):
-        return "such as " + ", ".join(f"`{example}`" for example in schema["examples"])
-    return "text"
+    if kind == "boolean":
+        return "`true`, `false`"
+    return "section below" if "$ref" in schema else "text"
+
+
+def _inner(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema of the values of a mapping."""
+    by_name: dict[str, Any] = schema.get("patternProperties", {})
+    inner: dict[str, Any] = next(iter(by_name.values()), schema.get("additionalProperties"))
+    return inner
 
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
-
-
-if __name__ == "__main__":
-    print(markdown(), end="")  # noqa: T201

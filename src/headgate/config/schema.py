@@ -25,8 +25,10 @@ def json_schema() -> dict[str, Any]:
 
 
 def _annotated(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema of a key, its annotations outermost, as editors want them; defaults of sections say
-    nothing and go."""
+    """The schema of a key, its annotations outermost, as editors want them.
+
+    Defaults of sections say nothing and go.
+    """
     annotations = {key: schema.pop(key) for key in _ANNOTATIONS if key in schema}
     annotations.pop("title", None)
     if isinstance(annotations.get("default"), (dict, list, type(None))):

@@ -36,7 +36,8 @@ def _mode(value: object) -> int:
 
 Mode = Annotated[
     int, PlainValidator(_mode), PlainSerializer(lambda mode: f"{mode:04o}"),
-    WithJsonSchema({"type": ["string", "integer"], "pattern": "^0o?[0-7]{3}$", "examples": ["0660"]})]
+    WithJsonSchema({"$comment": "octal digits", "type": ["string", "integer"], "pattern": "^0o?[0-7]{3}$",
+                    "examples": ["0660"]})]
 
 
 class SocketOptions(Section):

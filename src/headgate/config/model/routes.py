@@ -56,7 +56,7 @@ def _condition(value: object) -> str | bool:
 Condition: TypeAlias = Annotated[
     str | bool, PlainValidator(_condition),
     PlainSerializer(lambda condition: {"present": condition} if isinstance(condition, bool) else condition),
-    WithJsonSchema({"anyOf": [
+    WithJsonSchema({"$comment": "condition", "anyOf": [
         {"type": ["string", "number"]},
         {"type": "object", "properties": {"present": {"type": "boolean"}}, "required": ["present"],
          "additionalProperties": False}],
@@ -103,7 +103,8 @@ def _template(value: object) -> str:
 
 
 Template: TypeAlias = Annotated[
-    str, PlainValidator(_template), WithJsonSchema({"type": "string", "examples": ["/new{path}"]})]
+    str, PlainValidator(_template),
+    WithJsonSchema({"$comment": "template", "type": "string", "examples": ["/new{path}"]})]
 
 
 def _status(*known: int) -> Any:
@@ -143,6 +144,10 @@ class Respond(Section):
     body: Text = Field(default="", description="The whole body, as UTF-8.")
 
 
+RetryCause: TypeAlias = Annotated[Literal["connect"], Choice("connect", later=(
+    "500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused"))]
+
+
 class Retry(Section):
     """When an exchange is tried again."""
 
@@ -151,8 +156,7 @@ class Retry(Section):
 
     attempts: Annotated[int, *Between(1, 10)] = Field(
         default=2, description="Attempts in all, the first one included.")
-    on: Annotated[tuple[Annotated[Literal["connect"], Choice("connect", later=(
-        "500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused"))], ...], OneOrMore()] = Field(
+    on: Annotated[tuple[RetryCause, ...], OneOrMore()] = Field(
         default=("connect",), description="What is tried again: `connect`, an endpoint that could not be "
         "connected to.")
 

@@ -106,30 +106,29 @@ _duration = _amount(units.parse_duration)
 _size = _amount(units.parse_size)
 
 
-def _schema(pattern: str, *examples: str, off: bool = False, number: bool = False) -> WithJsonSchema:
-    text = f"off|{pattern}" if off else pattern
-    schema: dict[str, Any] = {"type": "string", "pattern": f"^(?:{text})$", "examples": list(examples)}
-    if number:
-        schema = {"type": ["string", "integer"], "pattern": f"^(?:{text})$", "minimum": 0,
-                  "examples": list(examples)}
-    return WithJsonSchema(schema)
+def _schema(kind: str, pattern: str, *examples: str, number: bool = False) -> WithJsonSchema:
+    """The schema of an amount; one that may be `off` has this among its examples."""
+    text = f"off|{pattern}" if "off" in examples else pattern
+    schema: dict[str, Any] = {"$comment": kind, "type": "string", "pattern": f"^(?:{text})$",
+                              "examples": list(examples)}
+    return WithJsonSchema(schema | {"type": ["string", "integer"], "minimum": 0} if number else schema)
 
 
 Duration: TypeAlias = Annotated[
     float, PlainValidator(_needed(_duration)), PlainSerializer(units.format_duration),
-    _schema(units.DURATION_PATTERN, "5s", "250ms", "1m30s")]
+    _schema("duration", units.DURATION_PATTERN, "5s", "250ms", "1m30s")]
 OptionalDuration: TypeAlias = Annotated[
     float, PlainValidator(_duration), PlainSerializer(units.format_duration),
-    _schema(units.DURATION_PATTERN, "5s", "off", off=True)]
+    _schema("duration or `off`", units.DURATION_PATTERN, "5s", "off")]
 Size: TypeAlias = Annotated[
     int, PlainValidator(_needed(_size)), PlainSerializer(units.format_size),
-    _schema(units.SIZE_PATTERN, "64KiB", "1MiB", number=True)]
+    _schema("size", units.SIZE_PATTERN, "64KiB", "1MiB", number=True)]
 OptionalSize: TypeAlias = Annotated[
     int, PlainValidator(_size), PlainSerializer(units.format_size),
-    _schema(units.SIZE_PATTERN, "1MiB", "off", off=True, number=True)]
+    _schema("size or `off`", units.SIZE_PATTERN, "1MiB", "off", number=True)]
 ByteRate: TypeAlias = Annotated[
     float, PlainValidator(_amount(units.parse_byte_rate)), PlainSerializer(units.format_byte_rate),
-    _schema(units.BYTE_RATE_PATTERN, "240B/s", "off", off=True)]
+    _schema("bytes over time or `off`", units.BYTE_RATE_PATTERN, "240B/s", "off")]
 
 
 def _switch(value: object) -> bool:
@@ -232,38 +231,40 @@ Line: TypeAlias = Annotated[str, PlainValidator(text_like(_visible)),
                             WithJsonSchema({"type": "string", "minLength": 1})]
 Name: TypeAlias = Annotated[
     str, PlainValidator(text_like(_name)),
-    WithJsonSchema({"type": ["string", "number"], "pattern": f"^{_NAME_PATTERN}$"})]
+    WithJsonSchema({"$comment": "name", "type": ["string", "number"], "pattern": f"^{_NAME_PATTERN}$"})]
 
 
-def _string(*examples: str, pattern: str = "") -> WithJsonSchema:
-    schema: dict[str, Any] = {"type": "string", "examples": list(examples)}
+def _string(kind: str, *examples: str, pattern: str = "") -> WithJsonSchema:
+    schema: dict[str, Any] = {"$comment": kind, "type": "string", "examples": list(examples)}
     return WithJsonSchema(schema | ({"pattern": pattern} if pattern else {}))
 
 
 BindAddress: TypeAlias = Annotated[
     str, PlainValidator(text_like(addresses.parse_bind)),
-    _string("0.0.0.0:8080", "[::]:8080", ":8080", "unix:/run/headgate.sock", "fd:3",
+    _string("address", "0.0.0.0:8080", "[::]:8080", ":8080", "unix:/run/headgate.sock", "fd:3",
             pattern=r"^(?:unix:[/@].+|fd:[0-9]+|.*:[0-9]{1,5})$")]
 EndpointAddress: TypeAlias = Annotated[
     str, PlainValidator(text_like(addresses.parse_endpoint)),
-    _string("127.0.0.1:9001", "app.internal:8000", "[::1]:9001", "unix:/run/app.sock",
+    _string("address", "127.0.0.1:9001", "app.internal:8000", "[::1]:9001", "unix:/run/app.sock",
             pattern=r"^(?:unix:[/@].+|.+:[0-9]{1,5})$")]
 Range: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(addresses.parse_range)), _string("10.0.0.0/8", "fd00::/8", "192.0.2.1")]
+    str, PlainValidator(replaced_by(addresses.parse_range)),
+    _string("range", "10.0.0.0/8", "fd00::/8", "192.0.2.1")]
 Host: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_host)), _string("api.example.com", "*.example.com")]
+    str, PlainValidator(replaced_by(conditions.parse_host)),
+    _string("host", "api.example.com", "*.example.com")]
 Authority: TypeAlias = Annotated[
     str, PlainValidator(replaced_by(conditions.parse_authority)),
-    _string("app.internal", "app.internal:8080")]
+    _string("host", "app.internal", "app.internal:8080")]
 PathPattern: TypeAlias = Annotated[
     str, PlainValidator(text_like(conditions.parse_path)),
-    _string("/exact", "/prefix/*", "~ ^/v[0-9]+/", pattern="^[/~]")]
+    _string("path pattern", "/exact", "/prefix/*", "~ ^/v[0-9]+/", pattern="^[/~]")]
 Prefix: TypeAlias = Annotated[
-    str, PlainValidator(text_like(conditions.parse_prefix)), _string("/v1", pattern="^/")]
+    str, PlainValidator(text_like(conditions.parse_prefix)), _string("path", "/v1", pattern="^/")]
 Method: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_method)), _string("GET", "POST")]
+    str, PlainValidator(replaced_by(conditions.parse_method)), _string("method", "GET", "POST")]
 FieldName: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_field_name)), _string("x-canary")]
+    str, PlainValidator(replaced_by(conditions.parse_field_name)), _string("field name", "x-canary")]
 FieldValue: TypeAlias = Annotated[
     str, PlainValidator(text_like(conditions.parse_field_value)),
     WithJsonSchema({"type": ["string", "number"]})]

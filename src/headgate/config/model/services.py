@@ -40,7 +40,7 @@ class Service(Section):
     balance: Annotated[
         Literal["round_robin", "least_requests", "random"],
         Choice("round_robin", "least_requests", "random",
-               later=("hash", "consistent_hash", "ip_hash", "sticky", "least_time", "ewma", "first"))] = Field(
+               later=("hash", "consistent_hash", "ip_hash", "sticky", "least_time", "first"))] = Field(
         default="round_robin", description="How an endpoint is chosen: smooth weighted round robin, the "
         "one with the fewest requests in flight for its weight, or by chance.")
     endpoints: tuple[Endpoint, ...] = Field(
