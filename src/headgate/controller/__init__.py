@@ -1,0 +1,1 @@
+"""The controller: loads and checks configuration, publishes snapshots, answers the admin address."""

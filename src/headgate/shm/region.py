@@ -9,9 +9,11 @@ replacements of a worker; gauges are cleared when a worker starts in the slot.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import struct
+from collections.abc import Iterator
 
 FORMAT = 1
 MAGIC = b"HGSHM\0\0\0"
@@ -58,3 +60,23 @@ class Region:
             raise IndexError(f"slot {number} of {SLOTS}")
         start = HEADER_BYTES + number * SLOT_BYTES
         return memoryview(self._map)[start : start + SLOT_BYTES]
+
+
+def written_blocks(fd: int, slot: int) -> Iterator[int]:
+    """The numbers of the blocks of a slot that were ever written, and of some beside them.
+
+    Looking at the others would make the system give them memory.
+    """
+    start = HEADER_BYTES + slot * SLOT_BYTES
+    end = start + SLOT_BYTES
+    at = start
+    while at < end:
+        try:
+            at = os.lseek(fd, at, os.SEEK_DATA)
+            hole = min(os.lseek(fd, at, os.SEEK_HOLE), end)
+        except OSError as error:
+            if error.errno == errno.ENXIO:      # nothing was written from here on
+                return
+            raise
+        yield from range(max(at - start, 0) // BLOCK_BYTES, max(hole - start, 0) // BLOCK_BYTES)
+        at = hole

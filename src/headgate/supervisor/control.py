@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -38,6 +39,7 @@ class Control:
         self._on_message = on_message
         self._on_exit = on_exit
         self._text = None if options.config_text is None else seal(options.config_text, "headgate-config")
+        self._started = time.time()
         self._reload_wanted = False
         self._edition: Callable[[], Edition | None] = lambda: None
         self._child: Child | None = None
@@ -68,6 +70,7 @@ class Control:
             "config": self._options.config,
             "workers": self._options.workers,
             "level": self._options.log or "",
+            "started": self._started,
             "digest": edition.digest if edition else "",
             "identity": _numbers(edition),
         }

@@ -1,0 +1,137 @@
+"""The admin address: /metrics, /healthz and /readyz over HTTP, for this machine only."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import logging
+import socket
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from headgate.controller.status import Status
+from headgate.observe.metrics import OPENMETRICS_TYPE, PROMETHEUS_TYPE, accepts_openmetrics
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+BACKLOG = 128
+
+
+def application(status: Status, metrics: Callable[[bool], bytes]) -> ASGIApp:
+    """The ASGI application. `metrics(openmetrics)` renders them."""
+
+    async def show_metrics(request: Request) -> Response:
+        openmetrics = accepts_openmetrics(request.headers.get("accept", ""))
+        return Response(metrics(openmetrics), media_type=OPENMETRICS_TYPE if openmetrics else PROMETHEUS_TYPE)
+
+    async def healthz(_: Request) -> Response:
+        return PlainTextResponse("alive\n")
+
+    async def readyz(_: Request) -> Response:
+        return PlainTextResponse(status.text(), 200 if status.ready else 503)
+
+    routes = [
+        Route("/metrics", show_metrics), Route("/healthz", healthz), Route("/readyz", readyz),
+    ]
+    return LocalOnly(Starlette(routes=routes))
+
+
+def names_this_machine(authority: str) -> bool:
+    """Whether a Host field is one that a page from elsewhere cannot have: localhost or an address in numbers."""
+    host = authority.lower()
+    if host.startswith("["):
+        host = host[1:].partition("]")[0]
+    elif host.count(":") == 1:
+        host = host.partition(":")[0]
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+class LocalOnly:
+    """Refuses what a browser was tricked into: names that were bound to our address, and other origins.
+
+    A page from elsewhere can reach a loopback address when its own name resolves to it (DNS rebinding);
+    its requests then carry that name in Host.
+    """
+
+    def __init__(self, application: ASGIApp) -> None:
+        self._application = application
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and (reason := _refusal(scope)):
+            await PlainTextResponse(f"{reason}\n", 403)(scope, receive, send)
+            return
+        await self._application(scope, receive, send)
+
+
+def _refusal(scope: Scope) -> str:
+    fields: Mapping[bytes, bytes] = dict(scope["headers"])
+    host = fields.get(b"host", b"").decode("latin-1")
+    if not scope.get("server") or scope["server"][1] is None:
+        return ""       # a unix socket: no browser comes this way
+    if not names_this_machine(host):
+        return "the admin address is called by its number or localhost only"
+    origin = fields.get(b"origin")
+    if origin is not None and origin.decode("latin-1").partition("://")[2] != host:
+        return "the admin address does not answer pages of other origins"
+    return ""
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Admin:
+    """Serves an application on the sockets it was last given, by their address."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, log: logging.Logger, app: ASGIApp) -> None:
+        self._loop = loop
+        self._log = log
+        self._app = app
+        self._serving: dict[str, tuple[_Server, asyncio.Task[Any]]] = {}
+
+    def serve(self, descriptors: Mapping[str, int]) -> None:
+        """Serve on these descriptors, which are taken over, and on no others any more."""
+        for address in self._serving.keys() - descriptors.keys():
+            self._serving.pop(address)[0].should_exit = True
+        for address, fd in descriptors.items():
+            sock = socket.socket(fileno=fd)
+            if address in self._serving:
+                sock.close()
+                continue
+            config = uvicorn.Config(
+                self._app, log_config=None, access_log=False, lifespan="off", loop="none", http="h11", ws="none",
+                backlog=BACKLOG, server_header=False, timeout_graceful_shutdown=2, proxy_headers=False,
+            )
+            server = _Server(config)
+            task = self._loop.create_task(server.serve(sockets=[sock]))
+            task.add_done_callback(self._ended)
+            self._serving[address] = server, task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._log.error("the admin address failed: %r", error)
+
+    async def close(self) -> None:
+        """Stop serving; answers under way are finished."""
+        tasks = [task for _, task in self._serving.values()]
+        self.serve({})
+        if tasks:
+            await asyncio.wait(tasks, timeout=3.0)
