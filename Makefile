@@ -15,9 +15,10 @@ CORE := $(shell find src -name '*.pyx' -o -name '*.pxd' -o -name '*.h') setup.py
 TYPED := src tests benchmarks
 
 # Commands that tests and benchmarks call, and the Debian packages that have them.
-TEST_PACKAGES := nginx:nginx curl:curl wrk:wrk h2load:nghttp2-client node:nodejs \
+DEMO_PACKAGES := curl:curl pkill:procps
+TEST_PACKAGES := $(DEMO_PACKAGES) nginx:nginx wrk:wrk h2load:nghttp2-client node:nodejs \
 	chromium-headless-shell:chromium-headless-shell
-BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client
+BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client valgrind:valgrind
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -26,7 +27,7 @@ BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(STAMP)/core ## Set up, then start the demo: backends, the proxy, and a tour of commands to try
+demo: $(STAMP)/core $(STAMP)/demo-packages ## Set up, then start the demo: backends, the proxy, and a tour of commands to try
 	@$(BIN)/headgate demo
 
 build: $(STAMP)/strict ## Set up an editable install in .venv and compile what changed
@@ -98,12 +99,11 @@ $(STAMP)/test $(STAMP)/lint $(STAMP)/docs $(STAMP)/bench: $(STAMP)/%: $(STAMP)/i
 	$(INSTALL) ".[$*]"
 	@touch $@
 
-$(STAMP)/test-packages: Makefile | $(STAMP)/venv
-	@$(call debian,$(TEST_PACKAGES))
-	@touch $@
-
-$(STAMP)/bench-packages: Makefile | $(STAMP)/venv
-	@$(call debian,$(BENCH_PACKAGES))
+$(STAMP)/demo-packages: PACKAGES = $(DEMO_PACKAGES)
+$(STAMP)/test-packages: PACKAGES = $(TEST_PACKAGES)
+$(STAMP)/bench-packages: PACKAGES = $(BENCH_PACKAGES)
+$(STAMP)/%-packages: Makefile | $(STAMP)/venv
+	@$(call debian,$(PACKAGES))
 	@touch $@
 
 # Install the packages whose command is missing; without the right to, name them and fail.
