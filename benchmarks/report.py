@@ -34,7 +34,8 @@ def lines_of(result: Result) -> tuple[list[str], list[list[str]]]:
     """Headings and cells of a row's table, the proxies in the order of the row."""
     row = ROWS[result.row]
     columns = [c for c in row.columns if any(c.figure in figures for figures in result.figures.values())]
-    labels = [variant.label for variant in row.variants if variant.label in result.figures]
+    order = [variant.label for variant in row.variants if variant.label in result.figures]
+    labels = order or list(result.figures)
     return (
         ["proxy", *(column.heading for column in columns)],
         [[label, *(column.text(result.figures[label]) for column in columns)] for label in labels],

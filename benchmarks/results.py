@@ -7,7 +7,7 @@ from statistics import median
 
 import msgspec
 
-from benchmarks.machine import Machine  # noqa: TC001 - msgspec reads the annotation
+from benchmarks.machine import Machine
 
 FOLDER = Path(__file__).parent / "results"
 BUSY = 0.95

@@ -5,7 +5,7 @@ from __future__ import annotations
 import yaml
 
 from benchmarks import routes
-from benchmarks.peers.peer import Peer
+from benchmarks.peers.peer import Peer, Setting
 
 
 class Headgate(Peer):
@@ -20,18 +20,20 @@ class Headgate(Peer):
 
     def configure(self) -> list[str]:
         path = self.setting.folder / "headgate.yaml"
-        path.write_text(yaml.safe_dump(self._configuration(), sort_keys=False))
+        path.write_text(configuration(self.setting))
         return [self.path(), "run", "-c", str(path)]
 
-    def _configuration(self) -> dict[str, object]:
-        setting = self.setting
-        log = {"format": "json", "path": str(setting.folder / "access.log")}
-        catch_all = {"name": "all", "match": {"path": "/*"}, "service": "backend"}
-        return {
-            "process": {"workers": setting.workers},
-            "admin": {"bind": f"127.0.0.1:{setting.admin_port}"},
-            "access_log": log if setting.access_log else "off",
-            "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}"}},
-            "routes": routes.configuration(setting.routes) if setting.routes else [catch_all],
-            "services": {"backend": {"endpoints": [f"127.0.0.1:{setting.backend_port}"]}},
-        }
+
+def configuration(setting: Setting) -> str:
+    """The configuration file."""
+    log = {"format": "json", "path": str(setting.folder / "access.log")}
+    catch_all = {"name": "all", "match": {"path": "/*"}, "service": "backend"}
+    written = {
+        "process": {"workers": setting.workers},
+        "admin": {"bind": f"127.0.0.1:{setting.admin_port}"},
+        "access_log": log if setting.access_log else "off",
+        "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}"}},
+        "routes": routes.configuration(setting.routes) if setting.routes else [catch_all],
+        "services": {"backend": {"endpoints": [f"127.0.0.1:{setting.backend_port}"]}},
+    }
+    return yaml.safe_dump(written, sort_keys=False)

@@ -8,6 +8,7 @@ from benchmarks.routes import Mix
 from benchmarks.rows.cpu import NGINX, CpuRow
 from benchmarks.rows.latency import LatencyRow
 from benchmarks.rows.memory import MemoryRow
+from benchmarks.rows.micro import MicroRow
 from benchmarks.rows.row import C_PROXIES, Bench, Column, Row, Variant, proxies
 from benchmarks.rows.start import StartRow
 
@@ -80,6 +81,12 @@ _rows: tuple[Row, ...] = (
         name="start",
         title="From the command to the first request served",
         variants=proxies(*THREE),
+    ),
+    MicroRow(
+        name="micro",
+        title="Costs below a microsecond, one call each",
+        variants=proxies("headgate"),
+        held=False,
     ),
 )
 
