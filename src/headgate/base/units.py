@@ -6,6 +6,7 @@ The readers raise `Refusal`; the writers give back a text that reads as the same
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from headgate.base.errors import Refusal
 
@@ -45,7 +46,7 @@ def parse_duration(text: str) -> float:
         raise Refusal(_DURATION_REASON, _DURATION_HINT)
     parts = _duration_part.findall(text)
     scales = [_SECONDS[unit] for _, unit in parts]
-    if any(later >= earlier for earlier, later in zip(scales, scales[1:], strict=False)):
+    if any(later >= earlier for earlier, later in pairwise(scales)):
         raise Refusal("names its units twice or not from the largest down", "write it like 1h30m or 1m30s")
     return round(sum(float(number) * scale for (number, _), scale in zip(parts, scales, strict=True)), 9)
 

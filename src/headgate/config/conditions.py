@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-import re2  # type: ignore[import-untyped]
-
 from headgate.base.errors import Refusal
 from headgate.core.paths import PathRefused, normalise_path, path_policy
+from headgate.core.regex import check_regex, compile_regex
 from headgate.spec import FieldMatch, PathMatch
 
 _PATH_SAFE = "".join(chr(c) for c in range(0x21, 0x7F))
@@ -23,11 +21,12 @@ _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _label = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _path_bytes = re.compile(r"[!-~\x80-\U0010ffff]*")
 _field_value = re.compile(r"[\t -~\x80-\xff]*")
+_position = re.compile(r" at character [0-9]+$")
 _template = re.compile(r"\{([^{}]*)\}")
 _bad_percent = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _dots = re.compile(r"(?:^|/)(?:\.|%2[eE]){1,2}(?:/|$)")
 
-# What RE2 says, and what a person needs to know. Its messages repeat the pattern and are cut.
+# What RE2 says, and what a person needs to know.
 _REGEX_HINTS = {
     "missing )": "close the parenthesis, or write \\( for a plain one",
     "unexpected )": "remove the parenthesis, or write \\) for a plain one",
@@ -46,33 +45,21 @@ _REGEX_HINTS = {
 
 def parse_regex(pattern: str) -> str:
     """The pattern, when the engine can run it."""
-    reason, hint = _regex_error(pattern)
-    if reason:
-        raise Refusal(f"is not a regular expression: {reason}", hint)
-    return pattern
-
-
-@lru_cache(maxsize=4096)
-def _regex_error(pattern: str) -> tuple[str, str]:
-    options = re2.Options()
-    options.log_errors = False
     try:
-        re2.compile(pattern, options)
-    except re2.error as error:
-        raw = error.args[0] if error.args else b""
-        text = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
-        reason = text.split(":")[0].strip() or "it cannot be read"
-        return reason, _REGEX_HINTS.get(reason, "")
+        problem = check_regex(pattern)
     except UnicodeError:
-        return "it has characters that cannot be encoded", ""
-    return "", ""
+        problem = "a character that cannot be encoded"
+    if problem is not None:
+        reason, _, part = problem.partition(": ")           # the part is a piece of the pattern
+        at = _position.search(part)
+        raise Refusal(f"is not a regular expression: {reason}{at[0] if at else ''}",
+                      _REGEX_HINTS.get(reason, ""))
+    return pattern
 
 
 def group_names(pattern: str) -> frozenset[str]:
     """The names of the groups in a pattern that `parse_regex` accepted."""
-    options = re2.Options()
-    options.log_errors = False
-    return frozenset(re2.compile(pattern, options).groupindex)
+    return frozenset(compile_regex(pattern).groupindex)
 
 
 def parse_path(text: str) -> PathMatch:

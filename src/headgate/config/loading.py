@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from headgate.config.compilation import compile  # noqa: A004
 from headgate.config.document import Document
 from headgate.config.messages import translate
 from headgate.config.model import Config
-from headgate.config.problems import Problem, quoted
+from headgate.config.problems import ConfigError, Problem, quoted
 from headgate.config.reader import read
 from headgate.config.references import errors_between, warnings_between
 from headgate.config.workers import MAX_WORKERS
@@ -96,7 +97,9 @@ def _checked(document: Document, environ: Mapping[str, str]) -> Loaded:
     problems = _sorted(problems)
     if any(problem.severity == "error" for problem in problems) or model is None:
         return Loaded(problems, None)
-    return Loaded(_sorted(problems + _shadowed(model, document)), model)
+    problems = _sorted(problems + _routing(model, document))
+    usable = all(problem.severity == "warning" for problem in problems)
+    return Loaded(problems, model if usable else None)
 
 
 def _sorted(problems: list[Problem]) -> list[Problem]:
@@ -138,6 +141,23 @@ def _mark(model: Config, document: Document) -> None:
             route._where = f"{document.file}:{place.line}" if document.file else f"line {place.line}"
 
 
-def _shadowed(model: Config, document: Document) -> list[Problem]:
-    """Warnings about routes that an earlier one leaves nothing to."""
-    return []
+def _routing(model: Config, document: Document) -> list[Problem]:
+    """What only the compiled routes can tell: warnings about those that an earlier one leaves nothing to."""
+    from headgate.core.routing import RoutingTable
+
+    try:
+        snapshot = compile(model)
+        table = RoutingTable(snapshot.routes, listeners=[each.name for each in snapshot.listeners])
+    except ConfigError as error:
+        return list(error.problems)
+    except ValueError as error:
+        return [Problem(file=document.file, path="routes", message=str(error))]
+    problems = []
+    for index, by in table.shadowed():
+        first, _ = document.find(("routes", by))
+        where = f" in line {first.line}" if document.written else f" (routes[{by}])"
+        problems.append(document.problem(
+            ("routes", index), f"the route {quoted(model.routes[index].name)} can never match: "
+            f"{quoted(model.routes[by].name)}{where} takes everything before it",
+            "make one of them narrower, give this one a higher priority, or remove it", warning=True))
+    return problems

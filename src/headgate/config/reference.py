@@ -139,7 +139,7 @@ def _value(schema: dict[str, Any]) -> str:
 def _inner(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema of the values of a mapping."""
     by_name: dict[str, Any] = schema.get("patternProperties", {})
-    inner: dict[str, Any] = next(iter(by_name.values()), schema.get("additionalProperties"))
+    inner: dict[str, Any] = next(iter(by_name.values()), schema.get("additionalProperties") or {})
     return inner
 
 
