@@ -201,7 +201,7 @@ cdef class RecordFormat:
         cdef double clamped = seconds if 0.0 <= seconds <= LAST_SECOND else 0.0
         cdef int64_t second = <int64_t>clamped
         # A time that was written as .123 may be stored as .12299998.
-        cdef int milliseconds = min(<int>((clamped - second) * 1000 + 0.001), 999)
+        cdef int milliseconds = min(<int>((clamped - second) * 1000 + 0.02), 999)
         if second != self.second:
             self.set_second(second)
         if date:

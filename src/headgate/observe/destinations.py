@@ -7,8 +7,8 @@ Sink uses it once it is open.
 from __future__ import annotations
 
 import errno
-import getpass
 import os
+import pwd
 import select
 import socket
 import stat
@@ -244,7 +244,9 @@ def _writable(descriptor: int, seconds: float) -> bool:
 
 
 def _user() -> str:
+    """The user that this process is now, whatever the environment says."""
+    number = os.geteuid()
     try:
-        return f"user {getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
+        return f"user {pwd.getpwuid(number).pw_name}"
+    except KeyError:
+        return f"user {number}"
