@@ -31,7 +31,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "observe": ({"core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
     "controller": (
         {"config", "observe", "ipc", "spec", "shm", "core", "base"},
-        {"aiodns", "pycares", "starlette", "uvicorn", "uvloop"},
+        {"aiodns", "msgspec", "pycares", "starlette", "uvicorn", "uvloop"},
     ),
 }
 
