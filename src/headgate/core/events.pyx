@@ -21,7 +21,7 @@ cdef class Event:
 cdef class Data(Event):
     """A piece of a body, or of a tunnel. Borrowed bytes: copy what must live longer."""
 
-    def __init__(self, bytes payload=b"", int64_t stream=0, bint last=False):
+    def __init__(self, bytes payload not None=b"", int64_t stream=0, bint last=False):
         self.kind = DATA
         self.stream = stream
         self.last = last

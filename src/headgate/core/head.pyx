@@ -110,6 +110,9 @@ cdef inline bint _same(const char* a, const char* b, Py_ssize_t size) noexcept n
     return True
 
 
+cdef Span ABSENT = Span(NULL, 0)
+
+
 cdef object text_of(Span span):
     """A span as str (Latin-1, as field values are octets), or None when absent."""
     return None if span.data == NULL else span.data[:span.size].decode("latin-1")
@@ -136,6 +139,7 @@ cdef class Head(Event):
     cdef void clear(self) noexcept:
         self.size = self.received = self.scanned = 0
         self.line_read = False
+        self.line_size = self.method_size = self.target_start = self.target_size = 0
         self.repeated = 0
         self.field_count = 0
         memset(self.first, 0xff, sizeof(self.first))
@@ -147,20 +151,19 @@ cdef class Head(Event):
         self.keep_alive = True
         self.te_trailers = False
         self.expect_continue = False
-        self.upgrade.data = NULL
+        self.upgrade = ABSENT
         self.method = METHOD_OTHER
         self.target_form = ORIGIN_FORM
         self.port = -1
-        self.method_text.data = NULL
-        self.target.data = NULL
-        self.path.data = NULL
-        self.query.data = NULL
+        self.method_text = ABSENT
+        self.target = ABSENT
+        self.path = ABSENT
+        self.query = ABSENT
         self.has_query = False
-        self.authority.data = NULL
-        self.host.data = &self.host_bytes[0]
-        self.host.size = 0
+        self.authority = ABSENT
+        self.host = Span(&self.host_bytes[0], 0)
         self.status = 0
-        self.reason.data = NULL
+        self.reason = ABSENT
 
     cdef int keep(self, const char* data, Py_ssize_t size) except -1:
         """Append received bytes."""
@@ -325,6 +328,10 @@ cdef class Head(Event):
     @property
     def reason_text(self) -> str | None:
         return text_of(self.reason)
+
+    @property
+    def upgrade_text(self) -> str | None:
+        return text_of(self.upgrade)
 
     def describe(self) -> tuple:
         if self.kind == REQUEST_HEAD:

@@ -47,11 +47,13 @@ cdef class Http1:
     cdef char* held                 # input behind a complete message
     cdef Py_ssize_t held_size
     cdef Py_ssize_t held_capacity
+    cdef list lent                  # owners of bytes that Python sent and the output borrows
     cdef uint32_t head_bytes        # limits
     cdef int head_fields
 
     cdef list feed(self, const char* data, Py_ssize_t size)
     cdef list feed_end(self)
+    cdef int end_input(self, list events) except -1
     cdef list next_message(self)
     cdef int read_more(self, const char* data, Py_ssize_t size, list events) except -1
     cdef Py_ssize_t read_head(self, const char* data, Py_ssize_t size, list events) except -1

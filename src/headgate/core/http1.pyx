@@ -42,7 +42,7 @@ cdef class Http1:
     """What both sides share: bodies, framing, trailers, tunnels."""
 
     def __cinit__(self, Output output=None, uint32_t head_bytes=HEAD_BYTES,
-                  int head_fields=HEAD_FIELDS):
+                  int head_fields=HEAD_FIELDS, int path_policy=0):
         self.out = Output() if output is None else output
         self.head_bytes = head_bytes
         self.head_fields = head_fields
@@ -52,7 +52,7 @@ cdef class Http1:
 
     # --- The face for Python: tests and tools ---
 
-    def receive(self, bytes data, double now=0.0) -> list[Event]:
+    def receive(self, bytes data not None, double now=0.0) -> list[Event]:
         """Events of the bytes; b"" is the end of input. Never raises for any bytes."""
         cdef list events
         cdef Event event
@@ -70,17 +70,22 @@ cdef class Http1:
 
     def output(self) -> bytes:
         """The bytes to write."""
-        return self.out.take()
+        cdef bytes result = self.out.take()
+        self.lent = None
+        return result
 
     def deadline(self) -> float | None:
         """HTTP/1 itself has no timers; whoever drives it has."""
         return None
 
-    def send(self, Event event, double now=0.0) -> None:
+    def send(self, Event event not None, double now=0.0) -> None:
         """Queue an event. Raises ProtocolError when it breaks the protocol."""
         cdef Data data
         if event.kind == DATA:
             data = <Data>event
+            if self.lent is None:
+                self.lent = []
+            self.lent.append(data.owner)
             self.send_data(data.data, data.size, data.last)
         elif event.kind == TRAILERS:
             self.send_trailers(<Head>event)
@@ -134,16 +139,18 @@ cdef class Http1:
         """Read a head, whole from `data` when it is there, else collected in the head's own bytes."""
         cdef Head head = self.head
         cdef uint32_t before = 0
+        cdef Py_ssize_t taken
         cdef int outcome
         if head is None:
             self.head = head = new_head(REQUEST_HEAD if isinstance(self, Http1Server) else RESPONSE_HEAD)
+        taken = min(size, <Py_ssize_t>(self.head_bytes - head.size))
         if head.size == 0:
             outcome = self.parse(head, data, size)
             if outcome != COMPLETE:
-                head.keep(data, size)
+                head.keep(data, taken)
         else:
             before = head.size
-            head.keep(data, size)
+            head.keep(data, taken)
             outcome = self.parse(head, head.bytes, head.size)
         if outcome == INCOMPLETE:
             return size
@@ -262,7 +269,7 @@ cdef class Http1:
             self.head = head = new_head(TRAILERS)
             head.stream = self.stream
         before = head.size
-        head.keep(data, size)
+        head.keep(data, min(size, <Py_ssize_t>(self.head_bytes - before)))
         outcome = read_trailers(head, head.bytes, head.size, self.head_bytes, self.head_fields)
         if outcome == INCOMPLETE:
             return size
@@ -303,17 +310,24 @@ cdef class Http1:
         """Input that waits for the message before it to end."""
         return self.held_size
 
+    @property
+    def kept_bytes(self) -> int:
+        """Memory for input and output that the codec has now."""
+        return (self.out.capacity + self.held_capacity
+                + (0 if self.head is None else self.head.capacity))
+
     cdef list next_message(self):
-        """Both directions are complete: read the next head, first from input that was held. Data
-        events borrow from the held bytes until the next call."""
+        """Both directions are complete: read the next head, first from input that was held. In a
+        tunnel: the input that was held when it began. Data events own their bytes."""
         cdef list events = []
         cdef char* held = self.held
         cdef Py_ssize_t size = self.held_size
-        if self.reading != READ_HELD:
+        if self.reading == READ_HELD:
+            self.reading = READ_HEAD
+            self.writing = WRITE_IDLE
+            self.stream += 1
+        elif self.reading != READ_TUNNEL:
             return events
-        self.reading = READ_HEAD
-        self.writing = WRITE_IDLE
-        self.stream += 1
         if size:
             self.held = NULL
             self.held_size = self.held_capacity = 0
@@ -322,17 +336,20 @@ cdef class Http1:
                 _own_payloads(events)
             finally:
                 free(held)
-        if self.input_ended and self.reading == READ_HEAD:
-            self.reading = READ_OVER
-            events.append(Closing())
+        if self.input_ended:
+            self.end_input(events)
         return events
 
     cdef list feed_end(self):
-        """The peer sends no more."""
+        """The peer sends no more. What is held is still read."""
         cdef list events = []
-        if self.input_ended:
-            return events
-        self.input_ended = True
+        if not self.input_ended:
+            self.input_ended = True
+            self.end_input(events)
+        return events
+
+    cdef int end_input(self, list events) except -1:
+        """The input ended where the reader stands now."""
         if self.reading == READ_TO_END:
             self.message_read()
             events.append(new_data(self.stream, NULL, 0, True))
@@ -346,11 +363,12 @@ cdef class Http1:
             else:
                 events.append(Reset("connection closed within a head", self.stream))
         elif self.reading == READ_HELD:
-            events.append(Closing())
+            if self.held_size == 0:
+                events.append(Closing())
         elif self.reading != READ_OVER:
             self.reading = READ_OVER
             events.append(Reset("connection closed within a body", self.stream))
-        return events
+        return 0
 
     # --- Writing ---
 
@@ -493,6 +511,8 @@ cdef class Http1Server(Http1):
         cdef char line[16]
         cdef bint interim = 100 <= head.status < 200
         cdef bint bodyless = interim or self.head_only or head.status == 204 or head.status == 304
+        if self.writing != WRITE_IDLE:
+            raise ProtocolError("a response to this request is under way or complete")
         memcpy(line, b"HTTP/1.1 000 ", 13)
         line[9] = 48 + head.status // 100
         line[10] = 48 + head.status // 10 % 10
@@ -536,11 +556,32 @@ cdef class Http1Server(Http1):
         return 0
 
     def _send_head(self, Head head) -> None:
+        if head.kind != RESPONSE_HEAD or not 100 <= head.status <= 599:
+            raise ProtocolError("a server sends responses")
         self.send_response(head)
 
     cdef int begin_tunnel(self) except -1:
         self.reading = READ_TUNNEL
         return Http1.begin_tunnel(self)
+
+    cdef int violate(self, int status, str reason, list events) except -1:
+        if self.reading == READ_HEAD:
+            # The answer is not to the request before.
+            self.head_only = False
+            self.version = 11
+        self.closing = True
+        return Http1.violate(self, status, reason, events)
+
+    cdef list next_message(self):
+        if self.reading == READ_HELD:
+            if self.writing != WRITE_OVER and self.writing != WRITE_NOTHING and not (
+                    self.writing == WRITE_LENGTH and self.write_left == 0):
+                raise ProtocolError("the response is not complete")
+            if self.closing:
+                # RFC 9112 section 9.6: what follows a last request is not read.
+                self.reading = READ_OVER
+                return [Closing()]
+        return Http1.next_message(self)
 
 
 cdef class Http1Client(Http1):
@@ -553,8 +594,10 @@ cdef class Http1Client(Http1):
 
     cdef int send_request(self, Head head) except -1:
         """A request head in origin-form or asterisk-form; its body's framing is its own."""
-        if self.writing != WRITE_IDLE:
+        if self.writing != WRITE_IDLE or self.reading != READ_HELD:
             raise ProtocolError("a request is under way on this connection")
+        if not self.persistent:
+            raise ProtocolError("this connection carries no further request")
         self.head_only = head.method == METHOD_HEAD
         self.asked_upgrade = head.upgrade.data != NULL
         self.interim = 0
@@ -642,5 +685,15 @@ cdef class Http1Client(Http1):
         self.stream += 1
         return events
 
+    cdef int violate(self, int status, str reason, list events) except -1:
+        self.persistent = False
+        return Http1.violate(self, status, reason, events)
+
+    cdef int end_input(self, list events) except -1:
+        self.persistent = False
+        return Http1.end_input(self, events)
+
     def _send_head(self, Head head) -> None:
+        if head.kind != REQUEST_HEAD or head.method_text.size == 0 or head.path.size == 0:
+            raise ProtocolError("a client sends requests")
         self.send_request(head)

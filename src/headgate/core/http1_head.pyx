@@ -501,12 +501,13 @@ cdef int _authority(Head head) except? -99:
         if outcome != COMPLETE:
             return outcome
         head.authority = value
+    if head.method == METHOD_CONNECT:
+        head.target_form = AUTHORITY_FORM
+        outcome = _host(head, head.target)
+        return BAD_TARGET if outcome == COMPLETE and head.port < 0 else outcome
     if target[0] == c"/":
         head.target_form = ORIGIN_FORM
         return COMPLETE
-    if head.method == METHOD_CONNECT:
-        head.target_form = AUTHORITY_FORM
-        return _host(head, head.target)
     if target[0] == c"*" and head.target.size == 1 and head.method == METHOD_OPTIONS:
         head.target_form = ASTERISK_FORM
         return COMPLETE

@@ -17,6 +17,7 @@ cdef class Output:
     """An output queue. `take()` gives everything as bytes and empties it."""
 
     def __cinit__(self, size_t capacity=4096):
+        capacity = max(capacity, 64)
         self.buffer = <char*>malloc(capacity)
         self.piece_capacity = 8
         self.pieces = <Piece*>malloc(self.piece_capacity * sizeof(Piece))
@@ -50,8 +51,9 @@ cdef class Output:
         self.total += size
 
     cdef int append(self, const char* data, size_t size) except -1:
-        memcpy(self.reserve(size), data, size)
-        self.commit(size)
+        if size:
+            memcpy(self.reserve(size), data, size)
+            self.commit(size)
         return 0
 
     cdef int borrow(self, const char* data, size_t size) except -1:
@@ -107,5 +109,7 @@ cdef char* _copy(char* out, const char* data, size_t size, size_t* skip) noexcep
     """Copy a piece but for the first `skip` bytes; skip is lowered by what was left out."""
     cdef size_t left_out = size if size < skip[0] else skip[0]
     skip[0] -= left_out
+    if left_out == size:
+        return out
     memcpy(out, data + left_out, size - left_out)
     return out + size - left_out
