@@ -101,8 +101,7 @@ class _Server(uvicorn.Server):
 class Admin:
     """Serves an application on the sockets it was last given, by their address."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, log: logging.Logger, app: ASGIApp) -> None:
-        self._loop = loop
+    def __init__(self, log: logging.Logger, app: ASGIApp) -> None:
         self._log = log
         self._app = app
         self._serving: dict[str, tuple[_Server, asyncio.Task[Any]]] = {}
@@ -121,7 +120,7 @@ class Admin:
                 backlog=BACKLOG, server_header=False, timeout_graceful_shutdown=2, proxy_headers=False,
             )
             server = _Server(config)
-            task = self._loop.create_task(server.serve(sockets=[sock]))
+            task = asyncio.ensure_future(server.serve(sockets=[sock]))
             task.add_done_callback(self._ended)
             self._serving[address] = server, task
 

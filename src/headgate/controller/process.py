@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import socket
-import sys
 
 import uvloop
 
 from headgate.base.logs import open_log
 from headgate.base.process import raise_open_files, set_title
-from headgate.controller.controller import Controller
-from headgate.controller.loading import Provider
-from headgate.ipc import Message, read
-from headgate.ipc.asynchronous import LoopChannel
-from headgate.shm.region import Region
-
-IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)    # meant for the supervisor
+from headgate.controller.conversation import Conversation
+from headgate.ipc.asynchronous import LoopChannel, ignore_signals
 
 
 def main(descriptor: int) -> int:
     """Work for the supervisor at the other end of `descriptor`; returns the exit code."""
-    for number in IGNORED:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
+    ignore_signals()
     set_title("headgate: ctl")
     raise_open_files()
     loop = uvloop.new_event_loop()
@@ -37,42 +27,11 @@ def main(descriptor: int) -> int:
 
 
 async def _run(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
-    messages: asyncio.Queue[Message | None] = asyncio.Queue()
-
-    def ended(reason: str) -> None:
-        if reason:
-            sys.stderr.write(f"headgate: controller: {reason}\n")
-        messages.put_nowait(None)
-
-    channel = LoopChannel(loop, sock, "controller", messages.put_nowait, ended)
+    channel = LoopChannel(loop, sock, "controller")
     try:
-        start = await _start(messages)
+        start = await channel.expect("start")
         if start is not None:
-            await _controller(loop, channel, start).run(start, messages)
+            log = open_log("controller", start.body["level"])
+            await Conversation(log, channel, start).run()
     finally:
         channel.close()
-
-
-async def _start(messages: asyncio.Queue[Message | None]) -> Message | None:
-    """The message that says what to load; None when the supervisor is gone before."""
-    while (message := await messages.get()) is not None:
-        if message.kind == "start":
-            return message
-    return None
-
-
-def _controller(loop: asyncio.AbstractEventLoop, channel: LoopChannel, start: Message) -> Controller:
-    """Takes the descriptors for the shared memory and the text; the others stay with the message."""
-    body = start.body
-    descriptors = dict(zip(body["descriptors"], start.take(), strict=True))
-    memory = descriptors.pop("memory")
-    region = Region(memory)
-    os.close(memory)
-    text = None
-    if "text" in descriptors:
-        fd = descriptors.pop("text")
-        text = read(fd)
-        os.close(fd)
-    start.body["descriptors"], start.fds = list(descriptors), list(descriptors.values())
-    provider = Provider(body["config"], text, body["workers"])
-    return Controller(loop, open_log("controller", body["level"]), channel, provider, region, body["level"])

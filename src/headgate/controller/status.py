@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -28,6 +29,15 @@ class Status:
     def ready(self) -> bool:
         """The published snapshot is served by all workers, and nobody asked us to stop."""
         return not self.stopping and self.version > 0 and self.serving >= self.wanted > 0
+
+    def know(self, state: Mapping[str, int]) -> None:
+        """Take over what the supervisor says about the fleet."""
+        self.version = state["version"]
+        self.wanted = state["wanted"]
+        self.serving = state["serving"]
+        self.slots = state["slots"]
+        self.worker_restarts = state["worker_restarts"]
+        self.controller_restarts = state["controller_restarts"]
 
     def accepted(self) -> None:
         """A configuration is served."""

@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import signal
 import socket
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from headgate.ipc.channel import Channel
 from headgate.ipc.frames import ChannelError, Message
 
+_log = logging.getLogger("headgate")
+
+IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)    # a terminal sends them to all; the supervisor acts
+
+
+def ignore_signals() -> None:
+    """Leave to the supervisor what is meant for it; it blocked these signals while this process started."""
+    for number in IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, IGNORED)
+
 
 class LoopChannel:
-    """Calls `on_message` for each message and `on_end` once, when the peer is gone.
+    """Messages to and from the supervisor: `send` queues, `receive` waits."""
 
-    `on_end` gets the reason: "" when the peer closed its end, else what was wrong with it.
-    """
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
-        role: str,
-        on_message: Callable[[Message], None],
-        on_end: Callable[[str], None],
-    ) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, role: str) -> None:
         self._loop = loop
         self._channel = Channel(sock, role)
-        self._on_message = on_message
-        self._on_end = on_end
+        self._messages: asyncio.Queue[Message | None] = asyncio.Queue()
         self._writing = False
         loop.add_reader(self._channel.fileno(), self._readable)
 
+    async def receive(self) -> Message | None:
+        """The next message; None when the supervisor is gone."""
+        return await self._messages.get()
+
+    async def expect(self, kind: str) -> Message | None:
+        """The next message of that kind, without those before it; None when the supervisor is gone."""
+        while (message := await self.receive()) is not None and message.kind != kind:
+            message.close()
+        return message
+
     def send(self, kind: str, body: Mapping[str, Any] | None = None, fds: Sequence[int] = ()) -> None:
-        """Queue a message; it is written as the peer takes it."""
+        """Queue a message; it is written as the supervisor takes it. Descriptors are duplicated."""
         self._channel.send(kind, body, fds)
         self._watch_writing()
 
@@ -51,27 +63,24 @@ class LoopChannel:
         self._watch_writing()
 
     def _readable(self) -> None:
-        reason = ""
         try:
             messages = self._channel.receive()
         except ChannelError as error:
-            messages, reason = [], str(error)
-        for message in messages:
-            self._on_message(message)
-        if (reason or self._channel.ended) and self._channel.fileno() >= 0:
+            _log.error("the channel to the supervisor is closed: %s", error)
             self.close()
-            self._on_end(reason)
-
-    async def flush(self) -> None:
-        """Return once the peer took everything, or is gone."""
-        while self._channel.waiting:
-            await asyncio.sleep(0.001)
+            return
+        for message in messages:
+            self._messages.put_nowait(message)
+        if self._channel.ended:
+            self.close()
 
     def close(self) -> None:
-        """Stop watching and close the socket. `on_end` is not called."""
+        """Stop watching and close the socket; `receive` gives None from now on."""
         if self._channel.fileno() < 0:
             return
         self._loop.remove_reader(self._channel.fileno())
         self._loop.remove_writer(self._channel.fileno())
         self._writing = False
+        self._channel.flush()
         self._channel.close()
+        self._messages.put_nowait(None)

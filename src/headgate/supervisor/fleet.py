@@ -51,6 +51,7 @@ class Fleet:
         self.slots: list[Slot] = []
         self.wanted = 0
         self.stopping = False
+        self._unready = False
 
     @property
     def serving(self) -> list[Slot]:
@@ -106,6 +107,8 @@ class Fleet:
             case "hello":
                 if slot.state is State.STARTING:
                     slot.state = State.IDLE
+                    if self._unready:
+                        slot.send("unready")
                     self.update(slot)
             case "prepared" if slot.preparing == number:
                 self.answers.prepared(slot.number, number)
@@ -192,6 +195,11 @@ class Fleet:
             if slot.lender:
                 load[slot.lender.number] += 1
         return min(self.serving, key=lambda slot: load[slot.number], default=None)
+
+    def fail_readiness(self) -> None:
+        """Have all workers, and those to come, say that no more should come here."""
+        self._unready = True
+        self.tell("unready")
 
     def tell(self, kind: str, body: Mapping[str, Any] | None = None) -> None:
         """Send a message to every worker that has said hello."""

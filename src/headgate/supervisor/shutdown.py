@@ -59,7 +59,7 @@ class Shutdown:
         self.stage = Stage.UNREADY
         self._drain_timeout = edition.drain_timeout
         self._log.info("stopping: %d workers drain for up to %g s", len(self._fleet.serving), edition.drain_timeout)
-        self._fleet.tell("unready")
+        self._fleet.fail_readiness()
         self._control.tell("unready")
         self._loop.later(edition.pre_stop_delay, self._drain)
 
