@@ -65,8 +65,8 @@ def proxying(*endpoints: str, **more: Any) -> dict[str, Any]:
 class Product:
     """A running `headgate run -c FILE`, started and ready when the constructor returns.
 
-    `config` is the configuration as a dict; without `listeners` it gets one named "web" on a free
-    port, and always an admin address. `stop` (or leaving the `with` block) ends it and fails the
+    `config` is the configuration as a dict. The listener "web" (added when there are no others) is
+    bound to the free port `port`, and there is always an admin address at `admin_port`. `stop` (or leaving the `with` block) ends it and fails the
     test when a worker died in the meantime, a traceback was logged, or the exit code was not 0.
     """
 
@@ -77,8 +77,10 @@ class Product:
         self.port = free_port()
         self.admin_port = free_port()
         here = {"listeners": {"web": {"bind": f"127.0.0.1:{self.port}"}}}
+        if "web" not in config.get("listeners", here["listeners"]):
+            here = {}
         admin = {"admin": {"bind": f"127.0.0.1:{self.admin_port}"}}
-        self.config = merge(here if "listeners" not in config else {}, config, admin)
+        self.config = merge(here, config, admin)
         self.file = Path(self.folder.name) / "headgate.yaml"
         self.write(self.config)
         self.log_file = Path(self.folder.name) / "log"
