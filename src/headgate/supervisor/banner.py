@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 
-from headgate.supervisor.edition import Edition
 from headgate.supervisor.sockets import Table
 
 
-def banner(edition: Edition, table: Table) -> str:
-    """The block of lines."""
-    workers = "1 worker" if edition.workers == 1 else f"{edition.workers} workers"
+def banner(product: str, provider: str, workers: int, table: Table) -> str:
+    """The block of lines. `provider` is where the configuration is from."""
+    count = "1 worker" if workers == 1 else f"{workers} workers"
     names = [*(bound.binding.name for bound in table.values())]
     width = max((len(name) for name in names), default=0)
-    lines = [f"{edition.product} serves {edition.provider} with {workers}, pid {os.getpid()}"]
+    lines = [f"{product} serves {provider} with {count}, pid {os.getpid()}"]
     lines += [f"  {bound.binding.name:<{width}}  {_url(bound.address)}" for bound in table.values()]
     return "\n".join(lines) + "\n"
 

@@ -83,9 +83,10 @@ class Supervisor:
             self._give_up(outcome.reasons, outcome.code)
             return
         self._control.published(outcome.reasons)
-        if outcome.published and not self._announced and self._publishing.current:
+        current = self._publishing.current
+        if outcome.published and not self._announced and current:
             self._announced = True
-            _print(banner(self._publishing.current, self._sockets.table))
+            _print(banner(current.product, current.provider, current.workers, self._sockets.table))
         self._changed()
 
     def _give_up(self, problems: list[str], code: int) -> None:
