@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from ipaddress import ip_address, ip_network
 
-MAPPED = 0xFFFF << 32       # ::ffff:0:0, where IPv4 lies in IPv6
+MAPPED = 0xFFFF << 32  # ::ffff:0:0, where IPv4 lies in IPv6
 
 
 def address_bytes(text: str) -> bytes:

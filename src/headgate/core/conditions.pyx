@@ -11,7 +11,7 @@ from libc.string cimport memcmp
 
 from headgate.core.head cimport DROPPED, METHOD_OTHER, OTHER, Field, method_of, token_of
 from headgate.core.addresses import address_ranges
-from headgate.core.regex import compile_sets
+from headgate.core.regex import check_regex, compile_sets
 
 
 cdef extern from "scan.h" nogil:
@@ -115,10 +115,10 @@ cdef bint query_holds(const FieldCondition* wanted, const char* at, Py_ssize_t s
 cdef class Conditions:
     """What a route asks of a request beside host and path."""
 
-    def __init__(self, route, listeners):
+    def __init__(self, route, listeners, Arena arena not None):
         """`listeners`: the names by number. Raises ValueError, without the route's name."""
         match = route.match
-        self.arena = Arena()
+        self.arena = arena
         self.matchers = []
         self.compile_listeners(route.listeners, listeners)
         self.compile_methods(match.methods)
@@ -170,6 +170,9 @@ cdef class Conditions:
             condition.value = Span(self.arena.copy(value), len(value))
             condition.token = token_of(condition.name.data, condition.name.size) if header and name else OTHER
             if condition.kind == REGEX:
+                problem = check_regex(field.value)
+                if problem is not None:
+                    raise ValueError(f"{'header' if header else 'query parameter'} {field.name}: ~ {field.value}: {problem}")
                 [(_, matcher)] = compile_sets([field.value], anchored=False)
                 self.matchers.append(matcher)
                 condition.matcher = <PyObject*>matcher

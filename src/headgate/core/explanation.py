@@ -12,12 +12,12 @@ from headgate.core.order import FieldMatch, Route
 class Step:
     """One route that was looked at, or was not."""
 
-    index: int              # in the sequence that the table was built from
-    route: str              # its name
-    where: str              # "file:line", or ""
-    host: str               # the level: "api.example.com", "*.example.com", or "" for any host
-    path: str               # the path of the route that was compared, as written
-    failed: str             # the first condition that failed; "" for the route that won
+    index: int  # in the sequence that the table was built from
+    route: str  # its name
+    where: str  # "file:line", or ""
+    host: str  # the level: "api.example.com", "*.example.com", or "" for any host
+    path: str  # the path of the route that was compared, as written
+    failed: str  # the first condition that failed; "" for the route that won
 
     def __str__(self) -> str:
         return f"{self.route}: {self.failed or 'takes the request'}"
@@ -27,11 +27,11 @@ class Step:
 class Explanation:
     """The whole decision, in matching order, and the routes that it did not come to."""
 
-    winner: int             # index of the route, or -1
-    steps: tuple[Step, ...]     # looked at in order; the winner is the last
-    others: tuple[Step, ...]    # not looked at: for other hosts, or behind the winner
-    captures: Mapping[str, str]     # named groups of the winner's regular expression
-    nearest: str            # of a request that no route takes: which route came nearest, and what failed
+    winner: int  # index of the route, or -1
+    steps: tuple[Step, ...]  # looked at in order; the winner is the last
+    others: tuple[Step, ...]  # not looked at: for other hosts, or behind the winner
+    captures: Mapping[str, str]  # named groups of the winner's regular expression
+    nearest: str  # of a request that no route takes: which route came nearest, and what failed
 
 
 @dataclass(frozen=True, slots=True)

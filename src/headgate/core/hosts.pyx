@@ -21,14 +21,14 @@ cdef uint64_t START = <uint64_t>0xCBF29CE484222325
 cdef class Hosts:
     """Maps each host, exact or wildcard, to a number from 0 up."""
 
-    def __init__(self, hosts):
+    def __init__(self, hosts, Arena arena not None):
         """`hosts` as in a configuration: "example.com" or "*.example.com"; numbered in this order."""
         cdef uint64_t size = 8
         cdef int32_t value
         keys = list(hosts)
         while size < 3 * <uint64_t>len(keys):
             size *= 2
-        self.arena = Arena()
+        self.arena = arena
         self.places = <HostKey*>self.arena.take(size * sizeof(HostKey))
         self.mask = size - 1
         for value, host in enumerate(keys):

@@ -82,9 +82,9 @@ class Route(Protocol):
 class Entry:
     """One place of a route in the order of a level."""
 
-    route: int              # index in the given sequence
+    route: int  # index in the given sequence
     kind: PathKind
-    value: bytes            # exact, prefix: as it stands in a normalised path; regex: the pattern
+    value: bytes  # exact, prefix: as it stands in a normalised path; regex: the pattern
 
     def takes(self, path: bytes) -> bool:
         """Whether the path condition holds for a normalised path."""
@@ -116,7 +116,7 @@ def levels(routes: Sequence[Route]) -> dict[str, list[Entry]]:
             found.setdefault(host, []).extend(dict.fromkeys(entries))
     for entries in found.values():
         position = {entry: number for number, entry in enumerate(entries)}
-        entries.sort(key=lambda entry: _rank(entry, routes[entry.route], position[entry]))  # noqa: B023
+        entries.sort(key=lambda entry: _rank(entry, routes[entry.route], position[entry]))
     return found
 
 
@@ -149,5 +149,3 @@ def _entry(index: int, route: Route, path: PathMatch) -> Entry:
         return Entry(index, path.kind, path_pattern(path.value) if path.value else b"")
     except PathRefused as error:
         raise ValueError(f"route {route.name}: path {path.value}: {error}") from None
-
-

@@ -22,8 +22,8 @@ cdef inline int child_number(const Node* node, uint8_t first) noexcept nogil:
 cdef class Radix:
     """Maps keys to numbers from 0 up. Insert all, link once, then look up."""
 
-    def __cinit__(self):
-        self.arena = Arena()
+    def __cinit__(self, Arena arena not None):
+        self.arena = arena
         self.root = self.create(b"", 0, NULL)
 
     cdef Node* create(self, const char* label, Py_ssize_t size, Node* parent) except NULL:
@@ -135,7 +135,7 @@ cdef class Radix:
     @staticmethod
     def of(keys) -> Radix:
         """A linked tree in which each key has its number; for tests."""
-        cdef Radix radix = Radix()
+        cdef Radix radix = Radix(Arena())
         cdef int32_t number
         for number, key in enumerate(keys):
             radix.insert(key, number)

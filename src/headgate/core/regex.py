@@ -39,34 +39,33 @@ def options(budget_bytes: int = BUDGETS[0]) -> re2.Options:
     return chosen
 
 
-def check_regex(pattern: str) -> str | None:
-    """What is wrong with the pattern and at which character, counted from 1; None when nothing is."""
-    try:
-        re2.compile(pattern.encode(), options())
-    except re2.error as error:
-        message = error.args[0].decode(errors="replace")
-        reason, _, part = message.partition(": ")
-        at = pattern.find(part) if part and part != pattern else -1
-        return f"{reason}: {part!r} at character {at + 1}" if at >= 0 else reason
-    return None
-
-
 @lru_cache(maxsize=1024)
 def compile_regex(pattern: str) -> re2._Regexp:
-    """The pattern alone, for its groups. Raises ValueError."""
-    problem = check_regex(pattern)
-    if problem is not None:
-        raise ValueError(f"regular expression {pattern!r}: {problem}")
-    return re2.compile(pattern.encode(), options())
+    """The pattern alone, for its groups. Raises ValueError, naming the character, counted from 1."""
+    try:
+        return re2.compile(pattern.encode(), options())
+    except re2.error as error:
+        message = error.args[0].decode(errors="replace")
+    reason, _, part = message.partition(": ")
+    at = pattern.find(part) if part and part != pattern else -1
+    raise ValueError(f"{reason}: {part!r} at character {at + 1}" if at >= 0 else reason)
+
+
+def check_regex(pattern: str) -> str | None:
+    """What is wrong with the pattern, and where; None when nothing is."""
+    try:
+        compile_regex(pattern)
+    except ValueError as error:
+        return str(error)
+    return None
 
 
 def compile_sets(patterns: Sequence[str], *, anchored: bool) -> list[tuple[int, Matcher]]:
     """Matchers for all patterns, each with the number of its first one; nearly always one matcher.
 
-    `anchored`: all of them begin with `^`. Raises ValueError when one is wrong.
+    `anchored`: all of them begin with `^`. The patterns are valid. Raises ValueError when one is too
+    large to match with others.
     """
-    for pattern in patterns:
-        compile_regex(pattern)
     return _split(list(patterns), 0, anchored=anchored)
 
 
@@ -76,7 +75,7 @@ def _split(patterns: list[str], first: int, *, anchored: bool) -> list[tuple[int
         if matcher is not None:
             return [(first, matcher)]
     if len(patterns) == 1:
-        raise ValueError(f"regular expression {patterns[0]!r}: too large")
+        raise ValueError(f"regular expression {patterns[0]} is too large")
     half = len(patterns) // 2
     return [
         *_split(patterns[:half], first, anchored=anchored),
@@ -124,7 +123,7 @@ def literal_prefix(pattern: str) -> bytes:
         literal.append(byte)
         at += step
     if at < len(text) and text[at] in QUANTIFIERS and literal:
-        literal.pop()       # what comes before a quantifier may be missing
+        literal.pop()  # what comes before a quantifier may be missing
     return bytes(literal)
 
 

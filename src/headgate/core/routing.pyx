@@ -1,16 +1,13 @@
 """The routing table: which route takes a request.
 
 The order is that of core/order. It is compiled so that the number of routes does not matter: hosts
-lie in a hash table, the paths of each host in a radix tree, and a regular expression is tried only
-when the path begins with the expression's literal prefix, then together with all that share it.
-Each of these gives a few candidates; a candidate's further conditions are checked in the order's
-rank, and nothing behind the best one found so far is looked at.
+lie in a hash table (core/hosts), the paths of each host in a radix tree (core/level).
 """
 
 from ipaddress import ip_address
 from time import perf_counter_ns
 
-from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_WriteUnraisable
 from libc.string cimport memcpy
 
@@ -21,7 +18,7 @@ from headgate.core.hosts cimport MOST_LEVELS
 from headgate.core.addresses import address_bytes
 from headgate.core.explanation import Explanation, Question, Step, failure, host_failure, path_failure
 from headgate.core.order import Entry, host_key, levels as ordered_levels
-from headgate.core.regex import check_regex, compile_regex, compile_sets, literal_prefix
+from headgate.core.regex import check_regex
 from headgate.core.shadow import shadowed
 
 __all__ = ["RoutingTable", "check_regex"]
@@ -30,135 +27,6 @@ __all__ = ["RoutingTable", "check_regex"]
 cdef enum:
     MOST_COMPARED = 64
     MOST_HOST_BYTES = 255
-
-# A literal prefix of this size says too little about a path to be worth a place of its own.
-cdef enum:
-    LEAST_LITERAL = 2
-
-
-cdef class Bucket:
-    """Regular expressions that are matched together, in one call."""
-
-    def __init__(self, list patterns, bint anchored):
-        self.matchers = compile_sets(patterns, anchored=anchored)
-
-
-cdef class Level:
-    """The routes of one host, of one wildcard, or of any host."""
-
-    def __init__(self, str host, list entries):
-        cdef int rank
-        self.arena = Arena()
-        self.host = host
-        self.entries = entries
-        self.count = len(entries)
-        self.routes = <int32_t*>self.arena.take(self.count * sizeof(int32_t))
-        for rank in range(self.count):
-            self.routes[rank] = entries[rank].route
-        self.compile_paths()
-
-    cdef Ranks pack(self, numbers):
-        cdef Ranks ranks
-        ranks.count = len(numbers)
-        ranks.ranks = <int32_t*>self.arena.take(ranks.count * sizeof(int32_t) + 1)
-        for position, number in enumerate(numbers):
-            ranks.ranks[<int>position] = number
-        return ranks
-
-    cdef int compile_paths(self) except -1:
-        cdef Place* place
-        cdef Bucket bucket
-        by_kind = {"exact": {}, "prefix": {}, "regex": {}, "any": {}}
-        for rank, entry in enumerate(self.entries):
-            by_kind[entry.kind].setdefault(entry.value, []).append(rank)
-        self.pathless = self.pack(by_kind["any"].get(b"", ()))
-        literals, loose = bucket_ranks(self.entries)
-        self.loose = self.bucket(loose, False) if loose else None
-        keys = dict.fromkeys([*by_kind["exact"], *by_kind["prefix"], *literals])
-        self.paths = Radix()
-        self.places = <Place*>self.arena.take(len(keys) * sizeof(Place) + 1)
-        self.buckets = []
-        for value, key in enumerate(keys):
-            self.paths.insert(key, value)
-            place = &self.places[<int>value]
-            place.exact = self.pack(by_kind["exact"].get(key, ()))
-            place.prefix = self.pack(by_kind["prefix"].get(key, ()))
-            self.buckets.append(self.bucket(literals[key], True) if key in literals else None)
-        self.paths.link()
-        return 0
-
-    cdef list candidates(self, Head head):
-        """Ranks of the entries whose path takes the request, the closest paths first."""
-        cdef const char* path = head.path.data
-        cdef Py_ssize_t size = head.path.size
-        cdef Node* node = self.paths.descend(path, size)
-        cdef Place* place
-        found = []
-        buckets = [self.loose]
-        while node != NULL:
-            if node.value >= 0:
-                place = &self.places[node.value]
-                if node.depth == size:
-                    found += unpack(place.exact)
-                if node.depth == size or path[node.depth] == c"/":
-                    found += unpack(place.prefix)
-                buckets.append(self.buckets[node.value])
-            node = node.up
-        for bucket in buckets:
-            if bucket is not None:
-                found += matching_ranks(bucket, path[:size])
-        return found + unpack(self.pathless)
-
-    cdef object neighbour(self, Head head):
-        """An entry whose path has the most bytes in common with the request's."""
-        cdef Node* node = self.paths.descend(head.path.data, head.path.size)
-        cdef Place* place
-        cdef Bucket bucket
-        while node.value < 0 and node.count:
-            node = node.children[0]
-        if node.value < 0:
-            return self.entries[0]
-        place = &self.places[node.value]
-        if place.exact.count:
-            return self.entries[place.exact.ranks[0]]
-        if place.prefix.count:
-            return self.entries[place.prefix.ranks[0]]
-        bucket = self.buckets[node.value]
-        return self.entries[bucket.ranks.ranks[0]]
-
-    def bucket(self, list numbers, bint anchored) -> Bucket:
-        cdef Bucket bucket = Bucket([self.entries[rank].value.decode() for rank in numbers], anchored)
-        bucket.ranks = self.pack(numbers)
-        return bucket
-
-
-def bucket_ranks(entries) -> tuple[dict[bytes, list[int]], list[int]]:
-    """Ranks of the regular expressions by literal prefix, and of those without one.
-
-    A literal that begins with another one joins it, so that no path meets two buckets with one.
-    """
-    by_literal = {}
-    for rank, entry in enumerate(entries):
-        if entry.kind == "regex":
-            by_literal.setdefault(literal_prefix(entry.value.decode()), []).append(rank)
-    loose = []
-    joined = {}
-    last = None
-    for literal in sorted(by_literal):
-        if len(literal) < LEAST_LITERAL:
-            loose += by_literal[literal]
-        elif last is not None and literal.startswith(last):
-            joined[last] += by_literal[literal]
-        else:
-            joined[literal] = by_literal[literal]
-            last = literal
-    return {literal: sorted(ranks) for literal, ranks in joined.items()}, sorted(loose)
-
-
-cdef list unpack(Ranks ranks):
-    cdef int number
-    return [ranks.ranks[number] for number in range(ranks.count)]
-
 
 def own_entries(levels, int count) -> list[list[Entry]]:
     """The entries of each route, in matching order."""
@@ -177,21 +45,20 @@ cdef class RoutingTable:
 
         Raises ValueError naming the route when one cannot be compiled.
         """
-        cdef Conditions conditions
+        arena = Arena()
         self.routes = tuple(routes)
         self.listeners = tuple(listeners)
         self.conditions = []
         for route in self.routes:
             try:
-                conditions = Conditions(route, self.listeners)
+                self.conditions.append(Conditions(route, self.listeners, arena))
             except ValueError as error:
                 raise ValueError(f"route {route.name}: {error}") from None
-            self.conditions.append(conditions)
         found = ordered_levels(self.routes)
         self.own = own_entries(found, len(self.routes))
-        self.any_host = Level("", found.pop("", []))
-        self.levels = [Level(host, entries) for host, entries in found.items()]
-        self.hosts = Hosts(found)
+        self.any_host = Level("", found.pop("", []), self.conditions, arena)
+        self.levels = [Level(host, entries, self.conditions, arena) for host, entries in found.items()]
+        self.hosts = Hosts(found, arena)
 
     cdef Py_ssize_t match(self, Head head, int listener, const uint8_t* client) noexcept:
         try:
@@ -207,65 +74,10 @@ cdef class RoutingTable:
         cdef int number
         cdef int count = self.hosts.find(head.host.data, head.host.size, values)
         for number in range(count):
-            route = self.search(<Level>self.levels[values[number]], head, listener, client)
+            route = (<Level>self.levels[values[number]]).search(head, listener, client)
             if route >= 0:
                 return route
-        return self.search(self.any_host, head, listener, client)
-
-    cdef int search(self, Level level, Head head, int listener, const uint8_t* client) except -2:
-        """Index of the first route of the level that takes the request, or -1."""
-        cdef const char* path = head.path.data
-        cdef Py_ssize_t size = head.path.size
-        cdef Node* node = level.paths.descend(path, size)
-        cdef Place* place
-        cdef object bucket = None
-        cdef bytes text
-        cdef int best = level.count
-        while node != NULL:
-            if node.value >= 0:
-                place = &level.places[node.value]
-                if node.depth == size:
-                    best = self.first(level, place.exact, best, head, listener, client)
-                    best = self.first(level, place.prefix, best, head, listener, client)
-                elif path[node.depth] == c"/":
-                    best = self.first(level, place.prefix, best, head, listener, client)
-                if bucket is None:
-                    bucket = level.buckets[node.value]
-            node = node.up
-        if bucket is not None or level.loose is not None:
-            text = PyBytes_FromStringAndSize(path, size)
-            if bucket is not None:
-                best = self.first_regex(level, <Bucket>bucket, best, text, head, listener, client)
-            if level.loose is not None:
-                best = self.first_regex(level, level.loose, best, text, head, listener, client)
-        best = self.first(level, level.pathless, best, head, listener, client)
-        return level.routes[best] if best < level.count else -1
-
-    cdef int first(self, Level level, Ranks ranks, int best, Head head, int listener,
-                   const uint8_t* client) except -1:
-        """The lowest of these ranks below `best` whose further conditions hold, or `best`."""
-        cdef int number
-        cdef int rank
-        for number in range(ranks.count):
-            rank = ranks.ranks[number]
-            if rank >= best:
-                break
-            if (<Conditions>self.conditions[level.routes[rank]]).failing(head, listener, client) < 0:
-                return rank
-        return best
-
-    cdef int first_regex(self, Level level, Bucket bucket, int best, bytes path, Head head, int listener,
-                         const uint8_t* client) except -1:
-        """As `first`, of the bucket's expressions that match."""
-        cdef int rank
-        if bucket.ranks.ranks[0] >= best:
-            return best
-        for rank in matching_ranks(bucket, path):
-            if rank >= best:
-                break
-            if (<Conditions>self.conditions[level.routes[rank]]).failing(head, listener, client) < 0:
-                return rank
-        return best
+        return self.any_host.search(head, listener, client)
 
     cpdef dict captures(self, Py_ssize_t route, bytes path):
         """Named groups of the regular expression by which the route takes `path`; {} when it takes
@@ -397,15 +209,6 @@ cdef class RoutingTable:
             for head in heads:
                 found += self.match(head, 0, NULL)
         return (perf_counter_ns() - started) / (rounds * len(heads))
-
-
-def matching_ranks(Bucket bucket, bytes path) -> list[int]:
-    """Ranks of the bucket's expressions that match, lowest first."""
-    return sorted([
-        bucket.ranks.ranks[<int>(first + number)]
-        for first, matcher in bucket.matchers
-        for number in matcher(path) or ()
-    ])
 
 
 def step(route, entry, str host, str failed) -> Step:

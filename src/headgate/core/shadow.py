@@ -58,7 +58,7 @@ def _covering(entry: Entry) -> Iterator[tuple[str, bytes]]:
     if entry.kind == "regex":
         pattern = entry.value.decode()
         path = literal_prefix(pattern)
-        if not compile_regex(pattern).search(b"*"):     # all other targets begin with "/"
+        if not compile_regex(pattern).search(b"*"):  # all other targets begin with "/"
             yield "prefix", b""
     if entry.kind == "exact":
         yield "prefix", path
