@@ -66,8 +66,9 @@ class Product:
     """A running `headgate run -c FILE`, started and ready when the constructor returns.
 
     `config` is the configuration as a dict. The listener "web" (added when there are no others) is
-    bound to the free port `port`, and there is always an admin address at `admin_port`. `stop` (or leaving the `with` block) ends it and fails the
-    test when a worker died in the meantime, a traceback was logged, or the exit code was not 0.
+    bound to the free port `port`, and there is always an admin address at `admin_port`. `stop` (or
+    leaving the `with` block) ends it and fails the test when a worker died in the meantime, a
+    traceback was logged, or the exit code was not 0.
     """
 
     def __init__(
