@@ -1,0 +1,52 @@
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from headgate.shm import region
+from headgate.shm.region import BLOCK_BYTES, SLOT_BYTES, SLOTS, Region, RegionError, written_blocks
+
+
+@pytest.fixture
+def fd() -> Iterator[int]:
+    fd = region.create()
+    yield fd
+    os.close(fd)
+
+
+def test_all_roles_see_the_same(fd: int) -> None:
+    one, two = Region(fd), Region(fd)
+    one.slot(5)[3] = 7
+    assert two.slot(5)[3] == 7
+    assert two.slot(4)[3] == two.slot(6)[3] == 0
+    assert len(two.slot(SLOTS - 1)) == SLOT_BYTES
+    with pytest.raises(IndexError):
+        one.slot(SLOTS)
+
+
+def test_a_new_region_costs_almost_nothing(fd: int) -> None:
+    assert os.fstat(fd).st_blocks * 512 <= 4096
+
+
+@pytest.mark.parametrize("content", [b"", b"x" * 24, region.MAGIC + b"\xff" * 16])
+def test_something_else_is_refused(content: bytes) -> None:
+    fd = os.memfd_create("test")
+    os.write(fd, content)
+    try:
+        with pytest.raises(RegionError, match="no shared memory of format 1"):
+            Region(fd)
+    finally:
+        os.close(fd)
+
+
+def test_written_blocks(fd: int) -> None:
+    memory = Region(fd)
+    assert list(written_blocks(fd, 1)) == []
+    memory.slot(0)[0] = 1
+    memory.slot(1)[100 * BLOCK_BYTES] = 1
+    memory.slot(1)[SLOT_BYTES - 1] = 1
+    memory.slot(2)[0] = 1
+    blocks = list(written_blocks(fd, 1))
+    assert {100, SLOT_BYTES // BLOCK_BYTES - 1} <= set(blocks)
+    assert len(blocks) <= 2 * os.sysconf("SC_PAGE_SIZE") // BLOCK_BYTES
+    assert 0 in written_blocks(fd, 0)
