@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,7 +77,7 @@ def send(wire: Wire, data: bytes, dice: random.Random) -> None:
         data = data[: dice.randrange(len(data) + 1)]
     cuts = sorted(dice.randrange(len(data) + 1) for _ in range(dice.randint(0, 3)))
     bounds = [0, *cuts, len(data)]
-    wire.send(*(data[start:end] for start, end in zip(bounds, bounds[1:], strict=False)), pace=0)
+    wire.send(*(data[start:end] for start, end in pairwise(bounds)), pace=0)
 
 
 def leave(wire: Wire, dice: random.Random) -> None:
@@ -186,12 +187,11 @@ def test_mutated_answers(product: Product) -> None:
 
 def test_connections_that_say_nothing(product: Product) -> None:
     """A thousand at once, then all gone."""
-    clients = [RawClient(product.port) for _ in range(1000)]
-    well(product)
-    for client in clients[::2]:
-        client.reset()
-    for client in clients[1::2]:
-        client.close()
+    with ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(product.port)) for _ in range(1000)]
+        well(product)
+        for client in clients[::2]:
+            client.reset()
     well(product)
 
 
