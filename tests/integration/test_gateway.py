@@ -1,0 +1,160 @@
+"""`headgate.Gateway`: embedded in a running event loop, with the file's configuration in Python."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import uvloop
+import yaml
+from aiohttp import web
+
+import headgate
+from headgate import spec
+
+SECTIONS: dict[str, Any] = {
+    "listeners": {"web": {"bind": "127.0.0.1:0"}},
+    "access_log": "off",
+    "routes": [{"name": "all", "service": "app"}],
+}
+
+
+@asynccontextmanager
+async def backend() -> AsyncIterator[str]:
+    """An aiohttp server: /slow waits until /go was asked for, /socket is a WebSocket echo."""
+    gone = asyncio.Event()
+
+    async def slow(request: web.Request) -> web.Response:
+        await gone.wait()
+        return web.Response(text="slow")
+
+    async def go(request: web.Request) -> web.Response:
+        gone.set()
+        return web.Response(text="go")
+
+    async def echo(request: web.Request) -> web.WebSocketResponse:
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(message.data)
+        return socket
+
+    app = web.Application()
+    app.add_routes([web.get("/slow", slow), web.get("/go", go), web.get("/socket", echo)])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    try:
+        yield site.name.removeprefix("http://")
+    finally:
+        await runner.cleanup()
+
+
+def gateway(address: str, **changes: Any) -> headgate.Gateway:
+    return headgate.Gateway(SECTIONS | {"services": {"app": {"endpoints": [address]}}} | changes)
+
+
+async def text(session: aiohttp.ClientSession, url: str) -> str:
+    async with session.get(url) as response:
+        return await response.text()
+
+
+async def embedded() -> None:
+    async with (
+        backend() as address,
+        gateway(address, admin={"bind": "127.0.0.1:0"}).run() as running,
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
+    ):
+        slow = asyncio.create_task(text(session, f"{running.url}/slow"))
+        async with session.ws_connect(f"{running.url}/socket") as socket:
+            await socket.send_str("before")
+            assert await socket.receive_str() == "before"
+            changed = gateway(address, routes=[
+                {"name": "new", "match": {"path": "/new"}, "respond": {"body": "new"}},
+                *SECTIONS["routes"],
+            ])
+            await running.reload(changed)
+            assert await text(session, f"{running.url}/new") == "new"
+            await socket.send_str("after")
+            assert await socket.receive_str() == "after"
+        assert await text(session, f"{running.url}/go") == "go"
+        assert await slow == "slow"
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_it_serves_in_either_loop(loop: Any) -> None:
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(embedded())
+
+
+async def test_admin_address() -> None:
+    configured = headgate.Gateway(
+        SECTIONS | {"admin": {"bind": "127.0.0.1:0"}, "routes": [{"name": "all", "respond": {"body": "hi"}}]}
+    )
+    async with configured.run() as running, aiohttp.ClientSession() as session:
+        assert await text(session, running.url) == "hi"
+        async with session.get(f"{running.admin_url}/readyz") as response:
+            assert response.status == 200
+        assert 'route="all"' in await text(session, f"{running.admin_url}/metrics")
+
+
+async def test_a_refused_reload_changes_nothing() -> None:
+    async with backend() as address, gateway(address).run() as running, gateway(address).run() as other:
+        taken = {"web": {"bind": other.url.removeprefix("http://")}}
+        before = running.addresses
+        with pytest.raises(headgate.PublishError, match="in use"):
+            await running.reload(gateway(address, listeners=taken))
+        assert running.addresses == before
+        async with aiohttp.ClientSession() as session:
+            assert await text(session, f"{running.url}/go") == "go"
+
+
+async def test_leaving_the_block_drains() -> None:
+    async with backend() as address, aiohttp.ClientSession() as session:
+        async with gateway(address).run() as running:
+            slow = asyncio.create_task(text(session, f"{running.url}/slow"))
+            async with asyncio.timeout(10):
+                while not running.active:
+                    await asyncio.sleep(0.005)
+            go = asyncio.get_running_loop().call_later(0.1, asyncio.ensure_future, text(session, f"http://{address}/go"))
+        assert await slow == "slow"
+        assert go.when()
+
+
+def test_yaml_and_python_give_the_same_snapshot(tmp_path: Path) -> None:
+    sections = SECTIONS | {"services": {"app": {"endpoints": ["127.0.0.1:9001", "[::1]:9002"]}}}
+    file = tmp_path / "headgate.yaml"
+    file.write_text(yaml.safe_dump(sections))
+    from_file, from_python = headgate.Gateway.load(file).snapshot(), headgate.Gateway(**sections).snapshot()
+    places = {"where": ""}
+    assert [strip(route, places) for route in from_file.routes] == list(from_python.routes)
+    assert spec.encode(strip(from_file, {"routes": ()})) == spec.encode(strip(from_python, {"routes": ()}))
+
+
+def strip(data: Any, changes: dict[str, Any]) -> Any:
+    import msgspec
+
+    return msgspec.structs.replace(data, **changes)
+
+
+def test_problems_of_python_data() -> None:
+    with pytest.raises(headgate.ConfigError) as caught:
+        headgate.Gateway(SECTIONS | {"listener": {}, "routes": [{"name": "all", "service": "ap"}]})
+    assert len(caught.value.problems) >= 2
+    assert 'did you mean "listeners"' in str(caught.value)
+
+
+def test_both_ways_at_once() -> None:
+    with pytest.raises(TypeError, match="not both"):
+        headgate.Gateway({}, listeners={})
+
+
+def test_an_unknown_name_of_the_package() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Gatway'"):
+        headgate.Gatway  # noqa: B018 - the access is the test
