@@ -108,7 +108,7 @@ class Running:
 
         Raises PublishError when it cannot be served; then nothing has changed.
         """
-        await self._single.reload(gateway._snapshot_and_warnings)  # noqa: SLF001 - of the same module
+        await self._single.reload(gateway._snapshot_and_warnings)
 
 
 def _reachable(address: str) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
+import msgspec
 import pytest
 import uvloop
 import yaml
@@ -24,36 +23,47 @@ SECTIONS: dict[str, Any] = {
 }
 
 
-@asynccontextmanager
-async def backend() -> AsyncIterator[str]:
+class App:
     """An aiohttp server: /slow waits until /go was asked for, /socket is a WebSocket echo."""
-    gone = asyncio.Event()
 
-    async def slow(request: web.Request) -> web.Response:
-        await gone.wait()
+    def __init__(self) -> None:
+        self.slow_asked = asyncio.Event()
+        self.go_asked = asyncio.Event()
+        self.runner = web.AppRunner(self.application())
+        self.address = ""
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        application.add_routes(
+            [web.get("/slow", self.slow), web.get("/go", self.go), web.get("/socket", self.socket)]
+        )
+        return application
+
+    async def slow(self, request: web.Request) -> web.Response:
+        self.slow_asked.set()
+        await self.go_asked.wait()
         return web.Response(text="slow")
 
-    async def go(request: web.Request) -> web.Response:
-        gone.set()
+    async def go(self, request: web.Request) -> web.Response:
+        self.go_asked.set()
         return web.Response(text="go")
 
-    async def echo(request: web.Request) -> web.WebSocketResponse:
+    async def socket(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         async for message in socket:
             await socket.send_str(message.data)
         return socket
 
-    app = web.Application()
-    app.add_routes([web.get("/slow", slow), web.get("/go", go), web.get("/socket", echo)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    try:
-        yield site.name.removeprefix("http://")
-    finally:
-        await runner.cleanup()
+    async def __aenter__(self) -> Self:
+        await self.runner.setup()
+        site = web.TCPSite(self.runner, "127.0.0.1", 0)
+        await site.start()
+        self.address = site.name.removeprefix("http://")
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.runner.cleanup()
 
 
 def gateway(address: str, **changes: Any) -> headgate.Gateway:
@@ -67,18 +77,21 @@ async def text(session: aiohttp.ClientSession, url: str) -> str:
 
 async def embedded() -> None:
     async with (
-        backend() as address,
-        gateway(address, admin={"bind": "127.0.0.1:0"}).run() as running,
+        App() as app,
+        gateway(app.address, admin={"bind": "127.0.0.1:0"}).run() as running,
         aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(10)) as session,
     ):
         slow = asyncio.create_task(text(session, f"{running.url}/slow"))
         async with session.ws_connect(f"{running.url}/socket") as socket:
             await socket.send_str("before")
             assert await socket.receive_str() == "before"
-            changed = gateway(address, routes=[
-                {"name": "new", "match": {"path": "/new"}, "respond": {"body": "new"}},
-                *SECTIONS["routes"],
-            ])
+            changed = gateway(
+                address,
+                routes=[
+                    {"name": "new", "match": {"path": "/new"}, "respond": {"body": "new"}},
+                    *SECTIONS["routes"],
+                ],
+            )
             await running.reload(changed)
             assert await text(session, f"{running.url}/new") == "new"
             await socket.send_str("after")
@@ -105,26 +118,25 @@ async def test_admin_address() -> None:
 
 
 async def test_a_refused_reload_changes_nothing() -> None:
-    async with backend() as address, gateway(address).run() as running, gateway(address).run() as other:
+    async with App() as app, gateway(app.address).run() as running, gateway(app.address).run() as other:
         taken = {"web": {"bind": other.url.removeprefix("http://")}}
         before = running.addresses
         with pytest.raises(headgate.PublishError, match="in use"):
-            await running.reload(gateway(address, listeners=taken))
+            await running.reload(gateway(app.address, listeners=taken))
         assert running.addresses == before
         async with aiohttp.ClientSession() as session:
             assert await text(session, f"{running.url}/go") == "go"
 
 
 async def test_leaving_the_block_drains() -> None:
-    async with backend() as address, aiohttp.ClientSession() as session:
-        async with gateway(address).run() as running:
+    async with App() as app, aiohttp.ClientSession() as session:
+        async with gateway(app.address).run() as running:
             slow = asyncio.create_task(text(session, f"{running.url}/slow"))
-            async with asyncio.timeout(10):
-                while not running.active:
-                    await asyncio.sleep(0.005)
-            go = asyncio.get_running_loop().call_later(0.1, asyncio.ensure_future, text(session, f"http://{address}/go"))
+            await app.slow_asked.wait()
+            asyncio.get_running_loop().call_later(0.1, app.go_asked.set)
         assert await slow == "slow"
-        assert go.when()
+        with pytest.raises(aiohttp.ClientConnectorError):
+            await text(session, f"{running.url}/go")
 
 
 def test_yaml_and_python_give_the_same_snapshot(tmp_path: Path) -> None:
@@ -138,8 +150,6 @@ def test_yaml_and_python_give_the_same_snapshot(tmp_path: Path) -> None:
 
 
 def strip(data: Any, changes: dict[str, Any]) -> Any:
-    import msgspec
-
     return msgspec.structs.replace(data, **changes)
 
 

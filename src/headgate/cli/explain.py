@@ -31,19 +31,12 @@ class Request:
     listener: str
 
 
-class Field(click.ParamType):
-    """A header field as curl takes it: "Name: value"."""
-
-    name = "field"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        """The lower-case name and the value."""
-        name, colon, text = str(value).partition(":")
-        if not colon or not name.strip():
-            self.fail(f"'{value}' is no header field; write 'Name: value'.", param, ctx)
-        return name.strip().lower(), text.strip()
+def _field(text: str) -> tuple[str, str]:
+    """A header field as curl takes it, "Name: value": its lower-case name, and the value."""
+    name, colon, value = text.partition(":")
+    if not colon or not name.strip():
+        raise click.BadParameter(f"'{text}' is no header field; write 'Name: value'.")
+    return name.strip().lower(), value.strip()
 
 
 @click.command()
@@ -58,7 +51,7 @@ class Field(click.ParamType):
     help='The configuration file ("-" is standard input); or HEADGATE_CONFIG.',
 )
 @click.option(
-    "-H", "--header", "fields", multiple=True, type=Field(), metavar="'NAME: VALUE'", help="A header field."
+    "-H", "--header", "fields", multiple=True, type=_field, metavar="'NAME: VALUE'", help="A header field."
 )
 @click.option("--client", default="127.0.0.1", show_default=True, metavar="IP", help="The client's address.")
 @click.option("--listener", metavar="NAME", help="The listener; else by the URL's port, else the first one.")
