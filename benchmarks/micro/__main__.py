@@ -1,4 +1,4 @@
-"""Runs every case once for each number of rounds given; what callgrind looks at."""
+"""Runs every case for a number of rounds; what callgrind looks at."""
 
 from __future__ import annotations
 
@@ -7,5 +7,4 @@ import sys
 from benchmarks.micro.build import cases
 
 for case in cases().values():
-    for rounds in sys.argv[1:]:
-        case(int(rounds))
+    case(int(sys.argv[1]))

@@ -2,7 +2,7 @@
 
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head, release_head
-from headgate.core.http1 cimport READ_HEAD, WRITE_IDLE, Http1Client, Http1Server
+from headgate.core.http1 cimport READ_HEAD, READ_HELD, WRITE_IDLE, Http1Client, Http1Server
 
 from benchmarks.load import Request
 
@@ -40,7 +40,7 @@ def case_write_request(Py_ssize_t rounds) -> None:
     cdef Http1Client client = Http1Client()
     cdef Head head = server.receive(REQUEST)[0]
     for i in range(rounds):
-        client.writing = WRITE_IDLE
+        client.writing, client.reading = WRITE_IDLE, READ_HELD
         client.send_request(head)
         client.out.clear()
 

@@ -15,7 +15,6 @@ from benchmarks.rows.row import Bench, Column, Row, Trial, interleave, progress,
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from benchmarks.results import Figures, Verdict
     from benchmarks.rows.row import Variant
@@ -38,7 +37,7 @@ class MicroRow(Row):
         found = cases()
         trial = Trial(rounds={name: [] for name in found})
         repeats = {name: _repeats(case) for name, case in found.items()}
-        instructions = _instructions(bench, list(found), trial)
+        instructions = _instructions(bench, found, trial)
         for _, name in interleave(bench, list(found)):
             began = time.perf_counter_ns()
             found[name](repeats[name])
@@ -62,34 +61,34 @@ def _repeats(case: Callable[[int], None]) -> int:
     return max(1, round(count * SECONDS_A_ROUND / spent))
 
 
-def _instructions(bench: Bench, names: list[str], trial: Trial) -> dict[str, Figures]:
-    """Callgrind counts inside the cases only and dumps after each: a warm-up, then COUNTED rounds."""
+def _instructions(bench: Bench, found: dict[str, Callable[[int], None]], trial: Trial) -> dict[str, Figures]:
+    """Callgrind counts inside the cases only."""
     valgrind = find_program("valgrind")
     if valgrind is None:
         trial.notes.append("valgrind is not installed, so instructions were not counted.")
         return {}
     out = bench.folder / "callgrind"
-    inside = "__pyx_pw_*case_*"
     command = [
         valgrind,
         "--tool=callgrind",
-        f"--toggle-collect={inside}",
-        f"--dump-after={inside}",
+        "--toggle-collect=__pyx_pw_*case_*",
         f"--callgrind-out-file={out}",
-        *(sys.executable, "-m", "benchmarks.micro", "1", str(COUNTED)),
     ]
+    command += [sys.executable, "-m", "benchmarks.micro", str(COUNTED)]
     trial.commands["instructions"] = shell(command)
-    done = subprocess.run(
-        pinned(bench.load_core, command), cwd=ROOT, capture_output=True, text=True, timeout=600, check=False
-    )
-    dumps = [out.with_name(f"callgrind.{number}") for number in range(1, 2 * len(names) + 1)]
-    if done.returncode or not all(dump.exists() for dump in dumps):
-        raise BenchError(f"callgrind ended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return {name: {"instructions": _total(dumps[2 * i + 1]) / COUNTED} for i, name in enumerate(names)}
+    _run(pinned(bench.load_core, command))
+    costs = inclusive(_run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", str(out)]))
+    return {name: {"instructions": costs[case.__name__] / COUNTED} for name, case in found.items()}
 
 
-def _total(dump: Path) -> int:
-    found = re.search(r"^(?:summary|totals): (\d+)", dump.read_text(), re.MULTILINE)
-    if found is None:
-        raise BenchError(f"{dump} has no total")
-    return int(found[1])
+def inclusive(annotated: str) -> dict[str, int]:
+    """Instructions inside each case, by the name of its function, from callgrind_annotate's lines."""
+    found = re.findall(r"^ *([\d,]+) .*__pyx_pw_\w*?(case_\w+)", annotated, re.MULTILINE)
+    return {name: int(cost.replace(",", "")) for cost, name in found}
+
+
+def _run(command: list[str]) -> str:
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
+    if done.returncode:
+        raise BenchError(f"{command[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+    return done.stdout
