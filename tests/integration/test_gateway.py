@@ -39,12 +39,12 @@ class App:
         )
         return application
 
-    async def slow(self, request: web.Request) -> web.Response:
+    async def slow(self, _: web.Request) -> web.Response:
         self.slow_asked.set()
         await self.go_asked.wait()
         return web.Response(text="slow")
 
-    async def go(self, request: web.Request) -> web.Response:
+    async def go(self, _: web.Request) -> web.Response:
         self.go_asked.set()
         return web.Response(text="go")
 
@@ -59,7 +59,8 @@ class App:
         await self.runner.setup()
         site = web.TCPSite(self.runner, "127.0.0.1", 0)
         await site.start()
-        self.address = site.name.removeprefix("http://")
+        host, port = self.runner.addresses[0]
+        self.address = f"{host}:{port}"
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -86,7 +87,7 @@ async def embedded() -> None:
             await socket.send_str("before")
             assert await socket.receive_str() == "before"
             changed = gateway(
-                address,
+                app.address,
                 routes=[
                     {"name": "new", "match": {"path": "/new"}, "respond": {"body": "new"}},
                     *SECTIONS["routes"],
