@@ -37,8 +37,24 @@ _ROLES = {family.name + ("_total" if family.type == "counter" else ""): family f
 
 
 def accepts_openmetrics(accept: str) -> bool:
-    """Whether an Accept field asks for OpenMetrics."""
-    return "application/openmetrics-text" in accept.lower()
+    """Whether an Accept field (RFC 9110 12.5.1) prefers OpenMetrics to plain text."""
+    weights = {"application/openmetrics-text": 0.0, "text/plain": 0.0}
+    for part in accept.lower().split(","):
+        kind, *parameters = (piece.strip() for piece in part.split(";"))
+        if kind in weights:
+            weights[kind] = max(weights[kind], _weight(parameters))
+    openmetrics, plain = weights.values()
+    return openmetrics > 0.0 and openmetrics >= plain
+
+
+def _weight(parameters: Sequence[str]) -> float:
+    for parameter in parameters:
+        if parameter.startswith("q="):
+            try:
+                return float(parameter.removeprefix("q="))
+            except ValueError:
+                return 0.0
+    return 1.0
 
 
 def render(

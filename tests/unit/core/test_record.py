@@ -7,6 +7,7 @@ import codecs
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -325,3 +326,40 @@ def test_long_texts_fit() -> None:
 def test_an_unknown_field_is_refused() -> None:
     with pytest.raises(TypeError, match="a record has no statsu"):
         format_record(JSON, statsu=1)
+
+
+def document() -> list[tuple[str, str]]:
+    """The rows of the table of values: the name, and what stands in the column for JSON."""
+    text = (Path(__file__).parents[3] / "docs" / "access-log.md").read_text()
+    section = text.partition("## Values")[2].partition("## Formats")[0]
+    return re.findall(r"^\| `(\w+)` \| (\w*) ?\|", section, re.MULTILINE)
+
+
+def test_the_document_lists_every_name_in_order() -> None:
+    assert [name for name, _ in document()] == list(TEMPLATE_NAMES)
+    assert [name for name, json_column in document() if json_column == "yes"] == list(JSON_KEYS)
+
+
+def test_the_examples_of_the_document_are_what_is_written() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "access-log.md").read_text()
+    fields: dict[str, Any] = {
+        **FIELDS,
+        "started": 1769903999.123,
+        "target": "/a?x=1",
+        "path": "/a",
+        "referer": None,
+        "reason": None,
+        "detail": None,
+        "status": 200,
+        "attempts": 1,
+        "bytes_in": 0,
+        "bytes_out": 512,
+        "duration": 0.003512,
+        "wait_seconds": 0.000061,
+        "connect_seconds": -1.0,
+        "first_byte_seconds": 0.003204,
+        "request_id": "0af7651916cd43dd",
+        "secure": False,
+    }
+    assert format_record(JSON, **fields).decode() in text
+    assert format_record(COMBINED, **fields).decode() in text
