@@ -13,6 +13,7 @@ from benchmarks.processes import Usage
 from benchmarks.results import Figures, Result, medians, newest
 from benchmarks.rows import ROWS
 from benchmarks.rows.cpu import cpu_figures
+from benchmarks.rows.micro import inclusive
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,3 +125,13 @@ def test_tables_show_every_proxy_with_its_ratio(tmp_path: Path) -> None:
     assert "| Headgate |" in page
     assert "nginx -c x" in page
     assert "2026-01-02 03:04 UTC" in page
+
+
+def test_instructions_of_a_case_are_its_largest_line() -> None:
+    annotated = (
+        "28,286,367 ( 7.9%)  codec.c:__pyx_pw_11micro_codec_5case_exchange [codec.so]\n"
+        "33,695,264 ( 9.4%)  http1.c:__pyx_f_8headgate_4core_5http1_5Http1_read_more [http1.so]\n"
+        " 1,213,157 ( 0.3%)  object.h:__pyx_pw_11micro_codec_5case_exchange\n"
+        "     3,000 ( 0.0%)  record.c:__pyx_pw_12micro_record_1case_json [record.so]\n"
+    )
+    assert inclusive(annotated) == {"case_exchange": 28_286_367, "case_json": 3000}
