@@ -1,0 +1,34 @@
+from libc.stdint cimport int64_t, uint64_t
+
+from headgate.core.cells cimport Block
+from headgate.core.output cimport Output
+from headgate.proxy.snapshot cimport LiveSnapshot
+
+
+cdef class Context:
+    cdef public LiveSnapshot snapshot
+    cdef readonly object loop
+    cdef readonly object log
+    cdef readonly object memory
+    cdef Block block
+    cdef Output records
+    cdef public object sink
+    cdef public bint ready
+    cdef public bint draining
+    cdef double now
+    cdef double wall_offset
+    cdef char date[32]
+    cdef int64_t date_second
+    cdef uint64_t random_a
+    cdef uint64_t random_b
+    cdef readonly Py_ssize_t active
+    cdef list outputs
+
+    cdef double tick(self) noexcept
+    cpdef void refresh_date(self)
+    cdef uint64_t random(self) noexcept
+    cdef bytes new_request_id(self)
+    cpdef void write_records(self)
+    cdef Output take_output(self)
+    cdef void give_output(self, Output output)
+    cdef void own_error(self, str what)

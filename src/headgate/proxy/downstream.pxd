@@ -1,0 +1,27 @@
+from headgate.core.events cimport Event
+from headgate.core.head cimport Head
+from headgate.core.http1 cimport Http1Server
+from headgate.proxy.connection cimport Connection
+from headgate.proxy.forwarding cimport Peer
+from headgate.proxy.snapshot cimport Listener
+
+
+cdef class Http1Downstream(Connection):
+    cdef Listener listener
+    cdef Http1Server server             # the codec
+    cdef Peer peer
+    cdef object port                    # the listening side: counts connections
+    cdef bint dispatching
+    cdef bint again                     # a message ended while its events were dispatched
+    cdef bint in_head
+    cdef double slow_seconds            # spent waiting for this client's body, or for it to read
+
+    cdef int dispatch(self, list events) except -1
+    cdef int handle(self, Event event) except -1
+    cdef int start_exchange(self, Head head) except -1
+    cdef int refuse(self, int status, str reason) except -1
+    cdef int input_over(self, bytes reason) except -1
+    cdef int next_exchange(self) except -1
+    cdef int linger(self) except -1
+    cdef void watch(self) noexcept
+    cdef int check_rate(self, double elapsed) except -1

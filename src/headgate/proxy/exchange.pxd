@@ -1,0 +1,125 @@
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from headgate.core.events cimport Data
+from headgate.core.head cimport Head
+from headgate.proxy.context cimport Context
+from headgate.proxy.forwarding cimport Peer
+from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Route, Service
+
+
+# One side of an exchange: a connection of HTTP/1, later a stream of HTTP/2.
+cdef class Leg:
+    cdef Exchange exchange              # whose side this is now, or None
+    cdef double deadline                # when expire() is called; infinity for never
+    cdef bint write_blocked             # the peer takes nothing more now
+    cdef bint read_paused
+    cdef bint reused                    # upstream: it carried an exchange before
+
+    cdef int send_head(self, Head head) except -1
+    cdef int send_data(self, const char* data, Py_ssize_t size, bint last) except -1
+    cdef int send_trailers(self, Head head) except -1
+    cdef int flush(self) except -1
+    cdef Py_ssize_t backlog(self) except -1
+    cdef int pause(self) except -1
+    cdef int resume(self) except -1
+    cdef int begin_tunnel(self) except -1
+    cdef int end_tunnel(self) except -1
+    cdef void close_after(self) noexcept
+    cdef int finish(self) except -1
+    cdef int abort(self) except -1
+
+
+# Where connections to one endpoint come from.
+cdef class Source:
+    cdef Leg acquire(self, Exchange exchange)
+    cdef int forget(self, Exchange exchange) except -1
+
+
+cdef class Exchange:
+    cdef Context context
+    cdef LiveSnapshot snapshot
+    cdef Listener listener
+    cdef Peer peer
+    cdef Leg down
+    cdef Leg up
+    cdef Head request
+    cdef Head response
+    cdef Route route
+    cdef Service service
+    cdef Endpoint endpoint
+    cdef Py_ssize_t endpoint_number
+    cdef bytes client
+    cdef bytes request_id
+    # Progress.
+    cdef bint request_read              # the last byte of the request came
+    cdef bint request_sent              # and went upstream
+    cdef bint response_started          # a final head went downstream
+    cdef bint response_complete
+    cdef bint waiting                   # for a connection
+    cdef bint buffering                 # the request, before the first attempt
+    cdef bint tunnel
+    cdef bint down_ended
+    cdef bint up_ended
+    cdef bint closed
+    # Attempts.
+    cdef bint fresh                     # the attempt takes no connection that was used before
+    cdef bint replayable                # all that went upstream can be sent once more
+    cdef uint64_t tried
+    cdef int attempts
+    # Request body that waits for a connection, or is kept to be sent once more.
+    cdef list held
+    cdef int64_t held_bytes
+    cdef Head trailers
+    # For the record.
+    cdef int64_t bytes_in
+    cdef int64_t bytes_out
+    cdef double started
+    cdef double request_read_at
+    cdef double attempt_started
+    cdef double connected_at
+    cdef double response_at
+    cdef double deadline
+    cdef int status
+    cdef int upstream_status
+    cdef bytes reason
+    cdef bytes ended_by
+    cdef bytes detail
+
+    cdef int begin(self, Head head) except -1
+    cdef int refuse(self, int status, bytes reason, str detail) except -1
+    cdef int start_attempt(self) except -1
+    cdef int connected(self, Leg leg) except -1
+    cdef int connect_failed(self, int status, bytes reason) except -1
+    cdef int request_data(self, Data data) except -1
+    cdef int request_trailers(self, Head head) except -1
+    cdef int response_head(self, Head head) except -1
+    cdef int response_data(self, Data data) except -1
+    cdef int response_trailers(self, Head head) except -1
+    cdef int tunnel_data(self, Leg source, Data data) except -1
+    cdef int upstream_closed(self, int status, bytes reason) except -1
+    cdef int client_gone(self, bytes reason) except -1
+    cdef int writable(self, Leg leg, bint yes) except -1
+    cdef int fail(self, int status, bytes reason) except -1
+    cdef int expire(self) except -1
+
+    cdef int _route(self) except -1
+    cdef bint _is_health(self) noexcept
+    cdef bint _max_forwards(self) except -1
+    cdef bytes _accept(self)
+    cdef int _own_answer(self) except -1
+    cdef int _prepare_request(self) except -1
+    cdef int _hold(self, const char* data, Py_ssize_t size) except -1
+    cdef int _send_held(self) except -1
+    cdef int _request_end(self) except -1
+    cdef int _unbuffer(self) except -1
+    cdef int _interim(self, Head head) except -1
+    cdef int _begin_tunnel(self, Head head) except -1
+    cdef int _response_end(self) except -1
+    cdef int _release_up(self, bint clean) except -1
+    cdef int _reply(self, int status, list fields, bytes body) except -1
+    cdef int _close(self) except -1
+    cdef int _count(self, double duration) except -1
+    cdef int _record(self, double duration) except -1
+
+
+cdef Exchange new_exchange(Context context, Listener listener, Leg down, Peer peer)

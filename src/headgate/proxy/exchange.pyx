@@ -1,0 +1,740 @@
+"""An exchange: one request and its response, from first byte to last.
+
+It knows neither sockets nor bytes on the wire: it stands between two legs, one for each side, and
+tells each what to send. What it decides, in order: who the client is, which route, which service and
+endpoint, what of the heads is changed, and how it ends.
+"""
+
+cimport cython
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.math cimport INFINITY
+from libc.stdint cimport uint8_t
+from libc.string cimport memcmp
+
+from headgate.core.cells cimport (
+    FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_RECORDS, WORKER_TUNNELS,
+)
+from headgate.core.events cimport Data, RESPONSE_HEAD
+from headgate.core.head cimport (
+    ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
+    METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, REFERER,
+    USER_AGENT, Field, Head, Span, new_head, release_head,
+)
+from headgate.core.record cimport Record
+from headgate.proxy.forwarding cimport client_of, edit_request, edit_response, set_host
+from headgate.proxy import replies
+
+cdef enum:
+    CONNECT_ATTEMPTS = 3        # an endpoint that was never reached has not seen the request
+    RECORDS_BYTES = 32768
+
+
+cdef class Leg:
+    """One side of an exchange. Sends what it is told, tells the exchange what came."""
+
+    cdef int send_head(self, Head head) except -1:
+        raise NotImplementedError
+
+    cdef int send_data(self, const char* data, Py_ssize_t size, bint last) except -1:
+        """Borrows the bytes until flush()."""
+        raise NotImplementedError
+
+    cdef int send_trailers(self, Head head) except -1:
+        raise NotImplementedError
+
+    cdef int flush(self) except -1:
+        raise NotImplementedError
+
+    cdef Py_ssize_t backlog(self) except -1:
+        """Bytes that wait for the peer to take them."""
+        raise NotImplementedError
+
+    cdef int pause(self) except -1:
+        """Read nothing more."""
+        raise NotImplementedError
+
+    cdef int resume(self) except -1:
+        raise NotImplementedError
+
+    cdef int begin_tunnel(self) except -1:
+        """From here on opaque bytes; what came of them already is handed on."""
+        raise NotImplementedError
+
+    cdef int end_tunnel(self) except -1:
+        """Half-close: this side of a tunnel gets no more bytes."""
+        raise NotImplementedError
+
+    cdef void close_after(self) noexcept:
+        """The connection ends with this exchange."""
+
+    cdef int finish(self) except -1:
+        """The exchange is over and all bytes were handed over."""
+        raise NotImplementedError
+
+    cdef int abort(self) except -1:
+        """Break off, so that the peer sees that something is missing."""
+        raise NotImplementedError
+
+
+cdef class Source:
+    """Gives connections to one endpoint."""
+
+    cdef Leg acquire(self, Exchange exchange):
+        """A leg that is ready, or None: connected() or connect_failed() of the exchange follows."""
+        raise NotImplementedError
+
+    cdef int forget(self, Exchange exchange) except -1:
+        """The exchange waits no more."""
+        raise NotImplementedError
+
+
+cdef Exchange new_exchange(Context context, Listener listener, Leg down, Peer peer):
+    cdef Exchange exchange = Exchange.__new__(Exchange)
+    exchange.context = context
+    exchange.snapshot = context.snapshot
+    exchange.listener = listener
+    exchange.down = down
+    exchange.peer = peer
+    exchange.endpoint_number = -1
+    exchange.deadline = INFINITY
+    exchange.request_read_at = exchange.attempt_started = -1.0
+    exchange.connected_at = exchange.response_at = -1.0
+    exchange.started = context.now
+    return exchange
+
+
+@cython.final
+@cython.freelist(256)
+cdef class Exchange:
+
+    # --- Deciding ---
+
+    cdef int begin(self, Head head) except -1:
+        """The request head came; body events follow unless it is the last of the request."""
+        self.request = head
+        self.context.active += 1
+        self.listener.block.add(IN_FLIGHT, 1)
+        if head.last:
+            self.request_read = True
+            self.request_read_at = self.context.now
+        if self.context.draining:
+            self.down.close_after()
+        return self._route()
+
+    cdef int refuse(self, int status, bytes reason, str detail) except -1:
+        """What came is no request that could be routed."""
+        self.context.active += 1
+        self.listener.block.add(IN_FLIGHT, 1)
+        self.client = self.peer.text
+        self.detail = detail.encode()
+        return self.fail(status, reason)
+
+    cdef int _route(self) except -1:
+        cdef uint8_t[16] address
+        cdef Head head = self.request
+        cdef Py_ssize_t number
+        self.client = client_of(head, self.peer, self.snapshot, address)
+        if head.method == METHOD_CONNECT:
+            return self.fail(405, b"http_request_denied")
+        if PyBytes_GET_SIZE(self.listener.health) and self._is_health():
+            return self._reply(200 if self.context.ready or head.path.data[head.path.size - 6] == c"e"
+                               else 503, [], b"")
+        if head.number(MAX_FORWARDS) >= 0 and head.method in (METHOD_OPTIONS, METHOD_TRACE):
+            if self._max_forwards():
+                return self._own_answer()
+        number = self.snapshot.table.match(head, self.listener.number,
+                                           address if self.peer.has_address else NULL)
+        if number < 0:
+            if head.target_form == ASTERISK_FORM:
+                return self._own_answer()
+            nearest = self.snapshot.table.nearest(head, self.listener.number,
+                                                  address if self.peer.has_address else NULL)
+            self.detail = _nearest_text(self.snapshot.routes, nearest)
+            return self.fail(404, b"destination_not_found")
+        self.route = <Route>self.snapshot.routes[number]
+        self.route.block.add(IN_FLIGHT, 1)
+        if self.route.limits.request_timeout > 0:
+            self.deadline = self.started + self.route.limits.request_timeout
+        if not self.route.services:
+            return self._answer_route(number)
+        if 0 < self.route.limits.body_bytes < head.content_length:
+            return self.fail(413, b"http_request_denied")
+        return self._prepare_request()
+
+    cdef bint _is_health(self) noexcept:
+        cdef Span path = self.request.path
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(self.listener.health)
+        if path.size < size or memcmp(path.data, PyBytes_AS_STRING(self.listener.health), size) != 0:
+            return False
+        return ((path.size == size + 8 and memcmp(path.data + size, b"/healthz", 8) == 0)
+                or (path.size == size + 7 and memcmp(path.data + size, b"/readyz", 7) == 0))
+
+    cdef bint _max_forwards(self) except -1:
+        """RFC 9110 section 7.6.2. Whether the request ends here."""
+        cdef Field* field = self.request.find(MAX_FORWARDS)
+        cdef bytes text = self.request.bytes[field.value_start:field.value_start + field.value_size]
+        if not text.isdigit():
+            return False
+        left = int(text[:9])
+        if left == 0:
+            return True
+        self.request.drop(MAX_FORWARDS)
+        value = b"%d" % (left - 1)
+        self.request.add_line(b"Max-Forwards", 12, value, len(value), MAX_FORWARDS)
+        return False
+
+    cdef int _own_answer(self) except -1:
+        """OPTIONS and TRACE that end here (RFC 9110 sections 9.3.7 and 9.3.8)."""
+        if self.request.method == METHOD_TRACE:
+            return self._reply(200, [(b"Content-Type", b"message/http")], replies.trace(self.request))
+        return self._reply(200, [(b"Allow", replies.ALLOW)], b"")
+
+    def _answer_route(self, Py_ssize_t number) -> None:
+        """Redirect or respond."""
+        cdef Head head = self.request
+        path = head.path.data[:head.path.size]
+        if self.route.spec.redirect is not None:
+            status, fields, body = replies.redirect(
+                self.route.spec.redirect, self.listener.scheme, head.host_text, head.port, path,
+                head.query_text, self.snapshot.table.captures(number, path),
+            )
+        else:
+            status, fields, body = replies.respond(self.route.spec.respond)
+        self._reply(status, fields, body)
+
+    cdef int _prepare_request(self) except -1:
+        """Middlewares, forwarding fields, then the first attempt."""
+        cdef Head head = self.request
+        cdef bytes path
+        if self.route.rewrites:
+            path = head.path.data[:head.path.size]
+            for rewrite in self.route.rewrites:
+                path = replies.normalised(rewrite(path), self.snapshot.path_policy)
+                if path is None:
+                    return self.fail(400, b"http_request_error")
+            head.set_path(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
+        self.service = self.route.choose()
+        self.service.block.add(IN_FLIGHT, 1)
+        self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
+                                       self.client)
+        if PyBytes_GET_SIZE(self.service.host):
+            set_host(head, self.service.host)
+        elif head.authority.data == NULL:
+            set_host(head, self.listener.name if self.service.count == 0
+                     else (<Endpoint>self.service.endpoints[0]).name)
+        self.replayable = head.method in (METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_DELETE,
+                                          METHOD_OPTIONS, METHOD_TRACE)
+        if self.route.limits.buffer_request and not self.request_read:
+            return self._begin_buffering()
+        return self.start_attempt()
+
+    def _begin_buffering(self) -> None:
+        """Read the body first, for backends that a slow client must not occupy."""
+        self.buffering = True
+        if self.request.expect_continue:
+            self.request.drop(EXPECT)
+            self._send_continue()
+
+    def _send_continue(self) -> None:
+        cdef Head head = new_head(RESPONSE_HEAD)
+        head.status = 100
+        head.reason = Span(b"Continue", 8)
+        self.down.send_head(head)
+        self.down.flush()
+        release_head(head)
+
+    # --- Attempts ---
+
+    cdef int start_attempt(self) except -1:
+        """Choose an endpoint and ask it for a connection."""
+        cdef Py_ssize_t number
+        cdef Leg leg
+        self.attempts += 1
+        if not self.fresh:
+            number = self.service.pick(self.tried)
+            if number < 0:
+                return self.fail(503, b"destination_unavailable")
+            self.endpoint_number = number
+            self.tried |= <uint64_t>1 << (number & 63)
+            self.endpoint = <Endpoint>self.service.endpoints[number]
+        self.service.states[self.endpoint_number].in_flight += 1
+        self.endpoint.block.add(IN_FLIGHT, 1)
+        self.attempt_started = self.context.now
+        self.waiting = True
+        leg = (<Source>self.endpoint.source).acquire(self)
+        if leg is not None:
+            return self.connected(leg)
+        return 0
+
+    cdef int connected(self, Leg leg) except -1:
+        """A connection is ready: send what came of the request so far."""
+        if self.closed:
+            raise RuntimeError("a closed exchange got a connection")
+        self.waiting = False
+        self.up = leg
+        leg.exchange = self
+        self.connected_at = self.context.now
+        leg.send_head(self.request)
+        self._send_held()
+        leg.flush()
+        if self.request_sent:
+            leg.deadline = self.context.now + self.route.limits.first_byte_timeout
+        elif not leg.write_blocked and not self.request_read:
+            self.down.resume()
+        return 0
+
+    cdef int connect_failed(self, int status, bytes reason) except -1:
+        """No connection could be had. Another endpoint may have one; this one saw nothing."""
+        cdef int most = max(self.route.attempts, min(CONNECT_ATTEMPTS, self.service.count))
+        self.waiting = False
+        self.endpoint.block.add(TIMEOUTS if status == 504 else FAILURES, 1)
+        self._release_endpoint()
+        if status != 503 and self.attempts < most and self.service.count > 1:
+            self.route.block.add(RETRIES, 1)
+            self.fresh = False
+            return self.start_attempt()
+        return self.fail(status, reason)
+
+    def _release_endpoint(self) -> None:
+        self.service.states[self.endpoint_number].in_flight -= 1
+        self.endpoint.block.subtract(IN_FLIGHT, 1)
+
+    cdef int upstream_closed(self, int status, bytes reason) except -1:
+        """The upstream side is over before the response was complete."""
+        cdef bint reused = self.up is not None and self.up.reused
+        if (status == 0 and reused and not self.response_started and self.replayable
+                and self.upstream_status == 0):
+            # RFC 9112 section 9.3.1: it closed an idle connection while the request was on its way.
+            self._release_up(False)
+            self.endpoint.block.add(RETRIES, 1)
+            self.fresh = True
+            self.request_sent = False
+            return self.start_attempt()
+        if self.endpoint is not None:
+            self.endpoint.block.add(TIMEOUTS if status == 504 else FAILURES, 1)
+        self.ended_by = b"upstream"
+        return self.fail(status or 502, reason)
+
+    cdef int _release_up(self, bint clean) except -1:
+        """Let the upstream side go: back to its source, or broken off."""
+        cdef Leg leg = self.up
+        if self.waiting:
+            self.waiting = False
+            (<Source>self.endpoint.source).forget(self)
+            self._release_endpoint()
+        if leg is None:
+            return 0
+        self.up = None
+        leg.exchange = None
+        self._release_endpoint()
+        if clean:
+            leg.finish()
+        else:
+            leg.abort()
+        return 0
+
+    # --- The request's body ---
+
+    cdef int request_data(self, Data data) except -1:
+        cdef int64_t limit
+        self.bytes_in += data.size
+        if self.response_complete or self.closed:
+            return 0
+        limit = self.route.limits.body_bytes if self.route is not None else 0
+        if 0 < limit < self.bytes_in:
+            return self.fail(413, b"http_request_denied")
+        if self.up is not None:
+            if self.replayable:
+                self._hold(data.data, data.size)
+            self.up.send_data(data.data, data.size, data.last)
+            if data.last:
+                return self._request_end()
+            return 0
+        self._hold(data.data, data.size)
+        if data.last:
+            return self._request_end()
+        if self.buffering:
+            if self.held_bytes >= self.route.limits.buffer_request:
+                return self._unbuffer()
+        elif self.held_bytes >= self.route.limits.buffer_bytes:
+            self.down.pause()
+        return 0
+
+    cdef int request_trailers(self, Head head) except -1:
+        if self.response_complete or self.closed:
+            release_head(head)
+            return 0
+        if self.up is not None:
+            self.up.send_trailers(head)
+            self.replayable = False
+            release_head(head)
+        else:
+            self.trailers = head
+        return self._request_end()
+
+    cdef int _request_end(self) except -1:
+        self.request_read = True
+        self.request_read_at = self.context.now
+        if self.buffering:
+            return self._unbuffer()
+        if self.up is not None:
+            self.request_sent = True
+            if not self.response_started:
+                self.up.deadline = self.context.now + self.route.limits.first_byte_timeout
+        return 0
+
+    cdef int _hold(self, const char* data, Py_ssize_t size) except -1:
+        """Copy a piece of the body, for a connection that is not there yet or for a second try."""
+        cdef int64_t limit = self.route.limits.buffer_bytes
+        if self.up is not None and self.held_bytes + size > limit:
+            self.replayable = False
+            self.held = None
+            self.held_bytes = 0
+            return 0
+        if self.held is None:
+            self.held = []
+        if size:
+            self.held.append(PyBytes_FromStringAndSize(data, size))
+            self.held_bytes += size
+        return 0
+
+    cdef int _send_held(self) except -1:
+        cdef bytes piece
+        if self.held is not None:
+            for piece in self.held:
+                self.up.send_data(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), False)
+            # Borrowed by the output until it is flushed.
+            self.up.flush()
+            if not self.replayable:
+                self.held = None
+        if self.request_read:
+            if self.trailers is not None:
+                self.up.send_trailers(self.trailers)
+            elif not self.request.last:
+                self.up.send_data(NULL, 0, True)
+            self.request_sent = True
+        return 0
+
+    cdef int _unbuffer(self) except -1:
+        """The request is buffered, whole or as far as the limit goes: start the attempt."""
+        cdef bytes length
+        self.buffering = False
+        if self.request_read and self.request.chunked and self.trailers is None:
+            # Its length is known now, which is what a WSGI server wants to see.
+            length = b"%d" % self.held_bytes
+            self.request.chunked = False
+            self.request.content_length = self.held_bytes
+            self.request.add_line(b"Content-Length", 14, PyBytes_AS_STRING(length),
+                                  PyBytes_GET_SIZE(length), CONTENT_LENGTH)
+            self.request.last = self.held_bytes == 0
+        elif not self.request_read:
+            self.down.pause()
+        return self.start_attempt()
+
+    # --- The response ---
+
+    cdef int response_head(self, Head head) except -1:
+        self.upstream_status = head.status
+        if head.status < 200:
+            return self._interim(head)
+        self.response = head
+        self.status = head.status
+        self.response_at = self.context.now
+        self.held = None
+        edit_response(head, self.context, self.snapshot)
+        if not self.request_read:
+            # RFC 9112 section 9.6: the rest of the request may never be read.
+            self.down.close_after()
+        self.response_started = True
+        self.down.send_head(head)
+        self.up.deadline = self.context.now + self.route.limits.response_idle_timeout
+        if head.last:
+            return self._response_end()
+        return 0
+
+    cdef int _interim(self, Head head) except -1:
+        """RFC 9110 section 15.2: forwarded, but never to an HTTP/1.0 client."""
+        if head.status == 101:
+            return self._begin_tunnel(head)
+        if self.request.version >= 11:
+            self.down.send_head(head)
+            self.down.flush()
+        release_head(head)
+        return 0
+
+    cdef int response_data(self, Data data) except -1:
+        self.bytes_out += data.size
+        self.down.send_data(data.data, data.size, data.last)
+        if data.last:
+            return self._response_end()
+        self.up.deadline = self.context.now + self.route.limits.response_idle_timeout
+        return 0
+
+    cdef int response_trailers(self, Head head) except -1:
+        # RFC 9110 section 6.5.1: only to a client that said it takes them.
+        if self.request.te_trailers:
+            self.down.send_trailers(head)
+        else:
+            self.down.send_data(NULL, 0, True)
+        release_head(head)
+        return self._response_end()
+
+    cdef int _response_end(self) except -1:
+        self.response_complete = True
+        self.down.flush()
+        self._release_up(self.request_sent)
+        if self.down.write_blocked:
+            return 0                # writable() goes on when the last byte was taken
+        return self._close()
+
+    # --- Tunnels ---
+
+    cdef int _begin_tunnel(self, Head head) except -1:
+        self.response = head
+        self.status = 101
+        self.response_at = self.context.now
+        self.response_started = True
+        self.tunnel = True
+        self.context.block.add(WORKER_TUNNELS, 1)
+        self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
+        self.up.deadline = INFINITY
+        edit_response(head, self.context, self.snapshot)
+        self.down.send_head(head)
+        self.down.flush()
+        return self.down.begin_tunnel()
+
+    cdef int tunnel_data(self, Leg source, Data data) except -1:
+        """Opaque bytes; the last of one direction is a half-close."""
+        cdef Leg other = self.up if source is self.down else self.down
+        self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
+        if source is self.down:
+            self.bytes_in += data.size
+        else:
+            self.bytes_out += data.size
+        if data.size:
+            other.send_data(data.data, data.size, False)
+        if not data.last:
+            return 0
+        other.flush()
+        if source is self.down:
+            self.down_ended = True
+        else:
+            self.up_ended = True
+        other.end_tunnel()
+        if self.down_ended and self.up_ended:
+            self.ended_by = b"client" if source is self.up else b"upstream"
+            self._release_up(True)
+            return self._close()
+        return 0
+
+    # --- Both sides ---
+
+    cdef int writable(self, Leg leg, bint yes) except -1:
+        """A side can, or cannot, take more bytes: the other is read accordingly."""
+        if leg is self.down:
+            if yes and self.response_complete:
+                return self._close()
+            if self.up is not None:
+                if yes:
+                    self.up.resume()
+                elif self.down.backlog() >= self.route.limits.buffer_response:
+                    self.up.pause()
+        elif yes:
+            if not self.request_read or self.tunnel:
+                self.down.resume()
+        else:
+            self.down.pause()
+        return 0
+
+    cdef int client_gone(self, bytes reason) except -1:
+        """The client left: nobody waits for the answer."""
+        if self.closed:
+            return 0
+        self.ended_by = b"client"
+        self.reason = reason
+        if not self.response_started:
+            self.status = 0
+        self._release_up(False)
+        return self._close()
+
+    cdef int expire(self) except -1:
+        """The deadline of the whole exchange passed."""
+        self.deadline = INFINITY
+        if self.route is not None:
+            self.route.block.add(TIMEOUTS, 1)
+        return self.fail(504, b"http_response_timeout")
+
+    cdef int fail(self, int status, bytes reason) except -1:
+        """End with an error of our own; where a response has begun, break it off visibly."""
+        if self.closed:
+            return 0
+        self.reason = reason
+        if self.ended_by is None:
+            self.ended_by = b"headgate"
+        if self.route is not None and status in (413, 429):
+            self.route.block.add(REJECTED, 1)
+        self._release_up(False)
+        if self.response_started:
+            self.down.abort()
+            return self._close()
+        fields, body = replies.error(status, reason, self._accept(), self.request_id)
+        return self._reply(status, fields, body)
+
+    cdef bytes _accept(self):
+        cdef Field* field
+        if self.request is None:
+            return b""
+        field = self.request.find(ACCEPT)
+        if field == NULL:
+            return b""
+        return self.request.bytes[field.value_start:field.value_start + field.value_size]
+
+    cdef int _reply(self, int status, list fields, bytes body) except -1:
+        """Send an answer of our own."""
+        cdef Head head = new_head(RESPONSE_HEAD)
+        cdef bytes phrase = replies.phrase(status)
+        cdef bytes name, value
+        head.status = self.status = status
+        head.reason = Span(PyBytes_AS_STRING(phrase), PyBytes_GET_SIZE(phrase))
+        head.content_length = PyBytes_GET_SIZE(body)
+        head.add_line(b"Date", 4, self.context.date, 29, 0)
+        for name, value in fields:
+            head.add_line(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
+                          PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), 0)
+        if status != 204 and status != 304:
+            value = b"%d" % PyBytes_GET_SIZE(body)
+            head.add_line(b"Content-Length", 14, PyBytes_AS_STRING(value),
+                          PyBytes_GET_SIZE(value), CONTENT_LENGTH)
+        if self.ended_by is None:
+            self.ended_by = b"headgate"
+        if not self.request_read:
+            self.down.close_after()
+        self.response = head
+        self.response_started = True
+        self.response_complete = True
+        self.down.send_head(head)
+        if PyBytes_GET_SIZE(body) and not (self.request is not None
+                                           and self.request.method == METHOD_HEAD):
+            self.bytes_out = PyBytes_GET_SIZE(body)
+            self.down.send_data(PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), True)
+        self.down.flush()
+        if self.down.write_blocked:
+            return 0
+        return self._close()
+
+    # --- The end ---
+
+    cdef int _close(self) except -1:
+        """Count, record, and let both sides go. Runs once."""
+        cdef Leg down = self.down
+        cdef double duration
+        if self.closed:
+            return 0
+        self.closed = True
+        self.context.active -= 1
+        duration = self.context.tick() - self.started
+        self._count(duration)
+        if self.snapshot.record_format is not None:
+            self._record(duration)
+        self.down = None
+        self.held = None
+        if down is not None:
+            down.exchange = None
+            if self.response_complete or self.tunnel:
+                down.finish()
+        release_head(self.request)
+        release_head(self.response)
+        self.request = self.response = None
+        return 0
+
+    cdef int _count(self, double duration) except -1:
+        cdef uint64_t microseconds = <uint64_t>(duration * 1e6)
+        cdef int status = self.status
+        self.listener.block.subtract(IN_FLIGHT, 1)
+        self.listener.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
+        if self.tunnel:
+            self.context.block.subtract(WORKER_TUNNELS, 1)
+        if self.route is None:
+            return 0
+        self.route.block.subtract(IN_FLIGHT, 1)
+        self.route.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
+        if self.service is None:
+            return 0
+        self.service.block.subtract(IN_FLIGHT, 1)
+        self.service.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
+        if self.endpoint is not None:
+            self.endpoint.block.finish(self.upstream_status, microseconds, self.bytes_in,
+                                       self.bytes_out)
+        return 0
+
+    cdef int _record(self, double duration) except -1:
+        cdef Record record
+        cdef Head head = self.request
+        cdef double now = self.started + duration
+        record.started = self.started + self.context.wall_offset
+        record.client = _span(self.client)
+        record.peer = _span(self.peer.text)
+        record.peer_port = self.peer.port
+        record.listener = _span(self.listener.name)
+        record.method = record.target = record.host = record.path = Span(NULL, 0)
+        record.user_agent = record.referer = Span(NULL, 0)
+        record.version = 11
+        record.head_bytes_in = record.head_bytes_out = 0
+        if head is not None:
+            record.method = head.method_text
+            record.target = head.target
+            record.host = head.host
+            record.path = head.path
+            record.version = head.version
+            record.head_bytes_in = head.received
+            record.user_agent = _field(head, USER_AGENT)
+            record.referer = _field(head, REFERER)
+        if self.response is not None:
+            record.head_bytes_out = self.response.size
+        record.request_id = _span(self.request_id)
+        record.route = _span(self.route.name if self.route is not None else None)
+        record.service = _span(self.service.name if self.service is not None else None)
+        record.endpoint = _span(self.endpoint.name if self.endpoint is not None else None)
+        record.reason = _span(self.reason)
+        record.ended_by = _span(self.ended_by)
+        record.detail = _span(self.detail)
+        record.status = self.status
+        record.upstream_status = self.upstream_status
+        record.attempts = self.attempts
+        record.bytes_in = self.bytes_in
+        record.bytes_out = self.bytes_out
+        record.duration = duration
+        record.wait_seconds = _between(self.started, self.attempt_started)
+        record.connect_seconds = _between(self.attempt_started, self.connected_at)
+        record.first_byte_seconds = _between(self.connected_at, self.response_at)
+        record.request_seconds = _between(self.started, self.request_read_at)
+        record.secure = False
+        self.snapshot.record_format.write(&record, self.context.records)
+        self.context.block.add(WORKER_RECORDS, 1)
+        if self.context.records.total > RECORDS_BYTES:
+            self.context.write_records()
+        return 0
+
+
+cdef inline Span _span(bytes text) noexcept:
+    if text is None:
+        return Span(NULL, 0)
+    return Span(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+
+
+cdef inline Span _field(Head head, int token) noexcept:
+    cdef int number = head.number(token)
+    if number < 0:
+        return Span(NULL, 0)
+    return Span(head.bytes + head.fields[number].value_start, head.fields[number].value_size)
+
+
+cdef inline double _between(double start, double end) noexcept:
+    return end - start if start >= 0 and end >= 0 else -1.0
+
+
+cdef bytes _nearest_text(list routes, tuple nearest):
+    number, failed = nearest
+    if number < 0:
+        return None
+    return b"nearest route " + (<Route>routes[number]).name + b": " + failed.encode("utf-8", "replace")

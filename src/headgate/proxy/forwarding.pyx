@@ -1,0 +1,191 @@
+"""Forwarding fields: who the client is, and what the next server is told about it.
+
+What comes from addresses outside `trusted_proxies` is dropped, not appended to.
+"""
+
+import ipaddress
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.string cimport memcpy
+
+from headgate.core.head cimport (
+    DATE, DROPPED, FORWARDED, HOST, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT,
+    X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID, Field, Head,
+)
+
+
+cdef class Peer:
+    """The other end of a downstream connection, by its socket address."""
+
+    def __init__(self, object address):
+        cdef bytes packed
+        self.text = b""
+        if isinstance(address, tuple) and len(address) >= 2:
+            ip = ipaddress.ip_address(address[0].partition("%")[0])
+            if ip.version == 6 and ip.ipv4_mapped is not None:
+                ip = ip.ipv4_mapped
+            self.text = str(ip).encode()
+            self.port = address[1]
+            packed = _mapped(ip)
+            memcpy(self.address, PyBytes_AS_STRING(packed), 16)
+            self.has_address = True
+
+    cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept:
+        """Whether this peer is one of the trusted proxies; looked up once for each snapshot."""
+        if self.judged_by is not snapshot:
+            self.trusted = self.has_address and snapshot.trusts(self.address)
+            self.judged_by = snapshot
+        return self.trusted
+
+
+def _mapped(ip: object) -> bytes:
+    return b"\0" * 10 + b"\xff\xff" + ip.packed if ip.version == 4 else ip.packed
+
+
+cdef bytes client_of(Head head, Peer peer, LiveSnapshot snapshot, uint8_t* address):
+    """The client's address: the peer, or behind trusted hops the rightmost address of
+    X-Forwarded-For that is not trusted itself. `address` takes its 16 bytes."""
+    cdef bytes client = peer.text
+    cdef bytes packed
+    memcpy(address, peer.address, 16)
+    if not peer.is_trusted(snapshot) or head.number(X_FORWARDED_FOR) < 0:
+        return client
+    for hop in reversed(_values(head, X_FORWARDED_FOR).split(b",")):
+        ip = _hop(hop.strip())
+        if ip is None:
+            break
+        client = str(ip).encode()
+        packed = _mapped(ip)
+        memcpy(address, PyBytes_AS_STRING(packed), 16)
+        if not snapshot.trusts(address):
+            break
+    return client
+
+
+def _hop(hop: bytes) -> object | None:
+    """The address of one element, which may carry a port or brackets; None when it is none."""
+    text = hop.decode("latin-1")
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        ip = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    return ip.ipv4_mapped or ip if ip.version == 6 else ip
+
+
+cdef bytes _values(Head head, int token):
+    """All values of a field, joined by commas."""
+    cdef list values = []
+    cdef int i
+    cdef Field* field
+    for i in range(head.number(token), head.field_count):
+        field = &head.fields[i]
+        if field.token == token and not field.flags & DROPPED:
+            values.append(head.bytes[field.value_start:field.value_start + field.value_size])
+    return b", ".join(values)
+
+
+cdef inline int _add(Head head, bytes name, bytes value, int token) except -1:
+    return head.add_line(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
+                         PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), token)
+
+
+cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Listener listener,
+                        Peer peer, bytes client):
+    """Write the forwarding fields. Returns the request id."""
+    cdef bint trusted = peer.is_trusted(snapshot)
+    cdef bytes request_id = None
+    if not trusted:
+        head.drop(FORWARDED)
+        head.drop(X_REAL_IP)
+    if snapshot.x_forwarded:
+        _x_forwarded(head, listener, peer, trusted)
+    elif not trusted:
+        _drop_x_forwarded(head)
+    if snapshot.x_real_ip and PyBytes_GET_SIZE(client):
+        head.drop(X_REAL_IP)
+        _add(head, b"X-Real-IP", client, X_REAL_IP)
+    if snapshot.forwarded:
+        _forwarded(head, listener, peer, trusted)
+    if trusted and head.find(X_REQUEST_ID) != NULL:
+        request_id = _values(head, X_REQUEST_ID)
+    else:
+        head.drop(X_REQUEST_ID)
+        if snapshot.request_id:
+            request_id = context.new_request_id()
+            _add(head, b"X-Request-Id", request_id, X_REQUEST_ID)
+    if PyBytes_GET_SIZE(snapshot.via):
+        _add_via(head, snapshot)
+    return request_id
+
+
+cdef int _add_via(Head head, LiveSnapshot snapshot) except -1:
+    """RFC 9110 section 7.6.3: the version by which the message was received."""
+    if head.version == 10:
+        return _add(head, b"Via", b"1.0" + snapshot.via[3:], VIA)
+    return _add(head, b"Via", snapshot.via, VIA)
+
+
+cdef int _drop_x_forwarded(Head head) except -1:
+    head.drop(X_FORWARDED_FOR)
+    head.drop(X_FORWARDED_PROTO)
+    head.drop(X_FORWARDED_HOST)
+    head.drop(X_FORWARDED_PORT)
+    return 0
+
+
+cdef int _x_forwarded(Head head, Listener listener, Peer peer, bint trusted) except -1:
+    cdef bytes before
+    cdef char authority[272]
+    cdef Py_ssize_t size
+    if trusted and head.find(X_FORWARDED_FOR) != NULL:
+        before = _values(head, X_FORWARDED_FOR)
+        head.drop(X_FORWARDED_FOR)
+        _add(head, b"X-Forwarded-For", before + b", " + peer.text, X_FORWARDED_FOR)
+    else:
+        head.drop(X_FORWARDED_FOR)
+        if PyBytes_GET_SIZE(peer.text):
+            _add(head, b"X-Forwarded-For", peer.text, X_FORWARDED_FOR)
+    if not trusted or head.find(X_FORWARDED_PROTO) == NULL:
+        head.drop(X_FORWARDED_PROTO)
+        _add(head, b"X-Forwarded-Proto", listener.scheme, X_FORWARDED_PROTO)
+    if not trusted or head.find(X_FORWARDED_PORT) == NULL:
+        head.drop(X_FORWARDED_PORT)
+        _add(head, b"X-Forwarded-Port", listener.port, X_FORWARDED_PORT)
+    if not trusted or head.find(X_FORWARDED_HOST) == NULL:
+        head.drop(X_FORWARDED_HOST)
+        if head.authority.data != NULL:
+            size = head.authority.size if head.authority.size < 272 else 272
+            memcpy(authority, head.authority.data, size)
+            head.add_line(b"X-Forwarded-Host", 16, authority, size, X_FORWARDED_HOST)
+    return 0
+
+
+cdef int _forwarded(Head head, Listener listener, Peer peer, bint trusted) except -1:
+    """RFC 7239 section 4; an IPv6 address is quoted in brackets."""
+    cdef bytes node = b'"[' + peer.text + b']"' if b":" in peer.text else peer.text
+    cdef bytes element = b"for=" + (node or b"unknown") + b";proto=" + listener.scheme
+    if head.authority.data != NULL:
+        element += b';host="' + head.authority.data[:head.authority.size] + b'"'
+    if trusted and head.find(FORWARDED) != NULL:
+        element = _values(head, FORWARDED) + b", " + element
+    head.drop(FORWARDED)
+    return _add(head, b"Forwarded", element, FORWARDED)
+
+
+cdef int set_host(Head head, bytes host) except -1:
+    """Send another Host; also where an HTTP/1.0 request had none."""
+    head.drop(HOST)
+    return _add(head, b"Host", host, HOST)
+
+
+cdef int edit_response(Head head, Context context, LiveSnapshot snapshot) except -1:
+    """Via, and Date where the upstream sent none (RFC 9110 section 6.6.1)."""
+    if head.number(DATE) < 0:
+        head.add_line(b"Date", 4, context.date, 29, DATE)
+    if PyBytes_GET_SIZE(snapshot.via):
+        _add_via(head, snapshot)
+    return 0

@@ -1,0 +1,27 @@
+from headgate.proxy.context cimport Context
+from headgate.proxy.connection cimport Register
+from headgate.proxy.exchange cimport Source
+from headgate.proxy.snapshot cimport Endpoint
+from headgate.proxy.upstream cimport Http1Upstream
+
+
+cdef class Pool(Source):
+    cdef Context context
+    cdef Register register
+    cdef Endpoint endpoint
+    cdef object options                 # spec.Pool
+    cdef object service                 # spec.Service: socket options
+    cdef object waiting                 # deque of (exchange, deadline)
+    cdef set tasks                      # connecting
+    cdef Http1Upstream newest           # idle connections, a list linked both ways
+    cdef Http1Upstream oldest
+    cdef Py_ssize_t idle_count
+    cdef Py_ssize_t open_count
+    cdef Py_ssize_t connecting
+    cdef double idle_timeout
+    cdef double age
+
+    cdef Http1Upstream take(self)
+    cdef int unlink(self, Http1Upstream leg) except -1
+    cdef int serve(self, Http1Upstream leg) except -1
+    cdef bint may_open(self) except -1

@@ -1,0 +1,145 @@
+"""Answers of our own: errors, redirects, fixed responses, TRACE."""
+
+from __future__ import annotations
+
+import html
+import json
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from headgate.core import paths
+
+if TYPE_CHECKING:
+    from headgate import spec
+    from headgate.core.head import Head
+
+Reply = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+ALLOW = b"GET, HEAD, POST, PUT, DELETE, OPTIONS, PATCH, TRACE"
+
+# What a person reads; the cause itself is in Proxy-Status, in the words of RFC 9209.
+_SENTENCES = {
+    400: "The request could not be understood, so it was not passed on.",
+    404: "There is nothing here under this address.",
+    405: "This method is not served here.",
+    408: "The request did not arrive in time.",
+    413: "The request body is larger than is allowed here.",
+    414: "The address is longer than is allowed here.",
+    417: "The expectation of the request cannot be met.",
+    421: "This connection does not serve that host.",
+    429: "There are too many requests or connections from this client.",
+    431: "The request header is larger than is allowed here.",
+    501: "The request uses a feature that is not supported here.",
+    502: "The server behind this gateway did not give a usable answer.",
+    503: "The service is not available right now.",
+    504: "The server behind this gateway did not answer in time.",
+    505: "This version of HTTP is not supported here.",
+}
+_PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
+_SECRET_FIELDS = (b"authorization", b"cookie", b"proxy-authorization")
+
+
+def phrase(status: int) -> bytes:
+    """The reason phrase of a status; b"" for one without a name. The bytes live as long as the module."""
+    return _PHRASES.get(status, b"")
+
+
+def error(status: int, reason: bytes, accept: bytes, request_id: bytes | None) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Fields and body of an error: JSON when the client asks for it before HTML, else a small page.
+
+    `reason` is an error type of RFC 9209 section 2.3 and goes into Proxy-Status.
+    """
+    title = _PHRASES.get(status, b"Error").decode()
+    sentence = _SENTENCES.get(status, title)
+    fields = [(b"Proxy-Status", b"headgate; error=" + reason), (b"Cache-Control", b"no-store")]
+    if status == 405:
+        fields.append((b"Allow", ALLOW))
+    identity = request_id.decode("latin-1") if request_id else ""
+    if _wants_json(accept):
+        content = {"status": status, "title": title, "detail": sentence}
+        if identity:
+            content["request_id"] = identity
+        fields.append((b"Content-Type", b"application/json"))
+        return fields, json.dumps(content).encode() + b"\n"
+    fields.append((b"Content-Type", b"text/html; charset=utf-8"))
+    note = f"<p><small>{html.escape(identity)}</small></p>" if identity else ""
+    page = (
+        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{status} {title}</title>'
+        f"<h1>{status} {title}</h1><p>{sentence}</p>{note}</html>\n"
+    )
+    return fields, page.encode()
+
+
+def _wants_json(accept: bytes) -> bool:
+    text = accept.lower()
+    as_json = text.find(b"json")
+    as_html = text.find(b"html")
+    return as_json >= 0 and (as_html < 0 or as_json < as_html)
+
+
+def redirect(
+    action: spec.Redirect, scheme: str | bytes, host: str, port: int, path: bytes, query: str | None,
+    captures: dict[str, str],
+) -> Reply:
+    """The answer of a redirecting route. Parts that it does not name are kept from the request."""
+    old_scheme = scheme.decode() if isinstance(scheme, bytes) else scheme
+    values = {
+        "scheme": old_scheme,
+        "host": host,
+        "port": str(port) if port >= 0 else "",
+        "path": path.decode("latin-1"),
+        "query": query or "",
+        **captures,
+    }
+    new_scheme = action.scheme or old_scheme
+    new_host = _fill(action.host, values) or host
+    if ":" in new_host and not new_host.startswith("["):
+        new_host = f"[{new_host}]"
+    # A port belongs to its scheme: another scheme or host does not keep it.
+    new_port = action.port or (port if not action.host and new_scheme == old_scheme else -1)
+    default = 443 if new_scheme == "https" else 80
+    authority = new_host if new_port in (-1, 0, default) else f"{new_host}:{new_port}"
+    location = _fill(action.path, values) or values["path"]
+    wanted = query if action.query is None else _fill(action.query, values)
+    if wanted:
+        location += "?" + wanted
+    target = _safe(f"{new_scheme}://{authority}{location}")
+    return action.status, [(b"Location", target)], b""
+
+
+def _fill(template: str, values: dict[str, str]) -> str:
+    """The template with its {names} replaced; an unknown name stays as it stands."""
+    for name, value in values.items():
+        template = template.replace("{" + name + "}", value)
+    return template
+
+
+def _safe(location: str) -> bytes:
+    """A field value: no byte that could end the line (response splitting), only ASCII."""
+    return b"".join(
+        bytes([byte]) if 0x21 <= byte <= 0x7E else b"%%%02X" % byte for byte in location.encode("latin-1", "replace")
+    )
+
+
+def respond(action: spec.Respond) -> Reply:
+    """The fixed answer of a route."""
+    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in action.headers]
+    body = action.body.encode()
+    if body and not any(name.lower() == b"content-type" for name, _ in fields):
+        fields.append((b"Content-Type", b"text/plain; charset=utf-8"))
+    return action.status, fields, body
+
+
+def trace(head: Head) -> bytes:
+    """The request as it came, without what could be secret (RFC 9110 section 9.3.8)."""
+    lines = [f"{head.method_name} {head.target_text} HTTP/1.1".encode("latin-1")]
+    lines += [name + b": " + value for name, value in head.items() if name.lower() not in _SECRET_FIELDS]
+    return b"\r\n".join(lines) + b"\r\n\r\n"
+
+
+def normalised(path: bytes, policy: int) -> bytes | None:
+    """A rewritten path in normal form; None when it is refused."""
+    try:
+        return paths.normalise_path(path, policy)
+    except ValueError:
+        return None

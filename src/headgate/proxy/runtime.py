@@ -1,0 +1,253 @@
+"""What a worker runs: the live snapshot, its connections and pools, and the one timer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import resource
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from headgate import spec
+from headgate.core.cells import WorkerWord
+from headgate.proxy.connection import Register
+from headgate.proxy.context import Context
+from headgate.proxy.downstream import Http1Downstream
+from headgate.proxy.pool import Pool
+from headgate.proxy.snapshot import Endpoint, Listener, LiveSnapshot
+
+SWEEP_SECONDS = 0.2
+# Kept free for logs, pipes, connections to endpoints that are being opened.
+RESERVED_FILES = 64
+
+
+class SnapshotRefused(Exception):
+    """This worker cannot serve the snapshot; the text says why."""
+
+
+class Sink(Protocol):
+    """Takes access records; never waits."""
+
+    def offer(self, data: bytes) -> bool: ...
+
+
+@dataclass
+class Plan:
+    """A snapshot that was built aside and can be swapped in."""
+
+    snapshot: LiveSnapshot
+    endpoints: dict[tuple[str, str, spec.Address], Endpoint] = field(default_factory=dict)
+
+
+class Port:
+    """The listening side of one listener: makes protocols, counts connections by client."""
+
+    def __init__(self, runtime: Runtime, name: str) -> None:
+        self._runtime = runtime
+        self._name = name
+        self._clients: dict[bytes, int] = {}
+        self.listener: Listener = runtime.live.listeners[name]
+
+    def renew(self, listener: Listener) -> None:
+        """Take the listener of a newer snapshot."""
+        self.listener = listener
+
+    def __call__(self) -> Http1Downstream:
+        return Http1Downstream(self._runtime.context, self._runtime.register, self)
+
+    def opened(self, client: bytes) -> bool:
+        """Count a connection; False when its client has too many."""
+        self._runtime.connection_opened()
+        most = self.listener.spec.limits.connections_per_client
+        if not client:
+            return True
+        count = self._clients.get(client, 0) + 1
+        self._clients[client] = count
+        return not most or count <= most
+
+    def closed(self, client: bytes) -> None:
+        self._runtime.connection_closed()
+        count = self._clients.get(client, 0) - 1
+        if count > 0:
+            self._clients[client] = count
+        else:
+            self._clients.pop(client, None)
+
+
+class Runtime:
+    """One per worker process. `slot` is its part of the shared memory."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, slot: memoryview, *, worker: int, log: logging.Logger
+    ) -> None:
+        self._loop = loop
+        self._slot = slot
+        self._worker = worker
+        self.context = Context(loop, slot, log)
+        self.register = Register(self.context)
+        self._ports: dict[str, Port] = {}
+        self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
+        self._connections = 0
+        self._accepting = True
+        self._most_connections = 0
+        self._accept: Callable[[bool], None] = lambda accepting: None
+        self._swept = loop.time()
+        self._timer = loop.call_later(SWEEP_SECONDS, self._sweep)
+
+    # --- Snapshots ---
+
+    @property
+    def live(self) -> LiveSnapshot:
+        return self.context.snapshot
+
+    def prepare(self, snapshot: spec.Snapshot) -> Plan:
+        """Build everything aside. Raises SnapshotRefused with the reason."""
+        endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
+
+        def endpoints_of(service: spec.Service) -> tuple[list[Endpoint], list[int]]:
+            return self._endpoints_of(service, endpoints)
+
+        try:
+            seed = int.from_bytes(os.urandom(7), "little")
+            live = LiveSnapshot(snapshot, self._slot, endpoints_of, seed)
+        except (ValueError, KeyError, IndexError) as error:
+            raise SnapshotRefused(f"snapshot {snapshot.version}: {error}") from error
+        return Plan(live, endpoints)
+
+    def _endpoints_of(
+        self, service: spec.Service, into: dict[tuple[str, str, spec.Address], Endpoint]
+    ) -> tuple[list[Endpoint], list[int]]:
+        """Live endpoints of a service, found again by identity, and their weights."""
+        endpoints: list[Endpoint] = []
+        weights: list[int] = []
+        for entry in service.endpoints:
+            for address in entry.addresses:
+                identity = (service.name, entry.name, address)
+                endpoint = self._endpoints.get(identity)
+                if endpoint is None:
+                    endpoint = Endpoint(entry, address, self._slot)
+                    endpoint.source = Pool(self.context, self.register, endpoint, service)
+                into[identity] = endpoint
+                endpoints.append(endpoint)
+                weights.append(entry.weight)
+        return endpoints, weights
+
+    def commit(self, plan: Plan) -> None:
+        """Serve the snapshot from now on: one assignment, then what is left over is let go."""
+        self.context.snapshot = plan.snapshot
+        gone = [self._endpoints[identity] for identity in self._endpoints.keys() - plan.endpoints.keys()]
+        self._endpoints = plan.endpoints
+        for identity, endpoint in plan.endpoints.items():
+            endpoint.source.configure(plan.snapshot.services[identity[0]].spec)
+        for endpoint in gone:
+            endpoint.source.close_idle()
+        for name, listener in plan.snapshot.listeners.items():
+            if name in self._ports:
+                self._ports[name].renew(listener)
+        self._most_connections = self._connection_limit(plan.snapshot.spec)
+        self._count(WorkerWord.WORKER_VERSION, plan.snapshot.version)
+
+    def replace_endpoints(self, service: str, endpoints: tuple[spec.Endpoint, ...]) -> None:
+        """Names of a service resolve to other addresses now. Raises SnapshotRefused."""
+        if self.live is None or service not in self.live.services:
+            return
+        from msgspec.structs import replace
+
+        current = self.live.spec
+        services = tuple(
+            replace(entry, endpoints=endpoints) if entry.name == service else entry
+            for entry in current.services
+        )
+        self.commit(self.prepare(replace(current, services=services)))
+
+    def _connection_limit(self, snapshot: spec.Snapshot) -> int:
+        """Downstream connections of this worker: as set, else half of the files that may be open."""
+        limits = [listener.limits.connections for listener in snapshot.listeners if listener.limits.connections]
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        by_files = max(16, (files - RESERVED_FILES) // 2) if files != resource.RLIM_INFINITY else 500_000
+        return min(min(limits, default=by_files), by_files)
+
+    # --- Connections ---
+
+    def protocol(self, listener: str) -> Callable[[], Http1Downstream]:
+        """Makes the protocol of each connection that the listener accepts."""
+        if listener not in self._ports:
+            self._ports[listener] = Port(self, listener)
+        return self._ports[listener]
+
+    def on_accept(self, callback: Callable[[bool], None]) -> None:
+        """`callback(False)` asks to stop accepting, `callback(True)` to go on."""
+        self._accept = callback
+
+    def connection_opened(self) -> None:
+        self._connections += 1
+        if self._accepting and self._connections >= self._most_connections:
+            self._accepting = False
+            self._count(WorkerWord.WORKER_ACCEPT_PAUSES, 1, add=True)
+            self._accept(False)
+
+    def connection_closed(self) -> None:
+        self._connections -= 1
+        if not self._accepting and self._connections < self._most_connections * 0.95:
+            self._accepting = True
+            self._accept(True)
+
+    @property
+    def connections(self) -> int:
+        """Open downstream connections."""
+        return self._connections
+
+    @property
+    def active(self) -> int:
+        """Exchanges and tunnels under way."""
+        return self.context.active
+
+    # --- State ---
+
+    def set_sink(self, sink: Sink | None) -> None:
+        """Where access records go."""
+        self.context.sink = sink
+
+    def set_ready(self, ready: bool) -> None:
+        """What workers answer at <health_path>/readyz."""
+        self.context.ready = ready
+
+    def drain(self) -> None:
+        """Finish what is under way, close what is idle, take nothing new."""
+        self.context.draining = True
+        for connection in self.register.connections():
+            if isinstance(connection, Http1Downstream):
+                connection.drain()
+
+    def abort(self) -> None:
+        """Close everything at once and stop the timer."""
+        for connection in self.register.connections():
+            if isinstance(connection, Http1Downstream):
+                connection.break_off()
+        for endpoint in self._endpoints.values():
+            endpoint.source.cancel()
+            endpoint.source.close_idle()
+        self._timer.cancel()
+        self.context.write_records()
+
+    def _count(self, word: WorkerWord, value: int, *, add: bool = False) -> None:
+        cells = self._slot[:1024].cast("Q")
+        cells[word] = cells[word] + value if add else value
+
+    # --- The timer ---
+
+    def _sweep(self) -> None:
+        now = self._loop.time()
+        elapsed = now - self._swept
+        self._swept = now
+        self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+        self._count(WorkerWord.WORKER_SWEEPS, 1, add=True)
+        self._count(WorkerWord.WORKER_LAG_COUNT, 1, add=True)
+        self._count(WorkerWord.WORKER_LAG_SUM, max(0, int((elapsed - SWEEP_SECONDS) * 1e6)), add=True)
+        self.context.refresh_date()
+        self.register.sweep(elapsed)
+        for endpoint in self._endpoints.values():
+            endpoint.source.sweep()
+        self.context.write_records()

@@ -1,0 +1,95 @@
+from libc.stdint cimport int64_t, uint8_t, uint64_t
+
+from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.cells cimport Block
+from headgate.core.record cimport RecordFormat
+from headgate.core.routing cimport RoutingTable
+
+
+cdef class Endpoint:
+    cdef readonly bytes name
+    cdef readonly object address        # spec.Address
+    cdef public object source           # pool.Pool
+    cdef Block block
+
+
+cdef class Service:
+    cdef readonly bytes name
+    cdef readonly object spec
+    cdef readonly list endpoints
+    cdef readonly bytes host            # Host sent upstream; b"" keeps the client's
+    cdef Balancer balancer
+    cdef EndpointState* states
+    cdef Py_ssize_t count
+    cdef Block block
+
+    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
+
+
+cdef struct RouteLimits:
+    double request_timeout
+    double body_idle_timeout
+    double response_idle_timeout
+    double first_byte_timeout
+    double tunnel_idle_timeout
+    double minimum_rate
+    double minimum_rate_grace
+    int64_t body_bytes
+    int64_t buffer_bytes
+    int64_t buffer_request
+    int64_t buffer_response
+
+
+cdef class Route:
+    cdef readonly bytes name
+    cdef readonly object spec
+    cdef readonly tuple rewrites        # functions from path to path, in order
+    cdef RouteLimits limits
+    cdef list services
+    cdef list weights
+    cdef list current                   # of the smooth weighted round robin over services
+    cdef int attempts
+    cdef Block block
+
+    cdef Service choose(self)
+
+
+cdef class Listener:
+    cdef readonly bytes name
+    cdef readonly int number            # index in the snapshot, as the routing table counts
+    cdef readonly bytes port
+    cdef readonly bytes scheme
+    cdef readonly bytes health          # path under which workers answer healthz and readyz; b"" is off
+    cdef readonly object spec
+    cdef double head_timeout
+    cdef double keep_alive_timeout
+    cdef int head_bytes
+    cdef int head_fields
+    cdef int connections_per_client
+    cdef Block block
+
+
+cdef struct Network:
+    uint8_t address[16]
+    int bits
+
+
+cdef class LiveSnapshot:
+    cdef readonly object spec
+    cdef readonly int64_t version
+    cdef readonly RoutingTable table
+    cdef readonly list routes
+    cdef readonly dict services
+    cdef readonly dict listeners
+    cdef Network* trusted
+    cdef int trusted_count
+    cdef bint x_forwarded
+    cdef bint x_real_ip
+    cdef bint forwarded
+    cdef bint request_id
+    cdef readonly bytes via
+    cdef bint cancel_on_half_close
+    cdef readonly int path_policy
+    cdef RecordFormat record_format     # None: no access log
+
+    cdef bint trusts(self, const uint8_t* address) noexcept

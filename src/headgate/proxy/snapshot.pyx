@@ -1,0 +1,185 @@
+"""A snapshot as a worker serves it: routes, services and endpoints with their live parts.
+
+Built aside from `spec.Snapshot`, then swapped in whole. Endpoints are found again by identity, so
+that their connections outlive the snapshot that made them.
+"""
+
+import ipaddress
+from collections.abc import Callable
+
+from cpython.bytes cimport PyBytes_AS_STRING
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcmp, memcpy
+
+from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.balance import balancer
+from headgate.core.cells cimport Block
+from headgate.core.paths import path_policy
+from headgate.core.record import record_format
+from headgate.core.routing cimport RoutingTable
+from headgate.proxy.rewriting import rewrite_of
+
+
+cdef class Endpoint:
+    """One address of a service, with its connections."""
+
+    def __init__(self, object spec, object address, object memory):
+        self.address = address
+        self.name = spec.name.encode()
+        self.block = Block(memory, spec.metric)
+
+
+cdef class Service:
+    """A group of endpoints that serve the same thing, and the balancer among them."""
+
+    def __init__(self, object spec, list endpoints, list weights, object memory, uint64_t seed):
+        cdef Py_ssize_t i
+        self.spec = spec
+        self.name = spec.name.encode()
+        self.host = spec.host.encode()
+        self.balancer = balancer(spec.balance, seed)
+        self.block = Block(memory, spec.metric)
+        self.endpoints = endpoints
+        self.count = len(endpoints)
+        self.states = <EndpointState*>calloc(self.count or 1, sizeof(EndpointState))
+        if self.states == NULL:
+            raise MemoryError()
+        for i in range(self.count):
+            self.states[i].weight = weights[i]
+            self.states[i].usable = True
+
+    def __dealloc__(self):
+        free(self.states)
+
+    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept:
+        """The number of the endpoint for the next attempt, or -1."""
+        return self.balancer.pick(self.states, self.count, avoid)
+
+
+cdef class Route:
+    """A match's action with everything that it needs resolved."""
+
+    def __init__(self, object spec, dict services, object memory):
+        limits = spec.limits
+        self.spec = spec
+        self.name = spec.name.encode()
+        self.block = Block(memory, spec.metric)
+        self.rewrites = tuple(rewrite_of(middleware) for middleware in spec.middlewares)
+        self.services = [services[share.service] for share in spec.services]
+        self.weights = [share.weight for share in spec.services]
+        self.current = [0] * len(self.weights)
+        self.attempts = spec.retry_attempts
+        self.limits.request_timeout = limits.request_timeout
+        self.limits.body_idle_timeout = limits.body_idle_timeout
+        self.limits.response_idle_timeout = limits.response_idle_timeout
+        self.limits.first_byte_timeout = limits.first_byte_timeout
+        self.limits.tunnel_idle_timeout = limits.tunnel_idle_timeout
+        self.limits.minimum_rate = limits.minimum_rate
+        self.limits.minimum_rate_grace = limits.minimum_rate_grace
+        self.limits.body_bytes = limits.body_bytes
+        self.limits.buffer_bytes = limits.buffer_bytes
+        self.limits.buffer_request = limits.buffer_request
+        self.limits.buffer_response = limits.buffer_response
+
+    cdef Service choose(self):
+        """The service for the next exchange: smooth weighted round robin."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t best = 0
+        if len(self.services) == 1:
+            return <Service>self.services[0]
+        for i in range(len(self.services)):
+            self.current[i] += self.weights[i]
+            if self.current[i] > self.current[best]:
+                best = i
+        self.current[best] -= sum(self.weights)
+        return <Service>self.services[best]
+
+
+cdef class Listener:
+    """A bound address and how it speaks."""
+
+    def __init__(self, object spec, int number, object memory):
+        self.spec = spec
+        self.name = spec.name.encode()
+        self.number = number
+        self.port = str(spec.address.port or 80).encode()
+        self.scheme = b"http"
+        self.health = spec.health_path.encode()
+        self.block = Block(memory, spec.metric)
+        self.head_timeout = spec.limits.head_timeout
+        self.keep_alive_timeout = spec.limits.keep_alive_timeout
+        self.head_bytes = spec.limits.head_bytes
+        self.head_fields = spec.limits.head_fields
+        self.connections_per_client = spec.limits.connections_per_client
+
+
+cdef class LiveSnapshot:
+    """One snapshot, ready to serve. `endpoints_of(service)` gives live endpoints and their weights."""
+
+    def __init__(self, object spec, object memory, endpoints_of: Callable, uint64_t seed):
+        forwarding = spec.forwarding
+        self.spec = spec
+        self.version = spec.version
+        self.services = {
+            service.name: Service(service, *endpoints_of(service), memory, seed + number)
+            for number, service in enumerate(spec.services)
+        }
+        self.routes = [Route(route, self.services, memory) for route in spec.routes]
+        self.listeners = {
+            listener.name: Listener(listener, number, memory)
+            for number, listener in enumerate(spec.listeners)
+        }
+        self.table = RoutingTable(
+            spec.routes, listeners=tuple(listener.name for listener in spec.listeners)
+        )
+        self._set_trusted(spec.trusted_proxies)
+        self.x_forwarded = forwarding.x_forwarded
+        self.x_real_ip = forwarding.x_real_ip
+        self.forwarded = forwarding.forwarded
+        self.request_id = forwarding.request_id
+        self.via = f"1.1 {forwarding.via}".encode() if forwarding.via else b""
+        self.cancel_on_half_close = spec.process.cancel_on_half_close
+        self.path_policy = path_policy(
+            encoded_slash=spec.encoded_slash, encoded_backslash=spec.encoded_backslash,
+            encoded_nul=spec.encoded_nul,
+        )
+        if spec.access_log is not None:
+            self.record_format = record_format(spec.access_log.format, spec.access_log.template)
+
+    def __dealloc__(self):
+        free(self.trusted)
+
+    def _set_trusted(self, ranges: tuple[str, ...]) -> None:
+        cdef bytes packed
+        cdef int i
+        self.trusted = <Network*>calloc(len(ranges) or 1, sizeof(Network))
+        if self.trusted == NULL:
+            raise MemoryError()
+        for i, text in enumerate(ranges):
+            network = ipaddress.ip_network(text, strict=False)
+            packed = _mapped(network.network_address)
+            memcpy(self.trusted[i].address, PyBytes_AS_STRING(packed), 16)
+            self.trusted[i].bits = network.prefixlen + (96 if network.version == 4 else 0)
+        self.trusted_count = len(ranges)
+
+    cdef bint trusts(self, const uint8_t* address) noexcept:
+        """Whether an address (16 bytes, IPv4 mapped) is one of the trusted proxies."""
+        cdef int i
+        for i in range(self.trusted_count):
+            if _within(address, &self.trusted[i]):
+                return True
+        return False
+
+
+def _mapped(address: object) -> bytes:
+    if address.version == 4:
+        return b"\0" * 10 + b"\xff\xff" + address.packed
+    return address.packed
+
+
+cdef bint _within(const uint8_t* address, const Network* network) noexcept:
+    cdef int whole = network.bits // 8
+    cdef int rest = network.bits & 7
+    if memcmp(address, network.address, whole) != 0:
+        return False
+    return rest == 0 or (address[whole] ^ network.address[whole]) >> (8 - rest) == 0
