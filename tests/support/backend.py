@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import select
 import socket
 import struct
 import termios
@@ -14,7 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 from support.messages import MalformedError, Message
-from support.wire import PATIENCE, DeadlineError, Wire
+from support.wire import PATIENCE, DeadlineError, Wire, readable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -108,7 +107,7 @@ class Connection(Wire):
         return found
 
     def _fill(self, seconds: float) -> None:
-        if select.select([self.socket], [], [], seconds)[0]:
+        if readable(self.socket, seconds):
             with self.lock:
                 super()._fill(seconds)
 
@@ -144,7 +143,7 @@ class RecordingBackend:
     def seen(self) -> list[bytes]:
         """What came since the last call, for each connection on which something came."""
         limit = time.monotonic() + PATIENCE
-        while select.select([self.socket], [], [], 0)[0]:
+        while readable(self.socket, 0):
             if time.monotonic() > limit:
                 raise DeadlineError("the backend does not accept")
             time.sleep(0.0005)
@@ -178,7 +177,7 @@ class RecordingBackend:
     def _accept(self) -> None:
         while True:
             try:
-                select.select([self.socket], [], [])
+                readable(self.socket)
                 with self.lock:
                     accepted, _ = self.socket.accept()
                     connection = Connection(accepted)
@@ -202,10 +201,10 @@ class RecordingBackend:
                     self.answer(request, connection)
         except MalformedError as error:
             connection.malformed = str(error)
-        except OSError:
+        except (OSError, DeadlineError):
             pass
-        with suppress(OSError):
-            connection.socket.shutdown(socket.SHUT_RDWR)
+        with connection.lock:
+            connection.close()
 
     def _read(self, connection: Connection) -> Iterator[Message]:
         while connection.socket.fileno() >= 0:

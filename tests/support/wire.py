@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import struct
 import time
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
 
 PATIENCE = 5.0  # seconds that a test waits for something that should come at once
 PACE = 0.001  # seconds between the parts of a split message, so that they are read apart
+
+
+def readable(end: socket.socket, seconds: float | None = None) -> bool:
+    """Wait until there is something to read or to accept, or an end; False when the time is over."""
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 class DeadlineError(AssertionError):
