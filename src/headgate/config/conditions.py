@@ -59,7 +59,7 @@ def parse_regex(pattern: str) -> str:
 
 def group_names(pattern: str) -> frozenset[str]:
     """The names of the groups in a pattern that `parse_regex` accepted."""
-    return frozenset(compile_regex(pattern).groupindex)
+    return frozenset(name.decode() for name in compile_regex(pattern).groupindex)
 
 
 def parse_path(text: str) -> PathMatch:

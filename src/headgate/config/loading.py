@@ -94,19 +94,20 @@ def _checked(document: Document, environ: Mapping[str, str]) -> Loaded:
     if model is not None:
         model = _with_environment(model, environ, problems)
         _mark(model, document)
-    problems = _sorted(problems)
+    problems = _sorted(problems, document)
     if any(problem.severity == "error" for problem in problems) or model is None:
         return Loaded(problems, None)
-    problems = _sorted(problems + _routing(model, document))
+    problems = _sorted(problems + _routing(model, document), document)
     usable = all(problem.severity == "warning" for problem in problems)
     return Loaded(problems, model if usable else None)
 
 
-def _sorted(problems: list[Problem]) -> list[Problem]:
+def _sorted(problems: list[Problem], document: Document) -> list[Problem]:
     """In the order of the file; where the form is broken, nothing is said about the content."""
-    broken = {(problem.line, problem.column) for problem in problems if not problem.path and problem.line}
+    form = dict.fromkeys(document.problems)
+    broken = {(problem.line, problem.column) for problem in form if problem.line}
     kept = [problem for problem in dict.fromkeys(problems)
-            if not problem.path or (problem.line, problem.column) not in broken]
+            if problem in form or (problem.line, problem.column) not in broken]
     return sorted(kept, key=lambda problem: (problem.line, problem.column))
 
 
@@ -158,6 +159,6 @@ def _routing(model: Config, document: Document) -> list[Problem]:
         where = f" in line {first.line}" if document.written else f" (routes[{by}])"
         problems.append(document.problem(
             ("routes", index), f"the route {quoted(model.routes[index].name)} can never match: "
-            f"{quoted(model.routes[by].name)}{where} takes everything before it",
+            f"{quoted(model.routes[by].name)}{where} takes all of its requests",
             "make one of them narrower, give this one a higher priority, or remove it", warning=True))
     return problems

@@ -60,6 +60,8 @@ def _about_value(path: tuple[str | int, ...], message: str, hint: str, value: ob
         shown = str(value) if isinstance(value, (str, int, float)) else None
     if shown and value is not None:
         message = f"{quoted(shown)} {message}"
+    elif not path:
+        message = f"the file {message}"
     return document.problem(path, message, hint)
 
 
@@ -124,6 +126,9 @@ def _walk(location: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[
     owner: type[Section] | None = None
     path: list[str | int] = []
     for part in location:
+        if part == "[key]":
+            path.append(part)
+            break
         annotation = _bare(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             owner = annotation if issubclass(annotation, Section) else None

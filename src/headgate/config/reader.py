@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from headgate.config.document import Document, Place
-from headgate.config.problems import Problem, quoted
+from headgate.config.problems import Problem, dotted, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -168,7 +168,12 @@ class _Reader:
     def error(self, event: Any, message: str, hint: str = "", value: str = "") -> None:
         line, column = _position(event)
         self.document.problems.append(Problem(file=self.document.file, line=line, column=column,
-                                              value=value, message=message, hint=hint))
+                                              path=self.path(), value=value, message=message, hint=hint))
+
+    def path(self) -> str:
+        """Where in the data the reader is."""
+        return dotted(frame.key or "" if isinstance(frame.value, dict) else len(frame.value)
+                      for frame in self.stack)
 
     def stop(self, event: Any, message: str, hint: str = "") -> None:
         line, column = _position(event)

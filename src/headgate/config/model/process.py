@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
@@ -24,6 +25,7 @@ from headgate.config.model.scalars import (
     whole_number,
 )
 from headgate.config.model.section import Section
+from headgate.config.problems import nearest
 from headgate.config.workers import MAX_WORKERS
 from headgate.core.record import TEMPLATE_NAMES, record_format
 
@@ -51,7 +53,10 @@ def _parse_template(text: str) -> None:
     try:
         record_format("template", text)
     except ValueError as error:
-        raise Refusal("is not a template of records", str(error)) from None
+        unknown = [name for name in re.findall("{([^{}]*)}", text) if name not in TEMPLATE_NAMES]
+        if not unknown:
+            raise Refusal("is not a template of records", str(error)) from None
+        raise Refusal("has a name that is in no record", nearest(unknown[0], TEMPLATE_NAMES)) from None
 
 
 def _parse_log_path(path: str) -> None:
@@ -144,6 +149,8 @@ def _access_log(value: object) -> object:
         raise refuse("is not off", "write `access_log: off`")
     if value is True or value == "on":
         raise refuse("says too little", "leave it out, or write a format: `access_log: { format: json }`")
+    if isinstance(value, str):
+        raise refuse("is neither off nor a mapping", "write off, or a format: `access_log: { format: json }`")
     if value is None:
         raise refuse("has no value", "write off, or a format: `access_log: { format: json }`")
     return value
