@@ -173,7 +173,7 @@ class Sockets:
     def _explain(self, binding: Binding, error: OSError) -> str:
         if error.errno == errno.EADDRINUSE:
             for bound in self.table.values():
-                if binding.port and bound.binding.port == binding.port:
+                if binding.port and bound.address.endswith(f":{binding.port}"):
                     return (f"{bound.binding.name} still listens on {bound.address}; "
                             "a change between overlapping addresses needs a restart")
             where = f"see `ss -ltnp 'sport = :{binding.port}'`" if binding.port else "see `ss -lxp`"
