@@ -253,6 +253,7 @@ def path_pattern(str path) -> bytes:
     """
     encoded = quote(path, safe="/%!$&'()*+,;=:@-._~[]{}|^`").encode("ascii")
     normal = normalise_path(encoded, KEEP_BACKSLASH | KEEP_NUL)
-    if normal.count(b"/") != encoded.count(b"/"):
+    segments = encoded.lower().replace(b"%2e", b".").split(b"/")
+    if b"." in segments or b".." in segments:
         raise PathRefused(f"requests never carry its dot segments; write {normal.decode()}")
     return normal
