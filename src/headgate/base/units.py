@@ -105,7 +105,7 @@ def parse_rate(text: str) -> float:
 def format_rate(rate: float) -> str:
     """A text that `parse_rate` reads as `rate` events a second."""
     for unit, seconds in _PER.items():
-        if (rate * seconds).is_integer():
+        if float(rate * seconds).is_integer():
             return f"{int(rate * seconds)}/{unit}"
     return f"{_plain(rate)}/s"
 
@@ -122,7 +122,7 @@ def parse_byte_rate(text: str) -> float:
 def format_byte_rate(rate: float) -> str:
     """A text that `parse_byte_rate` reads as `rate` bytes a second."""
     for unit, seconds in _PER.items():
-        if (rate * seconds).is_integer():
+        if float(rate * seconds).is_integer():
             return f"{format_size(int(rate * seconds))}/{unit}"
     return f"{round(rate)}B/s"
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+# Defaults are not written: who changes one, or the meaning of a field, takes the next number.
 FORMAT = 1
 
 
@@ -205,7 +206,7 @@ class Metrics(_Data, frozen=True):
     next: int = 1                       # block 0 is the worker's own
 
 
-class Snapshot(_Data, frozen=True):
+class Snapshot(_Data, frozen=True, omit_defaults=False):      # its format is always written
     format: int = FORMAT
     version: int = 0
     process: Process = Process()
@@ -234,7 +235,7 @@ def decode(data: bytes | memoryview) -> Snapshot:
     """The snapshot in `data`. Raises SnapshotError when it is none or of another format."""
     try:
         snapshot = _decoder.decode(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise SnapshotError(f"not a snapshot: {error}") from None
     if snapshot.format != FORMAT:
         raise SnapshotError(f"snapshot has format {snapshot.format}, this version reads {FORMAT}")
