@@ -33,9 +33,9 @@ cdef struct Record:
     uint64_t head_bytes_in
     uint64_t head_bytes_out
     double duration             # seconds; each phase is negative when it did not happen
-    double wait_seconds         # from head received to attempt started (queue and connect)
-    double connect_seconds
-    double first_byte_seconds   # from attempt started to response head
+    double wait_seconds         # from head received to the last attempt started
+    double connect_seconds      # from attempt started to connection had (queue and connect)
+    double first_byte_seconds   # from connection had to response head
     double request_seconds      # from head received to request completely received
     bint secure
 

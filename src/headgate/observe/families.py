@@ -63,51 +63,50 @@ def _count(name: str, type_: Type, help_: str, word: int, unit: Literal["", "byt
     return Count(Family(name, type_, help_, unit), (("", word),))
 
 
-def _kind(name: str, labels: tuple[str, ...], what: str, *own: Count) -> Kind:
+def _kind(name: str, labels: tuple[str, ...], *own: Count) -> Kind:
     """A kind with the families that every kind has, and its own."""
     return Kind(
         name,
         labels,
         (
             Count(
-                Family(f"{name}_requests", "counter", f"{what} that ended with a response, by class"), _CODES
+                Family(f"{name}_requests", "counter", "Exchanges that ended with a response, by class"),
+                _CODES,
             ),
-            _count(f"{name}_aborted", "counter", f"{what} that ended without a final response", Word.ABORTED),
+            _count(f"{name}_aborted", "counter", "Exchanges that ended without a response", Word.ABORTED),
             _count(
                 f"{name}_received_bytes", "counter", "Request body bytes received", Word.BYTES_IN, "bytes"
             ),
             _count(f"{name}_sent_bytes", "counter", "Response body bytes sent", Word.BYTES_OUT, "bytes"),
-            _count(f"{name}_failures", "counter", "Connects that failed and broken responses", Word.FAILURES),
-            _count(f"{name}_timeouts", "counter", f"{what} ended by a timeout", Word.TIMEOUTS),
-            _count(f"{name}_rejected", "counter", "Refused by a limit", Word.REJECTED),
-            _count(f"{name}_in_flight", "gauge", f"{what} running now", Word.IN_FLIGHT),
+            _count(f"{name}_in_flight", "gauge", "Exchanges running now", Word.IN_FLIGHT),
             *own,
         ),
-        Family(
-            f"{name}_duration_seconds",
-            "histogram",
-            f"Duration of {what.lower()}, aborted ones too",
-            "seconds",
-        ),
+        Family(f"{name}_duration_seconds", "histogram", "Duration of exchanges, aborted ones too", "seconds"),
     )
 
 
-def _retries(name: str) -> Count:
-    return _count(f"{name}_retries", "counter", "Attempts after the first", Word.RETRIES)
-
-
 LISTENER = _kind(
-    "listener", ("listener",), "Exchanges",
+    "listener", ("listener",),
     _count("listener_connections", "counter", "Connections accepted", Word.CONNECTIONS),
     _count("listener_open_connections", "gauge", "Connections open now", Word.OPEN),
+    _count("listener_rejected", "counter", "Connections refused by a limit", Word.REJECTED),
 )  # fmt: skip
-ROUTE = _kind("route", ("route",), "Exchanges", _retries("route"))
-SERVICE = _kind("service", ("service",), "Exchanges", _retries("service"))
+ROUTE = _kind(
+    "route", ("route",),
+    _count("route_retries", "counter", "Attempts after the first", Word.RETRIES),
+    _count("route_timeouts", "counter", "Exchanges ended by the timeout of the route", Word.TIMEOUTS),
+    _count("route_rejected", "counter", "Exchanges refused by a limit", Word.REJECTED),
+)  # fmt: skip
+SERVICE = _kind("service", ("service",))
 ENDPOINT = _kind(
-    "endpoint", ("service", "endpoint"), "Attempts",
-    _retries("endpoint"),
+    "endpoint", ("service", "endpoint"),
     _count("endpoint_connections", "counter", "Connections opened", Word.CONNECTIONS),
     _count("endpoint_open_connections", "gauge", "Connections open now", Word.OPEN),
+    _count("endpoint_retries", "counter", "Attempts made again on a fresh connection", Word.RETRIES),
+    _count("endpoint_failures", "counter", "Attempts that could not connect or got a broken response",
+           Word.FAILURES),
+    _count("endpoint_timeouts", "counter", "Attempts ended by a timeout", Word.TIMEOUTS),
+    _count("endpoint_rejected", "counter", "Attempts that a limit left without connection", Word.REJECTED),
 )  # fmt: skip
 KINDS = (LISTENER, ROUTE, SERVICE, ENDPOINT)
 
@@ -122,7 +121,7 @@ WORKER = (
     _count("worker_tunnels", "gauge", "Tunnels open now", WorkerWord.WORKER_TUNNELS),
     _count("worker_violations", "counter", "Requests refused because they break the protocol",
            WorkerWord.WORKER_VIOLATIONS),
-    _count("worker_access_records", "counter", "Access records that the sink took",
+    _count("worker_access_records", "counter", "Access records made, dropped ones too",
            WorkerWord.WORKER_RECORDS),
     _count("worker_access_records_dropped", "counter", "Access records dropped because the sink is slow",
            WorkerWord.WORKER_RECORDS_DROPPED),

@@ -144,7 +144,8 @@ cdef class LiveSnapshot:
             encoded_nul=spec.encoded_nul,
         )
         if spec.access_log is not None:
-            self.record_format = record_format(spec.access_log.format, spec.access_log.template)
+            self.record_format = record_format(
+                spec.access_log.format, spec.access_log.template, query=spec.access_log.query)
 
     def __dealloc__(self):
         free(self.trusted)

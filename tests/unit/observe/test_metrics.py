@@ -175,25 +175,35 @@ def test_every_word_is_shown_under_its_name(region: Region) -> None:
         "aborted_total": Word.ABORTED,
         "received_bytes_total": Word.BYTES_IN,
         "sent_bytes_total": Word.BYTES_OUT,
-        "failures_total": Word.FAILURES,
-        "timeouts_total": Word.TIMEOUTS,
-        "rejected_total": Word.REJECTED,
         "in_flight": Word.IN_FLIGHT,
     }
+    own = {
+        "listener": {
+            "connections_total": Word.CONNECTIONS,
+            "open_connections": Word.OPEN,
+            "rejected_total": Word.REJECTED,
+        },
+        "route": {
+            "retries_total": Word.RETRIES,
+            "timeouts_total": Word.TIMEOUTS,
+            "rejected_total": Word.REJECTED,
+        },
+        "service": {},
+        "endpoint": {
+            "connections_total": Word.CONNECTIONS,
+            "open_connections": Word.OPEN,
+            "retries_total": Word.RETRIES,
+            "failures_total": Word.FAILURES,
+            "timeouts_total": Word.TIMEOUTS,
+            "rejected_total": Word.REJECTED,
+        },
+    }
     for block, (kind, labels) in things.items():
-        for name, word in shared.items():
+        for name, word in (shared | own[kind]).items():
             assert value(rendered, f"headgate_{kind}_{name}", **labels) == 1000 * block + word
         for number in range(5):
             total = value(rendered, f"headgate_{kind}_requests_total", **labels, code=f"{number + 1}xx")
             assert total == 1000 * block + number
-        if kind in {"listener", "endpoint"}:
-            assert (
-                value(rendered, f"headgate_{kind}_connections_total", **labels)
-                == 1000 * block + Word.CONNECTIONS
-            )
-            assert value(rendered, f"headgate_{kind}_open_connections", **labels) == 1000 * block + Word.OPEN
-        if kind != "listener":
-            assert value(rendered, f"headgate_{kind}_retries_total", **labels) == 1000 * block + Word.RETRIES
 
 
 def test_every_word_of_a_worker_is_shown_under_its_number(region: Region) -> None:
