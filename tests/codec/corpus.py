@@ -96,7 +96,7 @@ def cut(name: str, data: bytes, *messages: Message, asked: bytes = b"GET", ended
     RESPONSES.append(Sample(name, data, messages, asked=asked, ended=ended))
 
 
-# Requests: start line
+# Start lines of requests.
 
 taken("get", get())
 taken("query", get(target=b"/a?b=c&d=%20"), ("GET /a?b=c&d=%20", b""))
@@ -152,7 +152,7 @@ refused("carriage return in the request line", b"GET /\r HTTP/1.1\r\nHost: a\r\n
 refused("target too long", b"GET /" + b"a" * LONG, 414)
 refused("method that never ends", b"A" * LONG, 414)
 
-# Requests: fields
+# Fields of requests.
 
 taken("many fields", get(*(b"X-%d: %d" % (i, i) for i in range(99))))
 taken("white space around a value", get(b"X: \t a b \t "))
@@ -208,7 +208,7 @@ open_("half a request line", b"GET / HT")
 open_("half a field", b"GET / HTTP/1.1\r\nHost: a")
 open_("a head without its last byte", get()[:-1])
 
-# Requests: framing
+# Framing of requests.
 
 taken("length", post(b"Content-Length: 5", body=b"hello"), ("POST /", b"hello"))
 taken("length zero", post(b"Content-Length: 0"), ("POST /", b""))
@@ -282,7 +282,7 @@ open_("half a chunk", chunked(b"5\r\nhel"))
 open_("no last chunk", chunked(b"5\r\nhello\r\n"))
 open_("no end of trailers", chunked(b"5\r\nhello\r\n0\r\nX: y\r\n"))
 
-# Requests: several of them
+# Several requests.
 
 taken("two", get(target=b"/1") + get(target=b"/2"), ("GET /1", b""), ("GET /2", b""))
 taken("body, then another", post(b"Content-Length: 2", body=b"hi") + get(), ("POST /", b"hi"), ("GET /", b""))
@@ -299,7 +299,7 @@ refused("good, then garbage", get() + b"\0\0", 400, ("GET /", b""))
 refused("body longer than its length", post(b"Content-Length: 1", body=b"a\0b"), 400, ("POST /", b"a"))
 open_("good, then half", get() + get()[:9], ("GET /", b""))
 
-# Responses
+# Responses.
 
 answered("ok", ok(b"Content-Length: 5", body=b"hello"), ("200", b"hello"))
 answered("length zero", ok(b"Content-Length: 0"))
@@ -336,7 +336,7 @@ answered(
 )  # fmt: skip
 answered(
     "processing and hints, then ok",
-    ok(start=b"HTTP/1.1 102 P") + ok(b"Link: </a>", start=b"HTTP/1.1 103 Early Hints") + ok(b"Content-Length: 0"),
+    ok(start=b"HTTP/1.1 102 P") + ok(b"Link: </a>", start=b"HTTP/1.1 103 Hints") + ok(b"Content-Length: 0"),
     ("102", b""), ("103", b""), ("200", b""),
 )  # fmt: skip
 answered(
@@ -346,7 +346,7 @@ answered(
 )  # fmt: skip
 answered(
     "switch to websocket",
-    ok(b"Connection: Upgrade", b"Upgrade: websocket", start=b"HTTP/1.1 101 Switching Protocols") + b"\x81\x02hi",
+    ok(b"Connection: Upgrade", b"Upgrade: websocket", start=b"HTTP/1.1 101 Switch") + b"\x81\x02hi",
     ("101", b"\x81\x02hi"), asked=b"UPGRADE", ended=True,
 )  # fmt: skip
 answered("upgrade declined", ok(b"Content-Length: 0"), asked=b"UPGRADE")

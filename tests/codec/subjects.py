@@ -35,7 +35,7 @@ ANSWER = response_head(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")
 class ServerConversation:
     """An Http1Server behind which every request is answered as soon as it is complete."""
 
-    def __init__(self, sample: Sample | None = None) -> None:
+    def __init__(self) -> None:
         self.codec = Http1Server()
 
     def receive(self, data: bytes) -> list[Event]:
@@ -53,9 +53,9 @@ class ServerConversation:
 class ClientConversation:
     """An Http1Client that has sent one request."""
 
-    def __init__(self, sample: Sample | None = None) -> None:
+    def __init__(self, asked: bytes = b"GET") -> None:
         self.codec = Http1Client()
-        self.codec.send(request_head(ASKED[sample.asked if sample else b"GET"]))
+        self.codec.send(request_head(ASKED[asked]))
         self.codec.output()
 
     def receive(self, data: bytes) -> list[Event]:
@@ -70,7 +70,7 @@ class Subject:
     """A codec under test: how a conversation with it begins, and what its peers may say."""
 
     name: str
-    begin: Callable[[Sample | None], Conversation]
+    begin: Callable[[Sample], Conversation]
     samples: tuple[Sample, ...]
 
     def __str__(self) -> str:
@@ -78,8 +78,8 @@ class Subject:
 
 
 SUBJECTS = (
-    Subject("http1-server", ServerConversation, tuple(REQUESTS)),
-    Subject("http1-client", ClientConversation, tuple(RESPONSES)),
+    Subject("http1-server", lambda _: ServerConversation(), tuple(REQUESTS)),
+    Subject("http1-client", lambda sample: ClientConversation(sample.asked), tuple(RESPONSES)),
 )
 
 
@@ -98,9 +98,7 @@ def merge(events: list[Event]) -> list[Description]:
     return merged
 
 
-def converse(
-    subject: Subject, pieces: list[bytes], *, ended: bool, sample: Sample | None = None
-) -> list[Description]:
+def converse(subject: Subject, sample: Sample, pieces: list[bytes], *, ended: bool) -> list[Description]:
     """All events of the pieces, in order."""
     conversation = subject.begin(sample)
     events = [event for piece in pieces if piece for event in conversation.receive(piece)]
