@@ -142,6 +142,13 @@ cdef class Connection(Leg):
         except Exception:
             self._own_error("received bytes could not be handled")
 
+    def data_received(self, bytes data) -> None:
+        """For asyncio's own loop, which knows buffered protocols by a base class that this cannot have."""
+        try:
+            self.received(PyBytes_AS_STRING(data), len(data))
+        except Exception:
+            self._own_error("received bytes could not be handled")
+
     def eof_received(self) -> bool:
         """The peer sends no more; the connection stays open until this side decides."""
         try:
