@@ -19,6 +19,7 @@ cdef class Hosts:
     cdef Arena arena
     cdef HostKey* places
     cdef uint64_t mask
+    cdef bint none              # no hosts at all
     cdef bint wildcards
 
     cdef int insert(self, bytes text, bint wildcard, int32_t value) except -1

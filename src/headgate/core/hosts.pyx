@@ -26,6 +26,7 @@ cdef class Hosts:
         cdef uint64_t size = 8
         cdef int32_t value
         keys = list(hosts)
+        self.none = not keys
         while size < 3 * <uint64_t>len(keys):
             size *= 2
         self.arena = arena
@@ -70,7 +71,7 @@ cdef class Hosts:
         cdef int suffixes = 0
         cdef int found = 0
         cdef HostKey* place
-        if size == 0 or size > MOST_BYTES:
+        if size == 0 or size > MOST_BYTES or self.none:
             return 0
         while at > 0:
             at -= 1
