@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Refusal(ValueError):  # noqa: N818 (what a reader does, not what went wrong in it)
+class Refusal(ValueError):
     """A text that somebody wrote cannot be read.
 
     `reason` continues a sentence that begins with the value, and never repeats the value (it may be a

@@ -8,6 +8,13 @@ from headgate.config.schema import json_schema
 from headgate.config.workers import resolve_workers
 
 __all__ = [
-    "ConfigError", "Loaded", "Problem", "check", "compile", "json_schema", "load", "resolve_workers",
+    "ConfigError",
+    "Loaded",
+    "Problem",
+    "check",
+    "compile",
+    "json_schema",
+    "load",
+    "resolve_workers",
     "validate",
 ]

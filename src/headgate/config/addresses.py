@@ -14,7 +14,7 @@ from headgate.spec import Address
 _BIND_HINT = "write host:port, :port, [::]:port, unix:/path or fd:number"
 _ENDPOINT_HINT = "write host:port, [::1]:port or unix:/path"
 _name = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
-_UNIX_BYTES = 107                       # sockaddr_un.sun_path without the final NUL
+_UNIX_BYTES = 107  # sockaddr_un.sun_path without the final NUL
 
 
 def parse_bind(text: str) -> Address:
@@ -35,8 +35,10 @@ def parse_bind(text: str) -> Address:
     try:
         return Address(host=str(ipaddress.ip_address(host)), port=port)
     except ValueError:
-        raise Refusal("has a name where an address of this machine is needed",
-                      "write the address in numbers, such as 127.0.0.1:8080 or [::1]:8080") from None
+        raise Refusal(
+            "has a name where an address of this machine is needed",
+            "write the address in numbers, such as 127.0.0.1:8080 or [::1]:8080",
+        ) from None
 
 
 def parse_endpoint(text: str) -> Address:
@@ -45,10 +47,12 @@ def parse_endpoint(text: str) -> Address:
         return Address(unix=_unix_path(text[5:]))
     for scheme in ("http://", "https://"):
         if text.lower().startswith(scheme):
-            host = re.split(r"[/?#]", text[len(scheme):])[0]
+            host = re.split(r"[/?#]", text[len(scheme) :])[0]
             port = "443" if scheme == "https://" else "80"
-            raise Refusal("is a URL, not an address",
-                          f"write {host}" if re.search(r":\d+$", host) else f"write {host}:{port}")
+            raise Refusal(
+                "is a URL, not an address",
+                f"write {host}" if re.search(r":\d+$", host) else f"write {host}:{port}",
+            )
     host, port_number = _host_and_port(text, _ENDPOINT_HINT, lowest=1)
     try:
         return Address(host=str(ipaddress.ip_address(host)), port=port_number)
@@ -101,6 +105,7 @@ def parse_range(text: str) -> str:
     try:
         network = ipaddress.ip_network(text, strict=False)
     except ValueError:
-        raise Refusal("is not a range of addresses",
-                      "write it like 10.0.0.0/8, fd00::/8 or 192.0.2.1") from None
+        raise Refusal(
+            "is not a range of addresses", "write it like 10.0.0.0/8, fd00::/8 or 192.0.2.1"
+        ) from None
     raise Refusal("has bits set behind its prefix", f"write {network}, or a single address without /")

@@ -30,7 +30,13 @@ def assign_blocks(names: Iterable[str], previous: Metrics | None = None) -> Metr
 
 
 def _full(needed: int, retired: int) -> Problem:
-    hint = (f"{retired} of them belong to names that were removed since the start: restart Headgate to free "
-            "them" if needed < BLOCKS else "use fewer routes, services and endpoints in one Headgate")
-    return Problem(message=f"metrics need {needed + retired} blocks for listeners, routes, services and "
-                   f"endpoints; there are {BLOCKS - 1}", hint=hint)
+    hint = (
+        f"{retired} of them belong to names that were removed since the start: restart Headgate to free them"
+        if needed < BLOCKS
+        else "use fewer routes, services and endpoints in one Headgate"
+    )
+    return Problem(
+        message=f"metrics need {needed + retired} blocks for listeners, routes, services and "
+        f"endpoints; there are {BLOCKS - 1}",
+        hint=hint,
+    )

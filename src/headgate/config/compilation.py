@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 
 def compile(  # noqa: A001
-    model: written.Config, previous: spec.Snapshot | None = None, version: int = 1,
+    model: written.Config,
+    previous: spec.Snapshot | None = None,
+    version: int = 1,
 ) -> spec.Snapshot:
     """The snapshot of a configuration. Blocks of metrics stay with the names that had them in `previous`.
     Raises ConfigError when a reference is broken or the shared memory has no more blocks.
@@ -85,8 +87,13 @@ def _process(model: written.Config) -> spec.Process:
 def _access_log(log: written.AccessLog | None) -> spec.AccessLog | None:
     if log is None:
         return None
-    return spec.AccessLog(format=log.format, template=log.template or "", path=log.path, query=log.query,
-                          queue_bytes=log.queue_size)
+    return spec.AccessLog(
+        format=log.format,
+        template=log.template or "",
+        path=log.path,
+        query=log.query,
+        queue_bytes=log.queue_size,
+    )
 
 
 def _listener(model: written.Config, name: str, blocks: dict[str, int]) -> spec.Listener:
@@ -140,8 +147,9 @@ def _match(match: written.Match) -> spec.Match:
 def _shares(route: written.Route) -> tuple[spec.ServiceShare, ...]:
     if route.service is not None:
         return (spec.ServiceShare(service=route.service),)
-    return tuple(spec.ServiceShare(service=share.service, weight=share.weight)
-                 for share in route.services or ())
+    return tuple(
+        spec.ServiceShare(service=share.service, weight=share.weight) for share in route.services or ()
+    )
 
 
 def _middleware(name: str, middleware: Middleware) -> spec.Middleware:
@@ -152,8 +160,14 @@ def _middleware(name: str, middleware: Middleware) -> spec.Middleware:
 def _redirect(redirect: written.Redirect | None) -> spec.Redirect | None:
     if redirect is None:
         return None
-    return spec.Redirect(scheme=redirect.scheme or "", host=redirect.host or "", port=redirect.port or 0,
-                         path=redirect.path or "", query=redirect.query, status=redirect.status)
+    return spec.Redirect(
+        scheme=redirect.scheme or "",
+        host=redirect.host or "",
+        port=redirect.port or 0,
+        path=redirect.path or "",
+        query=redirect.query,
+        status=redirect.status,
+    )
 
 
 def _respond(respond: written.Respond | None) -> spec.Respond | None:
@@ -208,9 +222,14 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         name=name,
         balance=service.balance,
         endpoints=tuple(
-            spec.Endpoint(name=endpoint.address, addresses=(addresses.parse_endpoint(endpoint.address),),
-                          weight=endpoint.weight, metric=blocks[f"endpoint:{name}/{endpoint.address}"])
-            for endpoint in service.endpoints),
+            spec.Endpoint(
+                name=endpoint.address,
+                addresses=(addresses.parse_endpoint(endpoint.address),),
+                weight=endpoint.weight,
+                metric=blocks[f"endpoint:{name}/{endpoint.address}"],
+            )
+            for endpoint in service.endpoints
+        ),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
             idle_connections=_pick("pool.idle_connections", *pools),

@@ -32,9 +32,9 @@ _REGEX_HINTS = {
     "unexpected )": "remove the parenthesis, or write \\) for a plain one",
     "missing ]": "close the bracket, or write \\[ for a plain one",
     "invalid perl operator": "look-ahead, look-behind and back references do not exist in the linear-time "
-                             "engine; use a second route or another condition",
+    "engine; use a second route or another condition",
     "invalid escape sequence": "back references do not exist in the linear-time engine; double a backslash "
-                               "for a plain one",
+    "for a plain one",
     "no argument for repetition operator": "write \\*, \\+ or \\? for the plain character",
     "bad repetition operator": "write one of *, + and ? only",
     "invalid repetition size": "repeat at most 1000 times",
@@ -50,10 +50,11 @@ def parse_regex(pattern: str) -> str:
     except UnicodeError:
         problem = "a character that cannot be encoded"
     if problem is not None:
-        reason, _, part = problem.partition(": ")           # the part is a piece of the pattern
+        reason, _, part = problem.partition(": ")  # the part is a piece of the pattern
         at = _position.search(part)
-        raise Refusal(f"is not a regular expression: {reason}{at[0] if at else ''}",
-                      _REGEX_HINTS.get(reason, ""))
+        raise Refusal(
+            f"is not a regular expression: {reason}{at[0] if at else ''}", _REGEX_HINTS.get(reason, "")
+        )
     return pattern
 
 
@@ -67,8 +68,12 @@ def parse_path(text: str) -> PathMatch:
     if text.startswith("~"):
         return PathMatch(kind="regex", value=parse_regex(_after_tilde(text)))
     if not text.startswith("/"):
-        raise Refusal('does not start with "/"', f"write /{text}, or ~ and a regular expression"
-                      if text and text[0] not in "^*" else "write /exact, /prefix/* or ~ ^/regex$")
+        raise Refusal(
+            'does not start with "/"',
+            f"write /{text}, or ~ and a regular expression"
+            if text and text[0] not in "^*"
+            else "write /exact, /prefix/* or ~ ^/regex$",
+        )
     _check_path(text)
     if text.endswith("/*"):
         if "*" in text[:-1]:
@@ -77,8 +82,10 @@ def parse_path(text: str) -> PathMatch:
             raise Refusal('has "//" before its last segment', f"write {text[:-2].rstrip('/')}/*")
         return PathMatch(kind="prefix", value=_normal(text[:-2]))
     if "*" in text:
-        raise Refusal('has "*" elsewhere than as the last segment',
-                      "write /prefix/*, or a regular expression such as ~ ^/v[0-9]+/")
+        raise Refusal(
+            'has "*" elsewhere than as the last segment',
+            "write /prefix/*, or a regular expression such as ~ ^/v[0-9]+/",
+        )
     return PathMatch(kind="exact", value=_normal(text))
 
 
@@ -117,8 +124,10 @@ def _check_path(text: str) -> None:
     if _bad_percent.search(text):
         raise Refusal('has a "%" without two hexadecimal digits', "write %25 for a plain %")
     if _dots.search(text):
-        raise Refusal('has a segment "." or ".."; such paths are resolved before they are matched',
-                      "write the resolved path")
+        raise Refusal(
+            'has a segment "." or ".."; such paths are resolved before they are matched',
+            "write the resolved path",
+        )
 
 
 def parse_host(text: str) -> str:
@@ -146,8 +155,9 @@ def _parse_ipv6(host: str) -> str:
     try:
         return f"[{ipaddress.IPv6Address(host.strip('[]'))}]"
     except ValueError:
-        raise Refusal("is not an IPv6 address in brackets", "write it like [2001:db8::1], without a port"
-                      ) from None
+        raise Refusal(
+            "is not an IPv6 address in brackets", "write it like [2001:db8::1], without a port"
+        ) from None
 
 
 def _punycode_hint(host: str) -> str:
@@ -160,8 +170,14 @@ def _punycode_hint(host: str) -> str:
 def parse_authority(text: str) -> str:
     """A host with or without a port, as it stands in a Host field."""
     host, colon, port = text.rpartition(":")
-    if colon and not host.endswith(":") and port.isascii() and port.isdecimal() and "]" not in port and (
-            ":" not in host or host.startswith("[")):
+    if (
+        colon
+        and not host.endswith(":")
+        and port.isascii()
+        and port.isdecimal()
+        and "]" not in port
+        and (":" not in host or host.startswith("["))
+    ):
         if len(port) > 5 or not 1 <= int(port) <= 65_535:
             raise Refusal("has no port from 1 to 65535", "write it like app.internal:8080")
     else:
@@ -178,8 +194,16 @@ def parse_method(text: str) -> str:
         raise Refusal("is refused on these listeners", "remove it")
     if not _token.fullmatch(text):
         raise Refusal("is not a method", "write it like GET")
-    if text != text.upper() and text.upper() in ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS",
-                                                 "TRACE"):
+    if text != text.upper() and text.upper() in (
+        "GET",
+        "HEAD",
+        "POST",
+        "PUT",
+        "DELETE",
+        "PATCH",
+        "OPTIONS",
+        "TRACE",
+    ):
         raise Refusal("is not in capitals; methods are case-sensitive", f"write {text.upper()}")
     return text
 
@@ -194,8 +218,10 @@ def parse_field_name(text: str) -> str:
 def parse_field_value(text: str) -> str:
     """The value of a header field: visible characters of Latin-1, spaces and tabs."""
     if text != text.strip() or not _field_value.fullmatch(text):
-        raise Refusal("is not the value of a header field", "remove line breaks, control characters, outer "
-                      "spaces and characters outside of Latin-1")
+        raise Refusal(
+            "is not the value of a header field",
+            "remove line breaks, control characters, outer spaces and characters outside of Latin-1",
+        )
     return text
 
 

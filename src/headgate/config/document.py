@@ -17,8 +17,8 @@ class Place:
 
     line: int = 0
     column: int = 0
-    text: str | None = None                 # scalars only
-    variable: bool = False                  # a variable was replaced in it
+    text: str | None = None  # scalars only
+    variable: bool = False  # a variable was replaced in it
     children: dict[str, Place] | list[Place] | None = None
     keys: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -59,8 +59,15 @@ class Document:
             place = found
         return place, len(path)
 
-    def problem(self, path: Sequence[str | int], message: str, hint: str = "", *, key: bool = False,
-                warning: bool = False) -> Problem:
+    def problem(
+        self,
+        path: Sequence[str | int],
+        message: str,
+        hint: str = "",
+        *,
+        key: bool = False,
+        warning: bool = False,
+    ) -> Problem:
         """A problem with the value at `path`, or with its last key. The path is cut where the text ends."""
         place, depth = self.find(path[:-1] if key else path)
         position = (place.line, place.column)
@@ -68,6 +75,12 @@ class Document:
         if isinstance(name, str) and depth == len(path) - 1 and name in place.keys:
             position, depth = place.keys[name], depth + 1
         return Problem(
-            severity="warning" if warning else "error", file=self.file, line=position[0],
-            column=position[1], path=dotted(path[:depth] if self.written else path),
-            value="" if key else place.text or "", message=message, hint=hint)
+            severity="warning" if warning else "error",
+            file=self.file,
+            line=position[0],
+            column=position[1],
+            path=dotted(path[:depth] if self.written else path),
+            value="" if key else place.text or "",
+            message=message,
+            hint=hint,
+        )

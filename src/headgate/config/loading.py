@@ -42,8 +42,9 @@ class Loaded:
         return [problem for problem in self.problems if problem.severity == "error"]
 
 
-def load(path: str | Path | None = None, text: str | None = None,
-         environ: Mapping[str, str] = os.environ) -> Loaded:
+def load(
+    path: str | Path | None = None, text: str | None = None, environ: Mapping[str, str] = os.environ
+) -> Loaded:
     """The configuration in a file, or in `text` (then `path` only names it in messages). Without both,
     HEADGATE_CONFIG names the file. HEADGATE_WORKERS and HEADGATE_LOG go before what the file says. Never
     raises for what people wrote; see `problems`.
@@ -63,7 +64,7 @@ def load(path: str | Path | None = None, text: str | None = None,
             return _unreadable(quoted(file), "no file has such a name", "")
     document = read(text, file, environ)
     if document.place.line == 0 and not document.problems:
-        document.data, document.place.line, document.place.column = {}, 1, 1    # nothing but comments
+        document.data, document.place.line, document.place.column = {}, 1, 1  # nothing but comments
     return _checked(document, environ)
 
 
@@ -106,8 +107,11 @@ def _sorted(problems: list[Problem], document: Document) -> list[Problem]:
     """In the order of the file; where the form is broken, nothing is said about the content."""
     form = dict.fromkeys(document.problems)
     broken = {(problem.line, problem.column) for problem in form if problem.line}
-    kept = [problem for problem in dict.fromkeys(problems)
-            if problem in form or (problem.line, problem.column) not in broken]
+    kept = [
+        problem
+        for problem in dict.fromkeys(problems)
+        if problem in form or (problem.line, problem.column) not in broken
+    ]
     return sorted(kept, key=lambda problem: (problem.line, problem.column))
 
 
@@ -119,16 +123,26 @@ def _with_environment(model: Config, environ: Mapping[str, str], problems: list[
         elif re.fullmatch("[0-9]{1,4}", workers) and 1 <= int(workers) <= MAX_WORKERS:
             changes["workers"] = int(workers)
         else:
-            problems.append(Problem(path="HEADGATE_WORKERS", value=workers,
-                                    message=f"{quoted(workers)} is neither auto nor a number of workers",
-                                    hint=f"write auto, or a number from 1 to {MAX_WORKERS}"))
+            problems.append(
+                Problem(
+                    path="HEADGATE_WORKERS",
+                    value=workers,
+                    message=f"{quoted(workers)} is neither auto nor a number of workers",
+                    hint=f"write auto, or a number from 1 to {MAX_WORKERS}",
+                )
+            )
     if level := environ.get("HEADGATE_LOG", ""):
         if level in _LOG_LEVELS:
             changes["log_level"] = level
         else:
-            problems.append(Problem(path="HEADGATE_LOG", value=level,
-                                    message=f"{quoted(level)} is no level of the log",
-                                    hint=f"write one of {', '.join(_LOG_LEVELS)}"))
+            problems.append(
+                Problem(
+                    path="HEADGATE_LOG",
+                    value=level,
+                    message=f"{quoted(level)} is no level of the log",
+                    hint=f"write one of {', '.join(_LOG_LEVELS)}",
+                )
+            )
     if not changes:
         return model
     return model.model_copy(update={"process": model.process.model_copy(update=changes)})
@@ -157,8 +171,13 @@ def _routing(model: Config, document: Document) -> list[Problem]:
     for index, by in table.shadowed():
         first, _ = document.find(("routes", by))
         where = f" in line {first.line}" if document.written else f" (routes[{by}])"
-        problems.append(document.problem(
-            ("routes", index), f"the route {quoted(model.routes[index].name)} can never match: "
-            f"{quoted(model.routes[by].name)}{where} takes all of its requests",
-            "make one of them narrower, give this one a higher priority, or remove it", warning=True))
+        problems.append(
+            document.problem(
+                ("routes", index),
+                f"the route {quoted(model.routes[index].name)} can never match: "
+                f"{quoted(model.routes[by].name)}{where} takes all of its requests",
+                "make one of them narrower, give this one a higher priority, or remove it",
+                warning=True,
+            )
+        )
     return problems

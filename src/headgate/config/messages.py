@@ -34,8 +34,12 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
     context = details.get("ctx", {})
     if path and path[-1] == "[key]":
         path = path[:-1]
-        return document.problem(path, f"{quoted(str(path[-1]))} {context.get('reason', 'is no key here')}",
-                                context.get("hint", ""), key=True)
+        return document.problem(
+            path,
+            f"{quoted(str(path[-1]))} {context.get('reason', 'is no key here')}",
+            context.get("hint", ""),
+            key=True,
+        )
     if kind == "extra_forbidden":
         return _unknown_key(path, section, document)
     if kind == "missing":
@@ -48,13 +52,14 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
     return _about_value(path, message, hint, details["input"], document)
 
 
-def _about_value(path: tuple[str | int, ...], message: str, hint: str, value: object, document: Document
-                 ) -> Problem:
+def _about_value(
+    path: tuple[str | int, ...], message: str, hint: str, value: object, document: Document
+) -> Problem:
     """The message, behind the value as it was written when that is a single one."""
     place, _ = document.find(path)
     if document.written:
         shown = place.text
-        if place.variable:                          # a hint may repeat what the variable holds
+        if place.variable:  # a hint may repeat what the variable holds
             hint = ""
     else:
         shown = str(value) if isinstance(value, (str, int, float)) else None
@@ -91,8 +96,9 @@ def _flow(example: Any) -> str:
     return str(example)
 
 
-def _middleware_type(path: tuple[str | int, ...], kind: str, context: dict[str, Any], document: Document
-                     ) -> Problem:
+def _middleware_type(
+    path: tuple[str | int, ...], kind: str, context: dict[str, Any], document: Document
+) -> Problem:
     if kind == "union_tag_not_found":
         return document.problem(path[:-1], '"type" is missing', f"write one of {', '.join(TYPES)}")
     tag = str(context["tag"])
@@ -100,8 +106,9 @@ def _middleware_type(path: tuple[str | int, ...], kind: str, context: dict[str, 
     shown = quoted(place.text if place.text is not None else tag)
     if tag in LATER_TYPES:
         return document.problem(path, f"{shown} {NOT_YET}", "remove this middleware")
-    return document.problem(path, f"{shown} is not a type of middleware",
-                            "" if place.variable else nearest(tag, TYPES))
+    return document.problem(
+        path, f"{shown} is not a type of middleware", "" if place.variable else nearest(tag, TYPES)
+    )
 
 
 def _wrong_kind(kind: str, value: object) -> tuple[str, str]:
@@ -109,8 +116,10 @@ def _wrong_kind(kind: str, value: object) -> tuple[str, str]:
     if value is None:
         return _NO_VALUE
     if kind in ("model_type", "model_attributes_type", "dict_type", "mapping_type"):
-        return (f"is {kind_of(value)}, where a mapping of keys is needed",
-                "write `key: value`, one on each line")
+        return (
+            f"is {kind_of(value)}, where a mapping of keys is needed",
+            "write `key: value`, one on each line",
+        )
     if kind in ("tuple_type", "list_type", "iterable_type"):
         return f"is {kind_of(value)}, where a list is needed", "write [a, b], or one item a line after `- `"
     if kind in ("string_type", "string_sub_type"):
@@ -166,5 +175,3 @@ def _member(union: Any, tag: str) -> Any:
         if field is not None and tag in get_args(field.annotation):
             return member
     return Any
-
-

@@ -31,14 +31,19 @@ class Problem:
     def __str__(self) -> str:
         place = ":".join(str(part) for part in (self.file, self.line, self.column) if part)
         subject = f"{self.path}: " if self.path else ""
-        first = f"{place}: {self.severity}: {subject}{self.message}" if place else (
-            f"{self.severity}: {subject}{self.message}")
+        first = (
+            f"{place}: {self.severity}: {subject}{self.message}"
+            if place
+            else (f"{self.severity}: {subject}{self.message}")
+        )
         return f"{first}\n    {self.hint}" if self.hint else first
 
     def as_dict(self) -> dict[str, str | int]:
         """The parts by name, for machines."""
-        return {name: getattr(self, name) for name in
-                ("severity", "file", "line", "column", "path", "value", "message", "hint")}
+        return {
+            name: getattr(self, name)
+            for name in ("severity", "file", "line", "column", "path", "value", "message", "hint")
+        }
 
 
 class ConfigError(ValueError):

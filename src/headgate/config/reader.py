@@ -38,32 +38,39 @@ _variable_body = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
 
 # What libyaml says, and what a person needs to know.
 _SYNTAX = {
-    "mapping values are not allowed in this context":
-        ("a key and its colon are not possible here",
-         "indent keys of one mapping alike, and put values that contain \": \" in quotes"),
-    "could not find expected ':'":
-        ("a key has no colon", "write `key: value`, with a space after the colon"),
-    "did not find expected '-' indicator":
-        ("a list ends here with something that is not a list item", "indent `- ` of one list alike"),
-    "did not find expected key":
-        ("a key is expected here", "indent keys of one mapping alike, and close what is open above"),
-    "did not find expected ',' or '}'":
-        ("a mapping in braces is not closed", "write `}` at its end and commas between its keys"),
-    "did not find expected ',' or ']'":
-        ("a list in brackets is not closed", "write `]` at its end and commas between its items"),
-    "did not find expected node content":
-        ("a value is missing", "close what is open above with `]` or `}`"),
-    "found unexpected end of stream":
-        ("a quoted text is not closed", "write the closing quote"),
-    "found unknown escape character":
-        ("a backslash in double quotes begins an unknown escape",
-         "use single quotes for texts with backslashes, such as regular expressions"),
-    "found character that cannot start any token":
-        ("this character cannot begin a value", "put the value in quotes; indent with spaces, not tabs"),
-    "found incompatible YAML document":
-        ("this version of YAML is not supported", "remove the %YAML line"),
-    "found undefined tag handle":
-        ("tags such as !name are not supported", "remove the tag"),
+    "mapping values are not allowed in this context": (
+        "a key and its colon are not possible here",
+        'indent keys of one mapping alike, and put values that contain ": " in quotes',
+    ),
+    "could not find expected ':'": ("a key has no colon", "write `key: value`, with a space after the colon"),
+    "did not find expected '-' indicator": (
+        "a list ends here with something that is not a list item",
+        "indent `- ` of one list alike",
+    ),
+    "did not find expected key": (
+        "a key is expected here",
+        "indent keys of one mapping alike, and close what is open above",
+    ),
+    "did not find expected ',' or '}'": (
+        "a mapping in braces is not closed",
+        "write `}` at its end and commas between its keys",
+    ),
+    "did not find expected ',' or ']'": (
+        "a list in brackets is not closed",
+        "write `]` at its end and commas between its items",
+    ),
+    "did not find expected node content": ("a value is missing", "close what is open above with `]` or `}`"),
+    "found unexpected end of stream": ("a quoted text is not closed", "write the closing quote"),
+    "found unknown escape character": (
+        "a backslash in double quotes begins an unknown escape",
+        "use single quotes for texts with backslashes, such as regular expressions",
+    ),
+    "found character that cannot start any token": (
+        "this character cannot begin a value",
+        "put the value in quotes; indent with spaces, not tabs",
+    ),
+    "found incompatible YAML document": ("this version of YAML is not supported", "remove the %YAML line"),
+    "found undefined tag handle": ("tags such as !name are not supported", "remove the tag"),
 }
 
 
@@ -85,16 +92,23 @@ def read(text: str, file: str, environ: Mapping[str, str]) -> Document:
     """
     document = Document(file)
     if len(text) > MAX_CHARACTERS:
-        document.problems.append(Problem(file=file, message=f"has {len(text)} characters, "
-                                         f"{MAX_CHARACTERS} are possible"))
+        document.problems.append(
+            Problem(file=file, message=f"has {len(text)} characters, {MAX_CHARACTERS} are possible")
+        )
         return document
     try:
         text.encode()
     except UnicodeEncodeError as error:
         line = text.count("\n", 0, error.start) + 1
-        document.problems.append(Problem(file=file, line=line, column=1,
-                                         message="a character is half of a surrogate pair",
-                                         hint="save the file as UTF-8"))
+        document.problems.append(
+            Problem(
+                file=file,
+                line=line,
+                column=1,
+                message="a character is half of a surrogate pair",
+                hint="save the file as UTF-8",
+            )
+        )
         return document
     reader = _Reader(document, environ)
     try:
@@ -120,11 +134,11 @@ class _Frame:
     value: dict[str, Any] | list[Any]
     place: Place
     anchor: str | None
-    first: int                              # nodes before this one
-    key: str | None = None                  # waits for its value
+    first: int  # nodes before this one
+    key: str | None = None  # waits for its value
     key_position: tuple[int, int] = (0, 0)
     key_plain: bool = False
-    height: int = 0                         # levels inside
+    height: int = 0  # levels inside
     merges: list[tuple[Any, Place]] = field(default_factory=list)
 
 
@@ -141,7 +155,7 @@ class _Reader:
         self.document = document
         self.environ = environ
         self.stack: list[_Frame] = []
-        self.anchors: dict[str, _Anchor | None] = {}     # None: still open
+        self.anchors: dict[str, _Anchor | None] = {}  # None: still open
         self.nodes = 0
 
     def run(self, text: str) -> None:
@@ -167,18 +181,29 @@ class _Reader:
 
     def error(self, event: Any, message: str, hint: str = "", value: str = "") -> None:
         line, column = _position(event)
-        self.document.problems.append(Problem(file=self.document.file, line=line, column=column,
-                                              path=self.path(), value=value, message=message, hint=hint))
+        self.document.problems.append(
+            Problem(
+                file=self.document.file,
+                line=line,
+                column=column,
+                path=self.path(),
+                value=value,
+                message=message,
+                hint=hint,
+            )
+        )
 
     def path(self) -> str:
         """Where in the data the reader is."""
-        return dotted(frame.key or "" if isinstance(frame.value, dict) else len(frame.value)
-                      for frame in self.stack)
+        return dotted(
+            frame.key or "" if isinstance(frame.value, dict) else len(frame.value) for frame in self.stack
+        )
 
     def stop(self, event: Any, message: str, hint: str = "") -> None:
         line, column = _position(event)
-        raise _FormError(Problem(file=self.document.file, line=line, column=column, message=message,
-                                  hint=hint))
+        raise _FormError(
+            Problem(file=self.document.file, line=line, column=column, message=message, hint=hint)
+        )
 
     def scalar(self, event: Any) -> None:
         line, column = _position(event)
@@ -279,10 +304,16 @@ class _Reader:
 
     def twice(self, frame: _Frame, key: str) -> None:
         first, (line, column) = frame.place.keys[key], frame.key_position
-        self.document.problems.append(Problem(
-            file=self.document.file, line=line, column=column, value=key,
-            message=f"the key {quoted(key)} stands here twice, first in line {first[0]}, column {first[1]}",
-            hint="remove one of the two"))
+        self.document.problems.append(
+            Problem(
+                file=self.document.file,
+                line=line,
+                column=column,
+                value=key,
+                message=f"the key {quoted(key)} stands here twice, first in line {first[0]}, column {first[1]}",
+                hint="remove one of the two",
+            )
+        )
 
     def merge(self, frame: _Frame, value: Any, place: Place) -> None:
         """`<<`: the keys of other mappings, as far as they are not here already."""
@@ -291,9 +322,15 @@ class _Reader:
             sources = zip(value, place.children, strict=True)
         for source, origin in sources:
             if not isinstance(source, dict) or not isinstance(origin.children, dict):
-                self.document.problems.append(Problem(
-                    file=self.document.file, line=place.line, column=place.column,
-                    message="<< takes a mapping or a list of mappings", hint="write `<<: *anchor`"))
+                self.document.problems.append(
+                    Problem(
+                        file=self.document.file,
+                        line=place.line,
+                        column=place.column,
+                        message="<< takes a mapping or a list of mappings",
+                        hint="write `<<: *anchor`",
+                    )
+                )
                 return
             assert isinstance(frame.value, dict)
             assert isinstance(frame.place.children, dict)
@@ -305,21 +342,30 @@ class _Reader:
 
     def expand(self, event: Any, text: str) -> str:
         """The text with its variables replaced."""
+
         def replace(match: re.Match[str]) -> str:
             if match[0] == "$${":
                 return "${"
             body = _variable_body.fullmatch(match[1]) if match[2] else None
             if body is None:
-                self.error(event, f"{quoted(match[0])} is not a variable",
-                           "write ${NAME} or ${NAME:-default}, and $${ for a plain ${", match[0])
+                self.error(
+                    event,
+                    f"{quoted(match[0])} is not a variable",
+                    "write ${NAME} or ${NAME:-default}, and $${ for a plain ${",
+                    match[0],
+                )
                 return ""
             name, default = body.groups()
             found = self.environ.get(name, "")
             if found or (default is None and name in self.environ):
                 return found
             if default is None:
-                self.error(event, f"the variable {name} is not set",
-                           f"set it, or write a default: ${{{name}:-...}}", match[0])
+                self.error(
+                    event,
+                    f"the variable {name} is not set",
+                    f"set it, or write a default: ${{{name}:-...}}",
+                    match[0],
+                )
                 return ""
             return str(default)
 
@@ -366,11 +412,15 @@ def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
         if error.context_mark is not None and error.context_mark.line != mark.line:
             message += f" (it began in line {error.context_mark.line + 1})"
         line, column = mark.line + 1, mark.column + 1
-        if text and line > text.count("\n") + 1:            # the mark is after the last line
+        if text and line > text.count("\n") + 1:  # the mark is after the last line
             line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
         return Problem(file=file, line=line, column=column, message=f"not YAML: {message}", hint=hint)
     index = getattr(error, "position", 0)
     before = text.encode()[:index].decode(errors="replace")
-    return Problem(file=file, line=before.count("\n") + 1, column=len(before) - before.rfind("\n"),
-                   message="not YAML: a control character",
-                   hint="remove it, or write it as \\x.. in double quotes")
+    return Problem(
+        file=file,
+        line=before.count("\n") + 1,
+        column=len(before) - before.rfind("\n"),
+        message="not YAML: a control character",
+        hint="remove it, or write it as \\x.. in double quotes",
+    )

@@ -34,15 +34,20 @@ from the section of the same name at the top of the file, and then from the [tab
 def markdown() -> str:
     """The whole page."""
     definitions = json_schema()["$defs"]
-    parts = [_HEAD, *(_section(title, section, definitions) for title, section in _sections()),
-             "## Limits\n\nEvery limit and timeout, its default, and why.\n\n" + limits.table()]
+    parts = [
+        _HEAD,
+        *(_section(title, section, definitions) for title, section in _sections()),
+        "## Limits\n\nEvery limit and timeout, its default, and why.\n\n" + limits.table(),
+    ]
     return "\n".join(parts)
 
 
 def limits_markdown() -> str:
     """The page of limits alone."""
-    return ("# Limits and timeouts\n\nEvery limit and timeout with its default, where it can be set, and "
-            "why.\n\n" + limits.table())
+    return (
+        "# Limits and timeouts\n\nEvery limit and timeout with its default, where it can be set, and "
+        "why.\n\n" + limits.table()
+    )
 
 
 def _sections() -> Iterator[tuple[str, type[Section]]]:
@@ -82,17 +87,26 @@ def _members(annotation: Any, suffix: str = "") -> Iterator[tuple[str, type[Sect
 
 def _section(title: str, section: type[Section], definitions: dict[str, Any]) -> str:
     properties = _properties(definitions.get(section.__name__, json_schema()))
-    lines = [f"## {title}", "", " ".join((section.__doc__ or "").split()), "",
-             "| key | value | default | meaning |", "|---|---|---|---|"]
+    lines = [
+        f"## {title}",
+        "",
+        " ".join((section.__doc__ or "").split()),
+        "",
+        "| key | value | default | meaning |",
+        "|---|---|---|---|",
+    ]
     for name, field in section.model_fields.items():
-        lines.append(f"| `{name}` | {_cell(_value(properties[name]))} | {_cell(_default(field))} "
-                     f"| {_cell(field.description or '')} |")
+        lines.append(
+            f"| `{name}` | {_cell(_value(properties[name]))} | {_cell(_default(field))} "
+            f"| {_cell(field.description or '')} |"
+        )
     return "\n".join(lines) + "\n"
 
 
 def _properties(schema: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = next(part["properties"] for part in (schema, *schema.get("anyOf", ()))
-                                 if "properties" in part)
+    found: dict[str, Any] = next(
+        part["properties"] for part in (schema, *schema.get("anyOf", ())) if "properties" in part
+    )
     return found
 
 

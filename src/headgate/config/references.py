@@ -74,8 +74,11 @@ def _near(document: Document, path: tuple[str | int, ...], value: str, known: di
 
 def _listeners(data: dict[str, Any], document: Document) -> Iterator[Problem]:
     if "listeners" in data and not data["listeners"]:
-        yield document.problem(("listeners",), "there is no listener, so that nothing can be served",
-                               "write for example `listeners: { web: { bind: 0.0.0.0:8080 } }`")
+        yield document.problem(
+            ("listeners",),
+            "there is no listener, so that nothing can be served",
+            "write for example `listeners: { web: { bind: 0.0.0.0:8080 } }`",
+        )
 
 
 def _bound(data: dict[str, Any]) -> Iterator[tuple[tuple[str | int, ...], Address, bool]]:
@@ -109,8 +112,11 @@ def _binds(data: dict[str, Any], document: Document) -> Iterator[Problem]:
                     place, _ = document.find(other_path)
                     where = f" in line {place.line}" if document.written else ""
                     yield document.problem(
-                        path, f"{_shown(document, path, '')} is taken by {'.'.join(map(str, other_path[:2]))}"
-                        f"{where}", "give each listener an address and port of its own")
+                        path,
+                        f"{_shown(document, path, '')} is taken by {'.'.join(map(str, other_path[:2]))}"
+                        f"{where}",
+                        "give each listener an address and port of its own",
+                    )
                     break
             others.append(bound)
 
@@ -131,9 +137,12 @@ def _admin(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         address = _address(bind)
         if address is not None and address.host and not ipaddress.ip_address(address.host).is_loopback:
             path = ("admin", "bind", index)
-            yield document.problem(path, f"{_shown(document, path, bind)} can be reached from other "
-                                   "machines, and the admin address has no password in this version",
-                                   f"write 127.0.0.1:{address.port}, [::1]:{address.port} or a unix socket")
+            yield document.problem(
+                path,
+                f"{_shown(document, path, bind)} can be reached from other "
+                "machines, and the admin address has no password in this version",
+                f"write 127.0.0.1:{address.port}, [::1]:{address.port} or a unix socket",
+            )
 
 
 def _access_log(data: dict[str, Any], document: Document) -> Iterator[Problem]:
@@ -141,11 +150,17 @@ def _access_log(data: dict[str, Any], document: Document) -> Iterator[Problem]:
     if not isinstance(log, dict):
         return
     if log.get("format") == "template" and not log.get("template"):
-        yield document.problem(("access_log",), '"template" is missing',
-                               'write for example `template: "{client} {method} {path} {status}"`')
+        yield document.problem(
+            ("access_log",),
+            '"template" is missing',
+            'write for example `template: "{client} {method} {path} {status}"`',
+        )
     elif log.get("template") and log.get("format", "json") != "template":
-        yield document.problem(("access_log", "template"), "a template is used by `format: template` only",
-                               "write `format: template`, or remove the template")
+        yield document.problem(
+            ("access_log", "template"),
+            "a template is used by `format: template` only",
+            "write `format: template`, or remove the template",
+        )
 
 
 def _route_names(data: dict[str, Any], document: Document) -> Iterator[Problem]:
@@ -159,21 +174,29 @@ def _route_names(data: dict[str, Any], document: Document) -> Iterator[Problem]:
             place, _ = document.find(path)
             where = f"line {place.line}" if document.written else f"routes[{first[name]}]"
             path = ("routes", index, "name")
-            yield document.problem(path, f"{_shown(document, path, name)} is already the name of the route "
-                                   f"in {where}", "give each route a name of its own")
+            yield document.problem(
+                path,
+                f"{_shown(document, path, name)} is already the name of the route in {where}",
+                "give each route a name of its own",
+            )
         else:
             first[name] = index
 
 
 def _routes(data: dict[str, Any], document: Document) -> Iterator[Problem]:
-    known = {"listener": _mapping(data.get("listeners")), "middleware": _mapping(data.get("middlewares")),
-             "service": _mapping(data.get("services"))}
+    known = {
+        "listener": _mapping(data.get("listeners")),
+        "middleware": _mapping(data.get("middlewares")),
+        "service": _mapping(data.get("services")),
+    }
     for index, route in _routes_of(data):
         for kind, path, name in _references(index, route):
             if isinstance(name, str) and name not in known[kind]:
-                yield document.problem(path, f"{_shown(document, path, name)} is no {kind} of this file",
-                                       _near(document, path, name, known[kind])
-                                       or f"add it under {kind}s")
+                yield document.problem(
+                    path,
+                    f"{_shown(document, path, name)} is no {kind} of this file",
+                    _near(document, path, name, known[kind]) or f"add it under {kind}s",
+                )
         yield from _action(("routes", index), route, document)
         yield from _weights(("routes", index, "services"), route.get("services"), document)
         yield from _templates(("routes", index), route, document)
@@ -195,11 +218,16 @@ def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[
 def _action(path: tuple[str | int, ...], route: dict[str, Any], document: Document) -> Iterator[Problem]:
     actions = [action for action in _ACTIONS if route.get(action) is not None]
     if not actions:
-        yield document.problem(path, "the route does nothing",
-                               "write one of service, services, redirect and respond")
+        yield document.problem(
+            path, "the route does nothing", "write one of service, services, redirect and respond"
+        )
     elif len(actions) > 1:
-        yield document.problem((*path, actions[1]), f"the route has {' and '.join(actions)}, one is possible",
-                               f"remove {' or '.join(actions)}", key=True)
+        yield document.problem(
+            (*path, actions[1]),
+            f"the route has {' and '.join(actions)}, one is possible",
+            f"remove {' or '.join(actions)}",
+            key=True,
+        )
 
 
 def _weights(path: tuple[str | int, ...], items: Any, document: Document) -> Iterator[Problem]:
@@ -209,8 +237,9 @@ def _weights(path: tuple[str | int, ...], items: Any, document: Document) -> Ite
     if not items:
         yield document.problem(path, "the list is empty", "write at least one")
     elif all(isinstance(item, dict) and item.get("weight") == 0 for item in items):
-        yield document.problem(path, "all weights are 0, so that nothing can be chosen",
-                               "give one of them a weight above 0")
+        yield document.problem(
+            path, "all weights are 0, so that nothing can be chosen", "give one of them a weight above 0"
+        )
 
 
 def _templates(path: tuple[str | int, ...], route: dict[str, Any], document: Document) -> Iterator[Problem]:
@@ -218,8 +247,11 @@ def _templates(path: tuple[str | int, ...], route: dict[str, Any], document: Doc
     if not isinstance(redirect, dict):
         return
     if not any(redirect.get(key) is not None for key in _TEMPLATE_NAMES):
-        yield document.problem((*path, "redirect"), "the redirect leads back to where the request came from",
-                               "write at least one of scheme, host, port, path and query")
+        yield document.problem(
+            (*path, "redirect"),
+            "the redirect leads back to where the request came from",
+            "write at least one of scheme, host, port, path and query",
+        )
     names = _TEMPLATE_NAMES | _groups(_mapping(route.get("match")).get("path"))
     for key in ("host", "path", "query"):
         template = redirect.get(key)
@@ -232,8 +264,11 @@ def _templates(path: tuple[str | int, ...], route: dict[str, Any], document: Doc
         if unknown:
             where = (*path, "redirect", key)
             word = f" {quoted('{' + unknown[0] + '}')}" if not document.find(where)[0].variable else ""
-            yield document.problem(where, f"{_shown(document, where, template)} has a name{word} that is "
-                                   "not known here", f"known here: {', '.join(sorted(names))}")
+            yield document.problem(
+                where,
+                f"{_shown(document, where, template)} has a name{word} that is not known here",
+                f"known here: {', '.join(sorted(names))}",
+            )
 
 
 def _groups(paths: Any) -> frozenset[str]:
@@ -244,20 +279,38 @@ def _groups(paths: Any) -> frozenset[str]:
             match = conditions.parse_path(path) if isinstance(path, str) else None
         except Refusal:
             continue
-        groups.append(conditions.group_names(match.value) if match is not None and match.kind == "regex"
-                      else frozenset())
+        groups.append(
+            conditions.group_names(match.value)
+            if match is not None and match.kind == "regex"
+            else frozenset()
+        )
     return frozenset.intersection(*groups) if groups else frozenset()
 
 
 def _response(path: tuple[str | int, ...], respond: dict[str, Any], document: Document) -> Iterator[Problem]:
     if respond.get("body") and str(respond.get("status")) in ("204", "205", "304"):
-        yield document.problem((*path, "body"), f"a response with status {respond['status']} has no body",
-                               "remove the body, or write another status")
+        yield document.problem(
+            (*path, "body"),
+            f"a response with status {respond['status']} has no body",
+            "remove the body, or write another status",
+        )
     for name in _mapping(respond.get("headers")):
-        if str(name).lower() in ("content-length", "transfer-encoding", "connection", "date", "upgrade",
-                                 "keep-alive", "trailer", "te"):
-            yield document.problem((*path, "headers", name), f"{quoted(name)} is written by Headgate itself",
-                                   "remove it", key=True)
+        if str(name).lower() in (
+            "content-length",
+            "transfer-encoding",
+            "connection",
+            "date",
+            "upgrade",
+            "keep-alive",
+            "trailer",
+            "te",
+        ):
+            yield document.problem(
+                (*path, "headers", name),
+                f"{quoted(name)} is written by Headgate itself",
+                "remove it",
+                key=True,
+            )
 
 
 def _middleware_twice(data: dict[str, Any], document: Document) -> Iterator[Problem]:
@@ -266,8 +319,12 @@ def _middleware_twice(data: dict[str, Any], document: Document) -> Iterator[Prob
         for number, name in enumerate(_items(route.get("middlewares"))):
             path = ("routes", index, "middlewares", number)
             if isinstance(name, str) and name in seen:
-                yield document.problem(path, f"{_shown(document, path, name)} stands twice in this route and "
-                                       "runs twice", "remove one of the two", warning=True)
+                yield document.problem(
+                    path,
+                    f"{_shown(document, path, name)} stands twice in this route and runs twice",
+                    "remove one of the two",
+                    warning=True,
+                )
             if isinstance(name, str):
                 seen.add(name)
 
@@ -277,8 +334,9 @@ def _services(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         path: tuple[str | int, ...] = ("services", name, "endpoints")
         endpoints = _mapping(service).get("endpoints")
         if isinstance(endpoints, (list, tuple)) and not endpoints:
-            yield document.problem(path, "the service has no endpoints",
-                                   "write for example `endpoints: [127.0.0.1:9001]`")
+            yield document.problem(
+                path, "the service has no endpoints", "write for example `endpoints: [127.0.0.1:9001]`"
+            )
             continue
         yield from _weights(path, endpoints, document)
         seen: set[str] = set()
@@ -286,9 +344,11 @@ def _services(data: dict[str, Any], document: Document) -> Iterator[Problem]:
             address = endpoint.get("address") if isinstance(endpoint, dict) else endpoint
             if isinstance(address, str):
                 if address in seen:
-                    yield document.problem((*path, index), f"{_shown(document, (*path, index), address)} is "
-                                           "already an endpoint of this service",
-                                           "remove it, or give the first one a higher weight")
+                    yield document.problem(
+                        (*path, index),
+                        f"{_shown(document, (*path, index), address)} is already an endpoint of this service",
+                        "remove it, or give the first one a higher weight",
+                    )
                 seen.add(address)
 
 
@@ -301,5 +361,10 @@ def _unused(data: dict[str, Any], document: Document) -> Iterator[Problem]:
     for kind in ("service", "middleware"):
         for name in _mapping(data.get(f"{kind}s")):
             if name not in used[kind]:
-                yield document.problem((f"{kind}s", name), f"no route uses the {kind} {quoted(name)}",
-                                       "use it in a route, or remove it", key=True, warning=True)
+                yield document.problem(
+                    (f"{kind}s", name),
+                    f"no route uses the {kind} {quoted(name)}",
+                    "use it in a route, or remove it",
+                    key=True,
+                    warning=True,
+                )

@@ -20,8 +20,11 @@ def json_schema() -> dict[str, Any]:
             for name, value in section.get("properties", {}).items():
                 section["properties"][name] = _annotated(value)
     schema.pop("title", None)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Headgate configuration",
-            **schema}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Headgate configuration",
+        **schema,
+    }
 
 
 def _annotated(schema: dict[str, Any]) -> dict[str, Any]:

@@ -42,8 +42,9 @@ def _quotas(root: Path) -> Iterator[float]:
         elif "cpu" in controllers.split(","):
             for mount in ("cpu", "cpu,cpuacct", "cpuacct,cpu"):
                 for folder in _upwards(root / "sys/fs/cgroup" / mount, path):
-                    yield from _quota([*_words(folder / "cpu.cfs_quota_us"),
-                                       *_words(folder / "cpu.cfs_period_us")])
+                    yield from _quota(
+                        [*_words(folder / "cpu.cfs_quota_us"), *_words(folder / "cpu.cfs_period_us")]
+                    )
 
 
 def _memberships(root: Path) -> Iterator[tuple[str, str]]:
@@ -77,4 +78,4 @@ def _lines(path: Path) -> list[str]:
     try:
         return path.read_text().splitlines()
     except (OSError, UnicodeDecodeError):
-        return []                       # no such version of cgroups here
+        return []  # no such version of cgroups here

@@ -26,10 +26,10 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Address(_Data, frozen=True):
     """Where a socket is bound or connected: TCP host and port, or a unix path."""
 
-    host: str = ""              # numeric for listeners; a name or number for endpoints
+    host: str = ""  # numeric for listeners; a name or number for endpoints
     port: int = 0
-    unix: str = ""              # path; "@name" is an abstract socket
-    fd: int = -1                # an inherited descriptor (listeners only)
+    unix: str = ""  # path; "@name" is an abstract socket
+    fd: int = -1  # an inherited descriptor (listeners only)
 
 
 class SocketOptions(_Data, frozen=True):
@@ -38,7 +38,7 @@ class SocketOptions(_Data, frozen=True):
     keepalive_idle: float = 60.0
     nodelay: bool = True
     v6only: bool = True
-    mode: int = 0o666           # of a unix socket
+    mode: int = 0o666  # of a unix socket
 
 
 class ListenerLimits(_Data, frozen=True):
@@ -48,8 +48,8 @@ class ListenerLimits(_Data, frozen=True):
     head_bytes: int = 32 * 1024
     head_fields: int = 100
     keep_alive_timeout: float = 75.0
-    connections: int = 0                # per worker; 0: from the number of open files
-    connections_per_client: int = 0     # per worker and client address; 0: no limit
+    connections: int = 0  # per worker; 0: from the number of open files
+    connections_per_client: int = 0  # per worker and client address; 0: no limit
 
 
 class Listener(_Data, frozen=True):
@@ -57,30 +57,30 @@ class Listener(_Data, frozen=True):
     address: Address
     socket: SocketOptions = SocketOptions()
     limits: ListenerLimits = ListenerLimits()
-    health_path: str = ""               # workers answer "<this>/healthz" and "<this>/readyz"; "" is off
+    health_path: str = ""  # workers answer "<this>/healthz" and "<this>/readyz"; "" is off
     metric: int = 0
 
 
 class FieldMatch(_Data, frozen=True):
     """A condition on a header field or a query parameter."""
 
-    name: str                           # headers: lower case
+    name: str  # headers: lower case
     kind: Literal["exact", "regex", "present", "absent"]
     value: str = ""
 
 
 class PathMatch(_Data, frozen=True):
     kind: Literal["any", "exact", "prefix", "regex"] = "any"
-    value: str = ""                     # prefix: without the final "/*"; "" is "/*"
+    value: str = ""  # prefix: without the final "/*"; "" is "/*"
 
 
 class Match(_Data, frozen=True):
-    hosts: tuple[str, ...] = ()         # lower case; "*.example.com" for a wildcard; () is any host
-    path: tuple[PathMatch, ...] = ()    # any of them; () is any path
+    hosts: tuple[str, ...] = ()  # lower case; "*.example.com" for a wildcard; () is any host
+    path: tuple[PathMatch, ...] = ()  # any of them; () is any path
     methods: tuple[str, ...] = ()
     headers: tuple[FieldMatch, ...] = ()
     query: tuple[FieldMatch, ...] = ()
-    client: tuple[str, ...] = ()        # CIDR ranges
+    client: tuple[str, ...] = ()  # CIDR ranges
 
 
 class ServiceShare(_Data, frozen=True):
@@ -97,7 +97,7 @@ class Redirect(_Data, frozen=True):
     host: str = ""
     port: int = 0
     path: str = ""
-    query: str | None = None            # None keeps it
+    query: str | None = None  # None keeps it
     status: int = 308
 
 
@@ -108,17 +108,17 @@ class Respond(_Data, frozen=True):
 
 
 class RouteLimits(_Data, frozen=True):
-    request_timeout: float = 0.0        # whole exchange; 0: none
-    body_idle_timeout: float = 60.0     # no progress of the request body
-    response_idle_timeout: float = 60.0 # no progress of the response, from upstream or to downstream
+    request_timeout: float = 0.0  # whole exchange; 0: none
+    body_idle_timeout: float = 60.0  # no progress of the request body
+    response_idle_timeout: float = 60.0  # no progress of the response, from upstream or to downstream
     first_byte_timeout: float = 60.0
     tunnel_idle_timeout: float = 3600.0
-    minimum_rate: float = 240.0         # bytes a second on request bodies and on reading responses; 0: off
+    minimum_rate: float = 240.0  # bytes a second on request bodies and on reading responses; 0: off
     minimum_rate_grace: float = 10.0
-    body_bytes: int = 0                 # maximum request body; 0: none
-    buffer_bytes: int = 64 * 1024       # memory per exchange and direction
-    buffer_request: int = 0             # read up to so many bytes of the request before connecting; 0: stream
-    buffer_response: int = 0            # read up to so many bytes ahead of the client; 0: buffer_bytes
+    body_bytes: int = 0  # maximum request body; 0: none
+    buffer_bytes: int = 64 * 1024  # memory per exchange and direction
+    buffer_request: int = 0  # read up to so many bytes of the request before connecting; 0: stream
+    buffer_response: int = 0  # read up to so many bytes ahead of the client; 0: buffer_bytes
 
 
 class Middleware(_Data, frozen=True):
@@ -129,7 +129,7 @@ class Middleware(_Data, frozen=True):
 
 class Route(_Data, frozen=True):
     name: str
-    listeners: tuple[str, ...] = ()     # () is all HTTP listeners
+    listeners: tuple[str, ...] = ()  # () is all HTTP listeners
     match: Match = Match()
     priority: int = 0
     middlewares: tuple[Middleware, ...] = ()
@@ -137,24 +137,24 @@ class Route(_Data, frozen=True):
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()
-    retry_attempts: int = 1             # further attempts are policy of a later version
-    where: str = ""                     # "file:line" for explanations
+    retry_attempts: int = 1  # further attempts are policy of a later version
+    where: str = ""  # "file:line" for explanations
     metric: int = 0
 
 
 class Pool(_Data, frozen=True):
-    connections: int = 0                # open connections per endpoint and worker; 0: no limit
-    idle_connections: int = 1024        # kept idle per endpoint and worker
+    connections: int = 0  # open connections per endpoint and worker; 0: no limit
+    idle_connections: int = 1024  # kept idle per endpoint and worker
     idle_timeout: float = 4.0
-    age: float = 0.0                    # close after so long; 0: never
-    waiting: int = 1024                 # exchanges waiting for a connection
+    age: float = 0.0  # close after so long; 0: never
+    waiting: int = 1024  # exchanges waiting for a connection
     wait_timeout: float = 3.0
     connect_timeout: float = 3.0
 
 
 class Endpoint(_Data, frozen=True):
-    name: str                           # identity: as written, e.g. "127.0.0.1:9001"
-    addresses: tuple[Address, ...]      # resolved; a name with several addresses is several endpoints
+    name: str  # identity: as written, e.g. "127.0.0.1:9001"
+    addresses: tuple[Address, ...]  # resolved; a name with several addresses is several endpoints
     weight: int = 1
     metric: int = 0
 
@@ -164,7 +164,7 @@ class Service(_Data, frozen=True):
     balance: Literal["round_robin", "least_requests", "random"] = "round_robin"
     endpoints: tuple[Endpoint, ...] = ()
     pool: Pool = Pool()
-    host: str = ""                      # Host sent upstream; "" keeps the client's
+    host: str = ""  # Host sent upstream; "" keeps the client's
     nodelay: bool = True
     keepalive: bool = True
     metric: int = 0
@@ -175,21 +175,21 @@ class Forwarding(_Data, frozen=True):
 
     x_forwarded: bool = True
     x_real_ip: bool = True
-    forwarded: bool = False             # RFC 7239
-    via: str = "headgate"               # pseudonym; "" writes no Via
+    forwarded: bool = False  # RFC 7239
+    via: str = "headgate"  # pseudonym; "" writes no Via
     request_id: bool = True
 
 
 class AccessLog(_Data, frozen=True):
-    format: str = "json"                # json, combined or template
+    format: str = "json"  # json, combined or template
     template: str = ""
-    path: str = "stdout"                # stdout, stderr, a file, or syslog:...
-    query: bool = True                  # queries stay in the records
+    path: str = "stdout"  # stdout, stderr, a file, or syslog:...
+    query: bool = True  # queries stay in the records
     queue_bytes: int = 4 * 1024 * 1024  # waiting for the sink; more is dropped and counted
 
 
 class Process(_Data, frozen=True):
-    workers: int = 1                    # resolved
+    workers: int = 1  # resolved
     drain_timeout: float = 30.0
     pre_stop_delay: float = 0.0
     user: str = ""
@@ -203,10 +203,10 @@ class Metrics(_Data, frozen=True):
     """Block numbers by identity, e.g. "route:api"; retired ones are never given out again."""
 
     blocks: dict[str, int] = {}
-    next: int = 1                       # block 0 is the worker's own
+    next: int = 1  # block 0 is the worker's own
 
 
-class Snapshot(_Data, frozen=True, omit_defaults=False):      # its format is always written
+class Snapshot(_Data, frozen=True, omit_defaults=False):  # its format is always written
     format: int = FORMAT
     version: int = 0
     process: Process = Process()

@@ -41,9 +41,16 @@ def test_names_are_unique() -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("timeouts.head", "10s"), ("limits.head_size", "32KiB"), ("limits.head_fields", "100"),
-     ("limits.body_size", "off"), ("limits.minimum_rate", "240B/s"), ("pool.idle_timeout", "4s"),
-     ("timeouts.tunnel_idle", "1h"), ("process.pre_stop_delay", "0s")],
+    [
+        ("timeouts.head", "10s"),
+        ("limits.head_size", "32KiB"),
+        ("limits.head_fields", "100"),
+        ("limits.body_size", "off"),
+        ("limits.minimum_rate", "240B/s"),
+        ("pool.idle_timeout", "4s"),
+        ("timeouts.tunnel_idle", "1h"),
+        ("process.pre_stop_delay", "0s"),
+    ],
 )
 def test_defaults_as_people_write_them(name: str, text: str) -> None:
     assert BY_NAME[name].default_text == text

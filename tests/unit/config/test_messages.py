@@ -10,493 +10,698 @@ from headgate.config import load
 
 # Name of the case, the file (called h.yaml; the variable SECRET holds a secret), and what is said about it.
 CASES: dict[str, tuple[str, str]] = {
-    "unknown key": ("""\
+    "unknown key": (
+        """\
 listeners: { web: { bind: ':80' } }
 lisners: {}
-""", """\
+""",
+        """\
 h.yaml:2:1: error: lisners: "lisners" is not a key here
     did you mean "listeners"?
-"""),
-    "unknown key without a near one": ("""\
+""",
+    ),
+    "unknown key without a near one": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: { zzzzz: 1 }
-""", """\
+""",
+        """\
 h.yaml:2:12: error: process.zzzzz: "zzzzz" is not a key here
     known here: cancel_on_half_close, drain_timeout, group, log_level, pre_stop_delay, user, workers
-"""),
-    "key of a later version": ("""\
+""",
+    ),
+    "key of a later version": (
+        """\
 listeners: { web: { bind: ':80' } }
 certificates: []
-""", """\
+""",
+        """\
 h.yaml:2:1: error: certificates: "certificates" is not supported by this version yet
     remove it
-"""),
-    "tls of a later version": ("""\
+""",
+    ),
+    "tls of a later version": (
+        """\
 listeners: { web: { bind: ':443', tls: internal } }
-""", """\
+""",
+        """\
 h.yaml:1:35: error: listeners.web.tls: "tls" is not supported by this version yet
     remove it
-"""),
-    "health checks of a later version": ("""\
+""",
+    ),
+    "health checks of a later version": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'], health_check: { path: / } } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:48: error: services.api.health_check: "health_check" is not supported by this version yet
     remove it
-"""),
-    "balance of a later version": ("""\
+""",
+    ),
+    "balance of a later version": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'], balance: hash } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:57: error: services.api.balance: "hash" is not supported by this version yet
     write round_robin, least_requests or random
-"""),
-    "retry cause of a later version": ("""\
+""",
+    ),
+    "retry cause of a later version": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   retry: { attempts: 3, on: [connect, '502'] }
-""", """\
+""",
+        """\
 h.yaml:6:39: error: routes[0].retry.on[1]: "502" is not supported by this version yet
     write connect
-"""),
-    "middleware of a later version": ("""\
+""",
+    ),
+    "middleware of a later version": (
+        """\
 listeners: { web: { bind: ':80' } }
 middlewares: { m: { type: rate_limit, rate: 100/s } }
 routes: [{ name: r, middlewares: [m], respond: {} }]
-""", """\
+""",
+        """\
 h.yaml:2:27: error: middlewares.m.type: "rate_limit" is not supported by this version yet
     remove this middleware
-"""),
-    "unknown type of middleware": ("""\
+""",
+    ),
+    "unknown type of middleware": (
+        """\
 listeners: { web: { bind: ':80' } }
 middlewares: { m: { type: strip_prefx, prefix: /a } }
 routes: [{ name: r, middlewares: [m], respond: {} }]
-""", """\
+""",
+        """\
 h.yaml:2:27: error: middlewares.m.type: "strip_prefx" is not a type of middleware
     did you mean "strip_prefix"?
-"""),
-    "middleware without a type": ("""\
+""",
+    ),
+    "middleware without a type": (
+        """\
 listeners: { web: { bind: ':80' } }
 middlewares: { m: { prefix: /a } }
 routes: [{ name: r, middlewares: [m], respond: {} }]
-""", """\
+""",
+        """\
 h.yaml:2:19: error: middlewares.m: "type" is missing
     write one of add_prefix, strip_prefix
-"""),
-    "key of another middleware": ("""\
+""",
+    ),
+    "key of another middleware": (
+        """\
 listeners: { web: { bind: ':80' } }
 middlewares: { m: { type: add_prefix, prefix: /a, prefx: 1 } }
 routes: [{ name: r, middlewares: [m], respond: {} }]
-""", """\
+""",
+        """\
 h.yaml:2:51: error: middlewares.m.prefx: "prefx" is not a key here
     did you mean "prefix"?
-"""),
-    "prefix with a slash at its end": ("""\
+""",
+    ),
+    "prefix with a slash at its end": (
+        """\
 listeners: { web: { bind: ':80' } }
 middlewares: { m: { type: add_prefix, prefix: /a/ } }
 routes: [{ name: r, middlewares: [m], respond: {} }]
-""", """\
+""",
+        """\
 h.yaml:2:47: error: middlewares.m.prefix: "/a/" ends with "/"
     write /a
-"""),
-    "no listeners": ("""\
+""",
+    ),
+    "no listeners": (
+        """\
 routes: []
-""", """\
+""",
+        """\
 h.yaml:1:1: error: "listeners" is missing
     write for example `listeners: { web: { bind: 0.0.0.0:8080 } }`
-"""),
-    "empty listeners": ("""\
+""",
+    ),
+    "empty listeners": (
+        """\
 listeners: {}
-""", """\
+""",
+        """\
 h.yaml:1:12: error: listeners: there is no listener, so that nothing can be served
     write for example `listeners: { web: { bind: 0.0.0.0:8080 } }`
-"""),
-    "nothing at all": ("", """\
+""",
+    ),
+    "nothing at all": (
+        "",
+        """\
 h.yaml:1:1: error: "listeners" is missing
     write for example `listeners: { web: { bind: 0.0.0.0:8080 } }`
-"""),
-    "a list as the file": ("""\
+""",
+    ),
+    "a list as the file": (
+        """\
 - a
 - b
-""", """\
+""",
+        """\
 h.yaml:1:1: error: the file is a list, where a mapping of keys is needed
     write `key: value`, one on each line
-"""),
-    "a text as the file": ("""\
+""",
+    ),
+    "a text as the file": (
+        """\
 hello
-""", """\
+""",
+        """\
 h.yaml:1:1: error: "hello" is a text, where a mapping of keys is needed
     write `key: value`, one on each line
-"""),
-    "a key missing": ("""\
+""",
+    ),
+    "a key missing": (
+        """\
 listeners: { web: {} }
-""", """\
+""",
+        """\
 h.yaml:1:19: error: listeners.web: "bind" is missing
     write for example `bind: 0.0.0.0:8080`
-"""),
-    "no value": ("""\
+""",
+    ),
+    "no value": (
+        """\
 listeners:
   web:
     bind:
-""", """\
+""",
+        """\
 h.yaml:3:10: error: listeners.web.bind: has no value
     write one, or remove the key
-"""),
-    "a list for a mapping": ("""\
+""",
+    ),
+    "a list for a mapping": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: [1]
-""", """\
+""",
+        """\
 h.yaml:2:10: error: process: is a list, where a mapping of keys is needed
     write `key: value`, one on each line
-"""),
-    "a text for a mapping": ("""\
+""",
+    ),
+    "a text for a mapping": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: fast
-""", """\
+""",
+        """\
 h.yaml:2:10: error: process: "fast" is a text, where a mapping of keys is needed
     write `key: value`, one on each line
-"""),
-    "a mapping for a list": ("""\
+""",
+    ),
+    "a mapping for a list": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: { a: { service: b } }
-""", """\
+""",
+        """\
 h.yaml:2:9: error: routes: is a mapping, where a list is needed
     write [a, b], or one item a line after `- `
-"""),
-    "a text for a list": ("""\
+""",
+    ),
+    "a text for a list": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: all
-""", """\
+""",
+        """\
 h.yaml:2:9: error: routes: "all" is a text, where a list is needed
     write [a, b], or one item a line after `- `
-"""),
-    "a list for a text": ("""\
+""",
+    ),
+    "a list for a text": (
+        """\
 listeners: { web: { bind: [':80', ':81'] } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: is a list, where a text is needed
-"""),
-    "a boolean for a text": ("""\
+""",
+    ),
+    "a boolean for a text": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { headers: { x-debug: true } }
-""", """\
+""",
+        """\
 h.yaml:6:32: error: routes[0].match.headers.x-debug: "true" is true or false, where a text is needed
     put it in quotes: "true"
-"""),
-    "a name with a space": ("""\
+""",
+    ),
+    "a name with a space": (
+        """\
 listeners: { 'my web': { bind: ':80' } }
-""", """\
+""",
+        """\
 h.yaml:1:14: error: listeners["my web"]: "my web" is not a name
     use letters, digits, hyphens, underscores and dots; begin with a letter or digit; at most 128 characters
-"""),
-    "workers as a word": ("""\
+""",
+    ),
+    "workers as a word": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: { workers: many }
-""", """\
+""",
+        """\
 h.yaml:2:21: error: process.workers: "many" is neither auto nor a number
     write auto, or a number from 1 to 64
-"""),
-    "too many workers": ("""\
+""",
+    ),
+    "too many workers": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: { workers: 1000 }
-""", """\
+""",
+        """\
 h.yaml:2:21: error: process.workers: "1000" is not between 1 and 64
-"""),
-    "workers as a fraction": ("""\
+""",
+    ),
+    "workers as a fraction": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: { workers: 1.5 }
-""", """\
+""",
+        """\
 h.yaml:2:21: error: process.workers: "1.5" is not a whole number
     write a number from 1 to 64
-"""),
-    "a duration without a unit": ("""\
+""",
+    ),
+    "a duration without a unit": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: { drain_timeout: 30 }
-""", """\
+""",
+        """\
 h.yaml:2:27: error: process.drain_timeout: "30" has no unit
     write 30s for seconds or 30ms for milliseconds
-"""),
-    "no duration": ("""\
+""",
+    ),
+    "no duration": (
+        """\
 listeners: { web: { bind: ':80' } }
 timeouts: { connect: soon }
-""", """\
+""",
+        """\
 h.yaml:2:22: error: timeouts.connect: "soon" is not a duration
     write numbers with units (d, h, m, s, ms), such as 5s, 250ms or 1m30s
-"""),
-    "a duration in disorder": ("""\
+""",
+    ),
+    "a duration in disorder": (
+        """\
 listeners: { web: { bind: ':80' } }
 timeouts: { connect: 1s1m }
-""", """\
+""",
+        """\
 h.yaml:2:22: error: timeouts.connect: "1s1m" names its units twice or not from the largest down
     write it like 1h30m or 1m30s
-"""),
-    "a duration that cannot be off": ("""\
+""",
+    ),
+    "a duration that cannot be off": (
+        """\
 listeners: { web: { bind: ':80' } }
 timeouts: { head: off }
-""", """\
+""",
+        """\
 h.yaml:2:19: error: timeouts.head: "off" cannot be switched off
     write a value above zero
-"""),
-    "no size": ("""\
+""",
+    ),
+    "no size": (
+        """\
 listeners: { web: { bind: ':80' } }
 limits: { body_size: big }
-""", """\
+""",
+        """\
 h.yaml:2:22: error: limits.body_size: "big" is not a size
     write a number of bytes, or a number with a unit, such as 512B, 64KiB, 1MiB or 10MB
-"""),
-    "half a unit of size": ("""\
+""",
+    ),
+    "half a unit of size": (
+        """\
 listeners: { web: { bind: ':80' } }
 limits: { body_size: 10M }
-""", """\
+""",
+        """\
 h.yaml:2:22: error: limits.body_size: "10M" is not a size
     write 10MiB (powers of 1024) or 10MB (powers of 1000)
-"""),
-    "half a byte": ("""\
+""",
+    ),
+    "half a byte": (
+        """\
 listeners: { web: { bind: ':80' } }
 limits: { body_size: 0.5B }
-""", """\
+""",
+        """\
 h.yaml:2:22: error: limits.body_size: "0.5B" is not a whole number of bytes
     write a number of bytes, or a number with a unit, such as 512B, 64KiB, 1MiB or 10MB
-"""),
-    "no rate": ("""\
+""",
+    ),
+    "no rate": (
+        """\
 listeners: { web: { bind: ':80' } }
 limits: { minimum_rate: 240 }
-""", """\
+""",
+        """\
 h.yaml:2:25: error: limits.minimum_rate: "240" is not a rate
     write a size for each second, minute or hour, such as 240B/s or 1MiB/m
-"""),
-    "a switch": ("""\
+""",
+    ),
+    "a switch": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: { cancel_on_half_close: off }
-""", """\
+""",
+        """\
 h.yaml:2:34: error: process.cancel_on_half_close: "off" is not true or false
     write false
-"""),
-    "a switch as a number": ("""\
+""",
+    ),
+    "a switch as a number": (
+        """\
 listeners: { web: { bind: ':80' } }
 process: { cancel_on_half_close: 1 }
-""", """\
+""",
+        """\
 h.yaml:2:34: error: process.cancel_on_half_close: "1" is not true or false
     write true or false
-"""),
-    "a count": ("""\
+""",
+    ),
+    "a count": (
+        """\
 listeners: { web: { bind: ':80', socket: { backlog: 0 } } }
-""", """\
+""",
+        """\
 h.yaml:1:53: error: listeners.web.socket.backlog: "0" is not between 1 and 1000000000
-"""),
-    "permissions": ("""\
+""",
+    ),
+    "permissions": (
+        """\
 listeners: { web: { bind: 'unix:/a', socket: { mode: 660 } } }
-""", """\
+""",
+        """\
 h.yaml:1:54: error: listeners.web.socket.mode: "660" is no set of permissions
     write octal digits with a zero in front, such as 0660
-"""),
-    "one of some words": ("""\
+""",
+    ),
+    "one of some words": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'], balance: roundrobin } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:57: error: services.api.balance: "roundrobin" is not round_robin, least_requests or random
     did you mean "round_robin"?
-"""),
-    "access log as a switch": ("""\
+""",
+    ),
+    "access log as a switch": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log: false
-""", """\
+""",
+        """\
 h.yaml:2:13: error: access_log: "false" is not off
     write `access_log: off`
-"""),
-    "access log on": ("""\
+""",
+    ),
+    "access log on": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log: on
-""", """\
+""",
+        """\
 h.yaml:2:13: error: access_log: "on" says too little
     leave it out, or write a format: `access_log: { format: json }`
-"""),
-    "access log without a value": ("""\
+""",
+    ),
+    "access log without a value": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log:
-""", """\
+""",
+        """\
 h.yaml:2:12: error: access_log: has no value
     write off, or a format: `access_log: { format: json }`
-"""),
-    "access log as a word": ("""\
+""",
+    ),
+    "access log as a word": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log: json
-""", """\
+""",
+        """\
 h.yaml:2:13: error: access_log: "json" is neither off nor a mapping
     write off, or a format: `access_log: { format: json }`
-"""),
-    "access log without a template": ("""\
+""",
+    ),
+    "access log without a template": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log: { format: template }
-""", """\
+""",
+        """\
 h.yaml:2:13: error: access_log: "template" is missing
     write for example `template: "{client} {method} {path} {status}"`
-"""),
-    "a template that is not used": ("""\
+""",
+    ),
+    "a template that is not used": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log: { template: '{client}' }
-""", """\
+""",
+        """\
 h.yaml:2:25: error: access_log.template: a template is used by `format: template` only
     write `format: template`, or remove the template
-"""),
-    "a template with an unknown name": ("""\
+""",
+    ),
+    "a template with an unknown name": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log: { format: template, template: '{clent}' }
-""", """\
+""",
+        """\
 h.yaml:2:43: error: access_log.template: "{clent}" has a name that is in no record
     did you mean "client"?
-"""),
-    "a place for records": ("""\
+""",
+    ),
+    "a place for records": (
+        """\
 listeners: { web: { bind: ':80' } }
 access_log: { path: logs/access.log }
-""", """\
+""",
+        """\
 h.yaml:2:21: error: access_log.path: "logs/access.log" is no place for records
     write stdout, stderr, an absolute path, syslog:/dev/log or syslog:udp:host:port
-"""),
-    "a name for Via": ("""\
+""",
+    ),
+    "a name for Via": (
+        """\
 listeners: { web: { bind: ':80' } }
 forwarding: { via: my proxy }
-""", """\
+""",
+        """\
 h.yaml:2:20: error: forwarding.via: "my proxy" is not a name for the Via field
     write one word, such as headgate, or off
-"""),
-    "bind to a port": ("""\
+""",
+    ),
+    "bind to a port": (
+        """\
 listeners: { web: { bind: 8080 } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: "8080" is a port without a host
     write :8080 or 127.0.0.1:8080
-"""),
-    "bind without a port": ("""\
+""",
+    ),
+    "bind without a port": (
+        """\
 listeners: { web: { bind: 127.0.0.1 } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: "127.0.0.1" has no port
     write host:port, :port, [::]:port, unix:/path or fd:number
-"""),
-    "bind to a name": ("""\
+""",
+    ),
+    "bind to a name": (
+        """\
 listeners: { web: { bind: 'example.com:80' } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: "example.com:80" has a name where an address of this machine is needed
     write the address in numbers, such as 127.0.0.1:8080 or [::1]:8080
-"""),
-    "bind to a port that is too high": ("""\
+""",
+    ),
+    "bind to a port that is too high": (
+        """\
 listeners: { web: { bind: ':80800' } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: ":80800" has no port from 0 to 65535 after its last colon
     write host:port, :port, [::]:port, unix:/path or fd:number
-"""),
-    "bind to IPv6 without brackets": ("""\
+""",
+    ),
+    "bind to IPv6 without brackets": (
+        """\
 listeners: { web: { bind: '::1:80' } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: "::1:80" has an IPv6 address without brackets
     write it like [::1]:8080
-"""),
-    "bind to a relative path": ("""\
+""",
+    ),
+    "bind to a relative path": (
+        """\
 listeners: { web: { bind: 'unix:run/a.sock' } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: "unix:run/a.sock" does not name an absolute path
     write unix:/path or unix:@name
-"""),
-    "bind to no descriptor": ("""\
+""",
+    ),
+    "bind to no descriptor": (
+        """\
 listeners: { web: { bind: 'fd:x' } }
-""", """\
+""",
+        """\
 h.yaml:1:27: error: listeners.web.bind: "fd:x" names no descriptor
     write fd: and a number, such as fd:3
-"""),
-    "two listeners on one address": ("""\
+""",
+    ),
+    "two listeners on one address": (
+        """\
 listeners:
   a: { bind: '127.0.0.1:80' }
   b: { bind: ':80' }
-""", """\
+""",
+        """\
 h.yaml:3:14: error: listeners.b.bind: ":80" is taken by listeners.a in line 2
     give each listener an address and port of its own
-"""),
-    "an admin address for everybody": ("""\
+""",
+    ),
+    "an admin address for everybody": (
+        """\
 listeners: { web: { bind: ':80' } }
 admin: { bind: '0.0.0.0:9080' }
-""", """\
+""",
+        """\
 h.yaml:2:16: error: admin.bind: "0.0.0.0:9080" can be reached from other machines, and the admin address has no password in this version
     write 127.0.0.1:9080, [::1]:9080 or a unix socket
-"""),
-    "an admin address that a listener has": ("""\
+""",
+    ),
+    "an admin address that a listener has": (
+        """\
 listeners: { web: { bind: ':80' } }
 admin: { bind: '127.0.0.1:80' }
-""", """\
+""",
+        """\
 h.yaml:2:16: error: admin.bind: "127.0.0.1:80" is taken by listeners.web in line 1
     give each listener an address and port of its own
-"""),
-    "a range with bits set": ("""\
+""",
+    ),
+    "a range with bits set": (
+        """\
 listeners: { web: { bind: ':80' } }
 trusted_proxies: [10.0.0.1/8]
-""", """\
+""",
+        """\
 h.yaml:2:19: error: trusted_proxies[0]: "10.0.0.1/8" has bits set behind its prefix
     write 10.0.0.0/8, or a single address without /
-"""),
-    "no range": ("""\
+""",
+    ),
+    "no range": (
+        """\
 listeners: { web: { bind: ':80' } }
 trusted_proxies: [10.0.0]
-""", """\
+""",
+        """\
 h.yaml:2:19: error: trusted_proxies[0]: "10.0.0" is not a range of addresses
     write it like 10.0.0.0/8, fd00::/8 or 192.0.2.1
-"""),
-    "unknown service": ("""\
+""",
+    ),
+    "unknown service": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: apo
-""", """\
+""",
+        """\
 h.yaml:5:12: error: routes[0].service: "apo" is no service of this file
     did you mean "api"?
-"""),
-    "unknown service without any": ("""\
+""",
+    ),
+    "unknown service without any": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:30: error: routes[0].service: "api" is no service of this file
     add it under services
-"""),
-    "unknown listener": ("""\
+""",
+    ),
+    "unknown listener": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   listeners: [wbe]
-""", """\
+""",
+        """\
 h.yaml:6:15: error: routes[0].listeners[0]: "wbe" is no listener of this file
     did you mean "web"?
-"""),
-    "unknown middleware": ("""\
+""",
+    ),
+    "unknown middleware": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   middlewares: [strip]
-""", """\
+""",
+        """\
 h.yaml:6:17: error: routes[0].middlewares[0]: "strip" is no middleware of this file
     add it under middlewares
-"""),
-    "unknown service among several": ("""\
+""",
+    ),
+    "unknown service among several": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   services: [{ service: api }, { service: apj, weight: 2 }]
-""", """\
+""",
+        """\
 h.yaml:5:43: error: routes[0].services[1].service: "apj" is no service of this file
     did you mean "api"?
-"""),
-    "a name defined twice": ("""\
+""",
+    ),
+    "a name defined twice": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
@@ -504,522 +709,701 @@ routes:
   service: api
 - name: r
   respond: {}
-""", """\
+""",
+        """\
 h.yaml:6:9: error: routes[1].name: "r" is already the name of the route in line 4
     give each route a name of its own
-"""),
-    "a key twice": ("""\
+""",
+    ),
+    "a key twice": (
+        """\
 listeners: { web: { bind: ':80' } }
 listeners: {}
-""", """\
+""",
+        """\
 h.yaml:2:1: error: the key "listeners" stands here twice, first in line 1, column 1
     remove one of the two
-"""),
-    "no action": ("""\
+""",
+    ),
+    "no action": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes:
 - name: r
   match: { host: a.example }
-""", """\
+""",
+        """\
 h.yaml:3:3: error: routes[0]: the route does nothing
     write one of service, services, redirect and respond
-"""),
-    "two actions": ("""\
+""",
+    ),
+    "two actions": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   respond: {}
-""", """\
+""",
+        """\
 h.yaml:6:3: error: routes[0].respond: the route has service and respond, one is possible
     remove service or respond
-"""),
-    "weights all 0": ("""\
+""",
+    ),
+    "weights all 0": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   services: [{ service: api, weight: 0 }]
-""", """\
+""",
+        """\
 h.yaml:5:13: error: routes[0].services: all weights are 0, so that nothing can be chosen
     give one of them a weight above 0
-"""),
-    "a weight below 0": ("""\
+""",
+    ),
+    "a weight below 0": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: [{ address: '127.0.0.1:1', weight: -1 }] } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:66: error: services.api.endpoints[0].weight: "-1" is not between 0 and 1000000
-"""),
-    "no services": ("""\
+""",
+    ),
+    "no services": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes:
 - name: r
   services: []
-""", """\
+""",
+        """\
 h.yaml:4:13: error: routes[0].services: the list is empty
     write at least one
-"""),
-    "a service without endpoints": ("""\
+""",
+    ),
+    "a service without endpoints": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: [] } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:31: error: services.api.endpoints: the service has no endpoints
     write for example `endpoints: [127.0.0.1:9001]`
-"""),
-    "an endpoint twice": ("""\
+""",
+    ),
+    "an endpoint twice": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1', '127.0.0.1:1'] } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:47: error: services.api.endpoints[1]: "127.0.0.1:1" is already an endpoint of this service
     remove it, or give the first one a higher weight
-"""),
-    "an endpoint as a URL": ("""\
+""",
+    ),
+    "an endpoint as a URL": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['http://app/'] } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:32: error: services.api.endpoints[0]: "http://app/" is a URL, not an address
     write app:80
-"""),
-    "an endpoint without a port": ("""\
+""",
+    ),
+    "an endpoint without a port": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: [app] } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:32: error: services.api.endpoints[0]: "app" has no port
     write host:port, [::1]:port or unix:/path
-"""),
-    "an endpoint with a bad host": ("""\
+""",
+    ),
+    "an endpoint with a bad host": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['a b:80'] } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:32: error: services.api.endpoints[0]: "a b:80" has a host that is neither an address nor a name
     write host:port, [::1]:port or unix:/path
-"""),
-    "a host for upstream with a wildcard": ("""\
+""",
+    ),
+    "a host for upstream with a wildcard": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['a:80'], host: '*.example' } }
 routes: [{ name: r, service: api }]
-""", """\
+""",
+        """\
 h.yaml:2:47: error: services.api.host: "*.example" has a wildcard
     write one host
-"""),
-    "a host with a port": ("""\
+""",
+    ),
+    "a host with a port": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { host: 'example.com:80' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.host: "example.com:80" has a port; the host is matched without it
     write example.com
-"""),
-    "a host as a URL": ("""\
+""",
+    ),
+    "a host as a URL": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { host: 'https://example.com/' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.host: "https://example.com/" is a URL, not a host
     write example.com
-"""),
-    "any host": ("""\
+""",
+    ),
+    "any host": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { host: '*' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.host: "*" is any host
     leave `host` out to match any host
-"""),
-    "a host with an inner wildcard": ("""\
+""",
+    ),
+    "a host with an inner wildcard": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { host: 'api.*.com' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.host: "api.*.com" has "*" elsewhere than as the whole first label
     write it like "*.example.com"
-"""),
-    "a host in another script": ("""\
+""",
+    ),
+    "a host in another script": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { host: 'bücher.example' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.host: "bücher.example" has letters that a Host field cannot carry
     write xn--bcher-kva.example
-"""),
-    "a path without a slash": ("""\
+""",
+    ),
+    "a path without a slash": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: v1/* }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "v1/*" does not start with "/"
     write /v1/*, or ~ and a regular expression
-"""),
-    "a path with an inner wildcard": ("""\
+""",
+    ),
+    "a path with an inner wildcard": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '/a/*/b' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "/a/*/b" has "*" elsewhere than as the last segment
     write /prefix/*, or a regular expression such as ~ ^/v[0-9]+/
-"""),
-    "a path with a query": ("""\
+""",
+    ),
+    "a path with a query": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '/a?b=1' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "/a?b=1" has a "?"; the query is no part of the path
     use match.query for the query
-"""),
-    "a path with dots": ("""\
+""",
+    ),
+    "a path with dots": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '/a/../b' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "/a/../b" has a segment "." or ".."; such paths are resolved before they are matched
     write the resolved path
-"""),
-    "a path with a space": ("""\
+""",
+    ),
+    "a path with a space": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '/a b' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "/a b" has a space or a control character
     write %20 for a space
-"""),
-    "a path with a bad triplet": ("""\
+""",
+    ),
+    "a path with a bad triplet": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '/a%zz' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "/a%zz" has a "%" without two hexadecimal digits
     write %25 for a plain %
-"""),
-    "a regular expression that is not closed": ("""\
+""",
+    ),
+    "a regular expression that is not closed": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '~ ^/(a' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "~ ^/(a" is not a regular expression: missing )
     close the parenthesis, or write \\( for a plain one
-"""),
-    "a regular expression with look-ahead": ("""\
+""",
+    ),
+    "a regular expression with look-ahead": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '~ ^/(?!admin)' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "~ ^/(?!admin)" is not a regular expression: invalid perl operator at character 3
     look-ahead, look-behind and back references do not exist in the linear-time engine; use a second route or another condition
-"""),
-    "a regular expression with a back reference": ("""\
+""",
+    ),
+    "a regular expression with a back reference": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '~ ^/(a)\\1' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "~ ^/(a)\\\\1" is not a regular expression: invalid escape sequence at character 6
     back references do not exist in the linear-time engine; double a backslash for a plain one
-"""),
-    "an empty regular expression": ("""\
+""",
+    ),
+    "an empty regular expression": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { path: '~' }
-""", """\
+""",
+        """\
 h.yaml:6:18: error: routes[0].match.path: "~" has no regular expression after ~
     write it like "~ ^/v[0-9]+/"
-"""),
-    "a method in small letters": ("""\
+""",
+    ),
+    "a method in small letters": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { method: get }
-""", """\
+""",
+        """\
 h.yaml:6:20: error: routes[0].match.method: "get" is not in capitals; methods are case-sensitive
     write GET
-"""),
-    "CONNECT": ("""\
+""",
+    ),
+    "CONNECT": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { method: CONNECT }
-""", """\
+""",
+        """\
 h.yaml:6:20: error: routes[0].match.method: "CONNECT" is refused on these listeners
     remove it
-"""),
-    "a field name": ("""\
+""",
+    ),
+    "a field name": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { headers: { 'x canary': a } }
-""", """\
+""",
+        """\
 h.yaml:6:23: error: routes[0].match.headers["x canary"]: "x canary" is not the name of a header field
     use letters, digits and hyphens
-"""),
-    "a condition with another key": ("""\
+""",
+    ),
+    "a condition with another key": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { headers: { x-canary: { presnt: true } } }
-""", """\
+""",
+        """\
 h.yaml:6:33: error: routes[0].match.headers.x-canary: is a mapping with something else than `present`
     write a text, ~ and a regular expression, or { present: true }
-"""),
-    "a condition as a list": ("""\
+""",
+    ),
+    "a condition as a list": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   match: { headers: { x-canary: [a, b] } }
-""", """\
+""",
+        """\
 h.yaml:6:33: error: routes[0].match.headers.x-canary: is a list
     write a regular expression for several values: "~ ^(a|b)$"
-"""),
-    "a redirect to itself": ("""\
+""",
+    ),
+    "a redirect to itself": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, redirect: {} }]
-""", """\
+""",
+        """\
 h.yaml:2:31: error: routes[0].redirect: the redirect leads back to where the request came from
     write at least one of scheme, host, port, path and query
-"""),
-    "a redirect with an unknown name": ("""\
+""",
+    ),
+    "a redirect with an unknown name": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, redirect: { path: '/{id}' } }]
-""", """\
+""",
+        """\
 h.yaml:2:39: error: routes[0].redirect.path: "/{id}" has a name "{id}" that is not known here
     known here: host, path, port, query, scheme
-"""),
-    "a redirect with half a brace": ("""\
+""",
+    ),
+    "a redirect with half a brace": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, redirect: { path: '/{id' } }]
-""", """\
+""",
+        """\
 h.yaml:2:39: error: routes[0].redirect.path: "/{id" has a brace without its partner
     write names in braces, such as {host} or {path}
-"""),
-    "a status of a redirect": ("""\
+""",
+    ),
+    "a status of a redirect": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, redirect: { path: /a, status: 200 } }]
-""", """\
+""",
+        """\
 h.yaml:2:51: error: routes[0].redirect.status: "200" is not a status for a redirect
     write 301, 302, 303, 307 or 308
-"""),
-    "a status of a response": ("""\
+""",
+    ),
+    "a status of a response": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, respond: { status: 99 } }]
-""", """\
+""",
+        """\
 h.yaml:2:40: error: routes[0].respond.status: "99" is not between 200 and 599
-"""),
-    "a body that cannot be": ("""\
+""",
+    ),
+    "a body that cannot be": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, respond: { status: 204, body: hello } }]
-""", """\
+""",
+        """\
 h.yaml:2:51: error: routes[0].respond.body: a response with status 204 has no body
     remove the body, or write another status
-"""),
-    "a field of Headgate's own": ("""\
+""",
+    ),
+    "a field of Headgate's own": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, respond: { headers: { Content-Length: 1 } } }]
-""", """\
+""",
+        """\
 h.yaml:2:43: error: routes[0].respond.headers.Content-Length: "Content-Length" is written by Headgate itself
     remove it
-"""),
-    "a field with a line break": ("""\
+""",
+    ),
+    "a field with a line break": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: [{ name: r, respond: { headers: { x-a: "a\\nb" } } }]
-""", """\
+""",
+        """\
 h.yaml:2:48: error: routes[0].respond.headers.x-a: "a\\x0ab" is not the value of a header field
     remove line breaks, control characters, outer spaces and characters outside of Latin-1
-"""),
-    "attempts": ("""\
+""",
+    ),
+    "attempts": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes:
 - name: r
   service: api
   retry: { attempts: 100 }
-""", """\
+""",
+        """\
 h.yaml:6:22: error: routes[0].retry.attempts: "100" is not between 1 and 10
-"""),
-    "a service that no route uses": ("""\
+""",
+    ),
+    "a service that no route uses": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
-""", """\
+""",
+        """\
 h.yaml:2:13: warning: services.api: no route uses the service "api"
     use it in a route, or remove it
-"""),
-    "a middleware that no route uses": ("""\
+""",
+    ),
+    "a middleware that no route uses": (
+        """\
 listeners: { web: { bind: ':80' } }
 middlewares: { m: { type: add_prefix, prefix: /a } }
-""", """\
+""",
+        """\
 h.yaml:2:16: warning: middlewares.m: no route uses the middleware "m"
     use it in a route, or remove it
-"""),
-    "a middleware twice": ("""\
+""",
+    ),
+    "a middleware twice": (
+        """\
 listeners: { web: { bind: ':80' } }
 middlewares: { m: { type: add_prefix, prefix: /a } }
 routes: [{ name: r, middlewares: [m, m], respond: {} }]
-""", """\
+""",
+        """\
 h.yaml:3:38: warning: routes[0].middlewares[1]: "m" stands twice in this route and runs twice
     remove one of the two
-"""),
-    "a route that can never match": ("""\
+""",
+    ),
+    "a route that can never match": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes:
 - { name: a, match: { path: /x/* }, respond: {} }
 - { name: b, match: { path: /x/* }, respond: {} }
-""", """\
+""",
+        """\
 h.yaml:4:3: warning: routes[1]: the route "b" can never match: "a" in line 3 takes all of its requests
     make one of them narrower, give this one a higher priority, or remove it
-"""),
-    "a missing variable": ("""\
+""",
+    ),
+    "a missing variable": (
+        """\
 listeners: { web: { bind: ':80' } }
 admin: { bind: '${ADMIN_BIND}' }
-""", """\
+""",
+        """\
 h.yaml:2:16: error: admin.bind: the variable ADMIN_BIND is not set
     set it, or write a default: ${ADMIN_BIND:-...}
-"""),
-    "half a variable": ("""\
+""",
+    ),
+    "half a variable": (
+        """\
 listeners: { web: { bind: ':80' } }
 admin: { bind: '${ADMIN' }
-""", """\
+""",
+        """\
 h.yaml:2:16: error: admin.bind: "${ADMIN" is not a variable
     write ${NAME} or ${NAME:-default}, and $${ for a plain ${
-"""),
-    "a value from a variable": ("""\
+""",
+    ),
+    "a value from a variable": (
+        """\
 listeners: { web: { bind: ':80' } }
 admin: { bind: '${SECRET}' }
-""", """\
+""",
+        """\
 h.yaml:2:16: error: admin.bind: "${SECRET}" has no port
-"""),
-    "a reference from a variable": ("""\
+""",
+    ),
+    "a reference from a variable": (
+        """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
 routes: [{ name: r, service: '${SECRET}' }]
-""", """\
+""",
+        """\
 h.yaml:3:30: error: routes[0].service: "${SECRET}" is no service of this file
     add it under services
-"""),
-    "a list that is not closed": ("""\
+""",
+    ),
+    "a list that is not closed": (
+        """\
 listeners: { web: { bind: [ }
-""", """\
+""",
+        """\
 h.yaml:1:29: error: not YAML: a value is missing
     close what is open above with `]` or `}`
-"""),
-    "a tab": ("""\
+""",
+    ),
+    "a tab": (
+        """\
 listeners:
 \tweb: 1
-""", """\
+""",
+        """\
 h.yaml:2:1: error: not YAML: this character cannot begin a value
     put the value in quotes; indent with spaces, not tabs
-"""),
-    "a colon too many": ("""\
+""",
+    ),
+    "a colon too many": (
+        """\
 listeners: web: a
-""", """\
+""",
+        """\
 h.yaml:1:15: error: not YAML: a key and its colon are not possible here
     indent keys of one mapping alike, and put values that contain ": " in quotes
-"""),
-    "a text that is not closed": ("""\
+""",
+    ),
+    "a text that is not closed": (
+        """\
 listeners: 'web
-""", """\
+""",
+        """\
 h.yaml:2:1: error: not YAML: a quoted text is not closed (it began in line 1)
     write the closing quote
-"""),
-    "a key without a colon": ("""\
+""",
+    ),
+    "a key without a colon": (
+        """\
 listeners:
   web: { bind: ':80' }
 routes
-""", """\
+""",
+        """\
 h.yaml:4:1: error: not YAML: a key has no colon (it began in line 3)
     write `key: value`, with a space after the colon
-"""),
-    "an escape in double quotes": ("""\
+""",
+    ),
+    "an escape in double quotes": (
+        """\
 listeners: "\\d"
-""", """\
+""",
+        """\
 h.yaml:1:13: error: not YAML: a backslash in double quotes begins an unknown escape
     use single quotes for texts with backslashes, such as regular expressions
-"""),
-    "a tag": ("""\
+""",
+    ),
+    "a tag": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: !include routes.yaml
-""", """\
+""",
+        """\
 h.yaml:2:9: error: routes: tags such as !name are not supported
     remove the tag
-"""),
-    "an alias without an anchor": ("""\
+""",
+    ),
+    "an alias without an anchor": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: *all
-""", """\
+""",
+        """\
 h.yaml:2:9: error: no anchor &all comes before this alias
-"""),
-    "two documents": ("""\
+""",
+    ),
+    "two documents": (
+        """\
 listeners: { web: { bind: ':80' } }
 ---
 routes: []
-""", """\
+""",
+        """\
 h.yaml:2:1: error: a second document begins here
     keep one document in a file
-"""),
-    "a control character": ("""\
+""",
+    ),
+    "a control character": (
+        """\
 listeners: { web: { bind: ':80' } }
 routes: \x07
-""", """\
+""",
+        """\
 h.yaml:2:9: error: not YAML: a control character
     remove it, or write it as \\x.. in double quotes
-"""),
+""",
+    ),
 }
 
 

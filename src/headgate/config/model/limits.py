@@ -38,7 +38,8 @@ class RouteTimeouts(Section):
 
     request: OptionalDuration | None = setting("timeouts.request")
     idle: Duration | None = Field(
-        default=None, description="`body_idle` and `response_idle` together, where they are not set.")
+        default=None, description="`body_idle` and `response_idle` together, where they are not set."
+    )
     body_idle: Duration | None = setting("timeouts.body_idle")
     response_idle: Duration | None = setting("timeouts.response_idle")
     first_byte: Duration | None = setting("timeouts.first_byte")

@@ -9,11 +9,34 @@ from pydantic import Field
 from headgate.config.model.scalars import Prefix
 from headgate.config.model.section import Section
 
-LATER_TYPES = frozenset({
-    "rate_limit", "basic_auth", "jwt", "forward_auth", "headers", "compress", "cors", "cache", "buffer",
-    "ip_allow", "ip_deny", "rewrite", "redirect", "retry", "circuit_breaker", "concurrency", "mirror", "oidc",
-    "csrf", "errors", "fault", "bandwidth", "replace_path", "body_limit",
-})
+LATER_TYPES = frozenset(
+    {
+        "rate_limit",
+        "basic_auth",
+        "jwt",
+        "forward_auth",
+        "headers",
+        "compress",
+        "cors",
+        "cache",
+        "buffer",
+        "ip_allow",
+        "ip_deny",
+        "rewrite",
+        "redirect",
+        "retry",
+        "circuit_breaker",
+        "concurrency",
+        "mirror",
+        "oidc",
+        "csrf",
+        "errors",
+        "fault",
+        "bandwidth",
+        "replace_path",
+        "body_limit",
+    }
+)
 
 
 class StripPrefix(Section):

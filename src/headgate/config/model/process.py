@@ -39,14 +39,19 @@ def _workers(value: object) -> Literal["auto"] | int:
 
 
 Workers = Annotated[
-    Literal["auto"] | int, PlainValidator(_workers),
-    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}]})]
+    Literal["auto"] | int,
+    PlainValidator(_workers),
+    WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}]}),
+]
 
 
 def _default(name: str) -> Any:
     limit = BY_NAME[name]
-    return Field(default=limit.default, description=f"{limit.what}. {limit.reason}.",
-                 json_schema_extra={"default": limit.default_text})
+    return Field(
+        default=limit.default,
+        description=f"{limit.what}. {limit.reason}.",
+        json_schema_extra={"default": limit.default_text},
+    )
 
 
 def _parse_template(text: str) -> None:
@@ -62,37 +67,55 @@ def _parse_template(text: str) -> None:
 def _parse_log_path(path: str) -> None:
     known = path in ("stdout", "stderr") or path.startswith(("/", "syslog:/", "syslog:udp:"))
     if not known or not path.isprintable() or path.endswith((":", "/")):
-        raise Refusal("is no place for records",
-                      "write stdout, stderr, an absolute path, syslog:/dev/log or syslog:udp:host:port")
+        raise Refusal(
+            "is no place for records",
+            "write stdout, stderr, an absolute path, syslog:/dev/log or syslog:udp:host:port",
+        )
 
 
 Template = Annotated[str, PlainValidator(text_like(_parse_template)), WithJsonSchema({"type": "string"})]
 LogPath = Annotated[
-    str, PlainValidator(text_like(_parse_log_path)),
-    WithJsonSchema({"type": "string", "pattern": "^(?:stdout|stderr|/.+|syslog:.+)$",
-                    "examples": ["stdout", "stderr", "/var/log/headgate/access.log", "syslog:/dev/log"]})]
+    str,
+    PlainValidator(text_like(_parse_log_path)),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": "^(?:stdout|stderr|/.+|syslog:.+)$",
+            "examples": ["stdout", "stderr", "/var/log/headgate/access.log", "syslog:/dev/log"],
+        }
+    ),
+]
 
 
 class Process(Section):
     """How many workers there are, how they stop, and as whom they run."""
 
     workers: Workers = Field(
-        default="auto", description="Worker processes. `auto`: one for each processor that may be used, "
-        "by the quota of the cgroup and the affinity. `HEADGATE_WORKERS` goes before it.")
+        default="auto",
+        description="Worker processes. `auto`: one for each processor that may be used, "
+        "by the quota of the cgroup and the affinity. `HEADGATE_WORKERS` goes before it.",
+    )
     drain_timeout: Duration = _default("process.drain_timeout")
     pre_stop_delay: OptionalDuration = _default("process.pre_stop_delay")
-    user: Line | None = Field(default=None, examples=["www-data"],
-                              description="User to become after the sockets are bound.")
-    group: Line | None = Field(default=None, examples=["www-data"],
-                               description="Group to become after the sockets are bound; the user's own "
-                               "when only `user` is set.")
+    user: Line | None = Field(
+        default=None, examples=["www-data"], description="User to become after the sockets are bound."
+    )
+    group: Line | None = Field(
+        default=None,
+        examples=["www-data"],
+        description="Group to become after the sockets are bound; the user's own when only `user` is set.",
+    )
     cancel_on_half_close: Switch = Field(
-        default=True, description="Cancel the attempt upstream when a client has closed its sending side "
-        "before the response was complete. Clients that close it on purpose need `false`.")
-    log_level: Annotated[Literal["debug", "info", "warning", "error"],
-                         Choice("debug", "info", "warning", "error")] = Field(
-        default="info", description="What Headgate says about itself on standard error. `HEADGATE_LOG` goes "
-        "before it.")
+        default=True,
+        description="Cancel the attempt upstream when a client has closed its sending side "
+        "before the response was complete. Clients that close it on purpose need `false`.",
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Choice("debug", "info", "warning", "error")
+    ] = Field(
+        default="info",
+        description="What Headgate says about itself on standard error. `HEADGATE_LOG` goes before it.",
+    )
 
 
 class Admin(Section):
@@ -101,8 +124,9 @@ class Admin(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"token", "tls", "dashboard", "api"})
 
     bind: Annotated[tuple[BindAddress, ...], OneOrMore()] = Field(
-        examples=["127.0.0.1:9080"], description="Where to listen: loopback addresses or unix "
-        "sockets, one or a list.")
+        examples=["127.0.0.1:9080"],
+        description="Where to listen: loopback addresses or unix sockets, one or a list.",
+    )
 
 
 class Forwarding(Section):
@@ -113,13 +137,19 @@ class Forwarding(Section):
     x_forwarded: Switch = Field(default=True, description="Write X-Forwarded-For, -Proto, -Host and -Port.")
     x_real_ip: Switch = Field(default=True, description="Write X-Real-IP.")
     forwarded: Switch = Field(default=False, description="Write Forwarded (RFC 7239).")
-    via: Annotated[str, PlainValidator(replaced_by(conditions.parse_pseudonym)),
-                   PlainSerializer(lambda name: name or "off"),
-                   WithJsonSchema({"type": "string", "examples": ["headgate", "off"]})] = Field(
-        default="headgate", description="The name in the Via field (RFC 9110 §7.6.3). `off`: no Via field, "
-        "and loops are not noticed.")
+    via: Annotated[
+        str,
+        PlainValidator(replaced_by(conditions.parse_pseudonym)),
+        PlainSerializer(lambda name: name or "off"),
+        WithJsonSchema({"type": "string", "examples": ["headgate", "off"]}),
+    ] = Field(
+        default="headgate",
+        description="The name in the Via field (RFC 9110 §7.6.3). `off`: no Via field, "
+        "and loops are not noticed.",
+    )
     request_id: Switch = Field(
-        default=True, description="Write X-Request-Id: the one that came from a trusted proxy, or a new one.")
+        default=True, description="Write X-Request-Id: the one that came from a trusted proxy, or a new one."
+    )
 
 
 class AccessLog(Section):
@@ -127,17 +157,23 @@ class AccessLog(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset({"sample", "filter", "fields"})
 
-    format: Annotated[
-        Literal["json", "combined", "template"], Choice("json", "combined", "template")] = Field(
-        default="json", description="One JSON object a line, the combined format of Apache and nginx, or a "
-        "template.")
+    format: Annotated[Literal["json", "combined", "template"], Choice("json", "combined", "template")] = (
+        Field(
+            default="json",
+            description="One JSON object a line, the combined format of Apache and nginx, or a template.",
+        )
+    )
     template: Template | None = Field(
-        default=None, examples=["{client} {method} {path} {status} {duration_ms}"],
+        default=None,
+        examples=["{client} {method} {path} {status} {duration_ms}"],
         description="The line, with names in braces; for `format: template` only. Names: "
-        f"{', '.join(TEMPLATE_NAMES)}.")
+        f"{', '.join(TEMPLATE_NAMES)}.",
+    )
     path: LogPath = Field(
-        default="stdout", description="Where records go: `stdout`, `stderr`, an absolute path (opened again "
-        "on SIGUSR1), `syslog:/dev/log` or `syslog:udp:host:port`.")
+        default="stdout",
+        description="Where records go: `stdout`, `stderr`, an absolute path (opened again "
+        "on SIGUSR1), `syslog:/dev/log` or `syslog:udp:host:port`.",
+    )
     query: Switch = Field(default=True, description="Keep queries in the records; they may hold secrets.")
     queue_size: Size = _default("access_log.queue_size")
 
@@ -157,5 +193,7 @@ def _access_log(value: object) -> object:
 
 
 OptionalAccessLog = Annotated[
-    AccessLog | None, BeforeValidator(_access_log, json_schema_input_type=AccessLog | Literal["off"]),
-    WrapSerializer(lambda value, write: "off" if value is None else write(value))]
+    AccessLog | None,
+    BeforeValidator(_access_log, json_schema_input_type=AccessLog | Literal["off"]),
+    WrapSerializer(lambda value, write: "off" if value is None else write(value)),
+]

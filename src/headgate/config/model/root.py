@@ -20,11 +20,14 @@ class Paths(Section):
     """What is done with encoded characters that servers read in different ways."""
 
     encoded_slash: Annotated[Literal["keep", "reject", "decode"], Choice("keep", "reject", "decode")] = Field(
-        default="keep", description="`%2f`: kept as it is, refused with 400, or decoded to a slash.")
+        default="keep", description="`%2f`: kept as it is, refused with 400, or decoded to a slash."
+    )
     encoded_backslash: Annotated[Literal["reject", "keep"], Choice("reject", "keep")] = Field(
-        default="reject", description="`%5c`: refused with 400, or kept as it is.")
+        default="reject", description="`%5c`: refused with 400, or kept as it is."
+    )
     encoded_nul: Annotated[Literal["reject", "keep"], Choice("reject", "keep")] = Field(
-        default="reject", description="`%00`: refused with 400, or kept as it is.")
+        default="reject", description="`%00`: refused with 400, or kept as it is."
+    )
 
 
 def _none_is_empty(value: object) -> object:
@@ -35,32 +38,60 @@ class Config(Section):
     """A configuration: listeners take requests, routes decide about them, services answer them."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"tls", "certificates", "acme", "providers", "tracing", "telemetry", "dns", "resolver", "plugins",
-         "include", "errors", "secrets", "api", "dashboard", "rate_limits", "kubernetes", "docker"})
+        {
+            "tls",
+            "certificates",
+            "acme",
+            "providers",
+            "tracing",
+            "telemetry",
+            "dns",
+            "resolver",
+            "plugins",
+            "include",
+            "errors",
+            "secrets",
+            "api",
+            "dashboard",
+            "rate_limits",
+            "kubernetes",
+            "docker",
+        }
+    )
 
-    process: Process = Field(default=Process(), description="How many workers there are, how they stop, and "
-                             "as whom they run.")
-    admin: Admin | None = Field(default=None, description="The address for operators; without it there is "
-                                "none.")
+    process: Process = Field(
+        default=Process(), description="How many workers there are, how they stop, and as whom they run."
+    )
+    admin: Admin | None = Field(
+        default=None, description="The address for operators; without it there is none."
+    )
     trusted_proxies: Annotated[tuple[Range, ...], OneOrMore()] = Field(
-        default=(), description="Addresses and ranges whose forwarding fields are believed.")
-    forwarding: Forwarding = Field(default=Forwarding(), description="The fields that tell a service about "
-                                   "the client.")
+        default=(), description="Addresses and ranges whose forwarding fields are believed."
+    )
+    forwarding: Forwarding = Field(
+        default=Forwarding(), description="The fields that tell a service about the client."
+    )
     access_log: OptionalAccessLog = Field(
-        default=AccessLog(), description="One record for each exchange; `off` for none.")
+        default=AccessLog(), description="One record for each exchange; `off` for none."
+    )
     paths: Paths = Field(default=Paths(), description="What is done with encoded characters in paths.")
     limits: Limits = Field(default=Limits(), description="Limits for everything that sets none of its own.")
-    timeouts: Timeouts = Field(default=Timeouts(), description="Timeouts for everything that sets none of "
-                               "its own.")
-    buffering: Buffering = Field(default=Buffering(), description="Reading ahead, for routes that say "
-                                 "nothing.")
+    timeouts: Timeouts = Field(
+        default=Timeouts(), description="Timeouts for everything that sets none of its own."
+    )
+    buffering: Buffering = Field(
+        default=Buffering(), description="Reading ahead, for routes that say nothing."
+    )
     pool: Pool = Field(default=Pool(), description="Connections to endpoints, for services that say nothing.")
     listeners: dict[Name, Listener] = Field(
-        examples=[{"web": {"bind": "0.0.0.0:8080"}}],
-        description="Bound addresses, by name.")
-    routes: Routes = Field(default=(), description="What to do with requests; the order in the file decides "
-                           "between equals only.")
+        examples=[{"web": {"bind": "0.0.0.0:8080"}}], description="Bound addresses, by name."
+    )
+    routes: Routes = Field(
+        default=(), description="What to do with requests; the order in the file decides between equals only."
+    )
     middlewares: Annotated[dict[Name, Middleware], BeforeValidator(_none_is_empty)] = Field(
-        default={}, description="Middlewares, by name.")
+        default={}, description="Middlewares, by name."
+    )
     services: Annotated[dict[Name, Service], BeforeValidator(_none_is_empty)] = Field(
-        default={}, description="Groups of endpoints, by name.")
+        default={}, description="Groups of endpoints, by name."
+    )

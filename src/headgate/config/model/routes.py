@@ -41,8 +41,10 @@ def _condition(value: object) -> str | bool:
     if isinstance(value, dict) and set(value) == {"present"} and isinstance(value["present"], bool):
         return value["present"]
     if isinstance(value, dict):
-        raise refuse("is a mapping with something else than `present`",
-                     "write a text, ~ and a regular expression, or { present: true }")
+        raise refuse(
+            "is a mapping with something else than `present`",
+            "write a text, ~ and a regular expression, or { present: true }",
+        )
     if isinstance(value, (list, tuple)):
         raise refuse(f"is {kind_of(value)}", 'write a regular expression for several values: "~ ^(a|b)$"')
     text = as_text(value)
@@ -54,13 +56,25 @@ def _condition(value: object) -> str | bool:
 
 
 Condition: TypeAlias = Annotated[
-    str | bool, PlainValidator(_condition),
+    str | bool,
+    PlainValidator(_condition),
     PlainSerializer(lambda condition: {"present": condition} if isinstance(condition, bool) else condition),
-    WithJsonSchema({"$comment": "condition", "anyOf": [
-        {"type": ["string", "number"]},
-        {"type": "object", "properties": {"present": {"type": "boolean"}}, "required": ["present"],
-         "additionalProperties": False}],
-        "examples": ["yes", "~ ^v[0-9]+$"]})]
+    WithJsonSchema(
+        {
+            "$comment": "condition",
+            "anyOf": [
+                {"type": ["string", "number"]},
+                {
+                    "type": "object",
+                    "properties": {"present": {"type": "boolean"}},
+                    "required": ["present"],
+                    "additionalProperties": False,
+                },
+            ],
+            "examples": ["yes", "~ ^v[0-9]+$"],
+        }
+    ),
+]
 
 
 class Match(Section):
@@ -69,19 +83,27 @@ class Match(Section):
     LATER: ClassVar[frozenset[str]] = frozenset({"sni", "cookie", "cookies", "body", "alpn", "country"})
 
     host: Annotated[tuple[Host, ...], OneOrMore()] = Field(
-        default=(), description="Host names without port: exact, or `*.example.com` for all names below it; "
-        "one or a list. Without it any host matches.")
+        default=(),
+        description="Host names without port: exact, or `*.example.com` for all names below it; "
+        "one or a list. Without it any host matches.",
+    )
     path: Annotated[tuple[PathPattern, ...], OneOrMore()] = Field(
-        default=(), description="`/exact`, `/prefix/*` (also matches `/prefix`, not `/prefixed`) or "
-        "`~ ^/regex$`; one or a list.")
+        default=(),
+        description="`/exact`, `/prefix/*` (also matches `/prefix`, not `/prefixed`) or "
+        "`~ ^/regex$`; one or a list.",
+    )
     method: Annotated[tuple[Method, ...], OneOrMore()] = Field(
-        default=(), description="Methods, in capitals; one or a list. GET does not include HEAD.")
+        default=(), description="Methods, in capitals; one or a list. GET does not include HEAD."
+    )
     headers: dict[FieldName, Condition] = Field(
-        default={}, description="Header fields: an exact value, `~ regex`, or `{ present: true }`.")
+        default={}, description="Header fields: an exact value, `~ regex`, or `{ present: true }`."
+    )
     query: dict[Text, Condition] = Field(
-        default={}, description="Parameters of the query: an exact value, `~ regex`, or `{ present: true }`.")
+        default={}, description="Parameters of the query: an exact value, `~ regex`, or `{ present: true }`."
+    )
     client: Annotated[tuple[Range, ...], OneOrMore()] = Field(
-        default=(), description="Addresses or ranges of the client, behind trusted proxies.")
+        default=(), description="Addresses or ranges of the client, behind trusted proxies."
+    )
 
 
 class Share(Section):
@@ -103,16 +125,19 @@ def _template(value: object) -> str:
 
 
 Template: TypeAlias = Annotated[
-    str, PlainValidator(_template),
-    WithJsonSchema({"$comment": "template", "type": "string", "examples": ["/new{path}"]})]
+    str,
+    PlainValidator(_template),
+    WithJsonSchema({"$comment": "template", "type": "string", "examples": ["/new{path}"]}),
+]
 
 
 def _status(*known: int) -> Any:
     def validate(value: object) -> int:
         number = int(value) if isinstance(value, str) and value in map(str, known) else value
         if isinstance(number, bool) or number not in known:
-            raise refuse("is not a status for a redirect", f"write {', '.join(map(str, known[:-1]))} or "
-                         f"{known[-1]}")
+            raise refuse(
+                "is not a status for a redirect", f"write {', '.join(map(str, known[:-1]))} or {known[-1]}"
+            )
         return int(str(number))
 
     return PlainValidator(validate)
@@ -124,16 +149,23 @@ class Redirect(Section):
     """
 
     scheme: Annotated[Literal["http", "https"], Choice("http", "https")] | None = Field(
-        default=None, description="Scheme of the new place.")
+        default=None, description="Scheme of the new place."
+    )
     host: Template | None = Field(default=None, description="Host of the new place.", examples=["www.{host}"])
-    port: Port | None = Field(default=None, description="Port of the new place; without it the scheme's own, "
-                              "or the request's when scheme and host are kept.")
+    port: Port | None = Field(
+        default=None,
+        description="Port of the new place; without it the scheme's own, "
+        "or the request's when scheme and host are kept.",
+    )
     path: Template | None = Field(default=None, description="Path of the new place.", examples=["/new{path}"])
     query: Template | None = Field(
-        default=None, description="Query of the new place; an empty text drops it.", examples=["from={path}"])
-    status: Annotated[int, _status(301, 302, 303, 307, 308),
-                      WithJsonSchema({"enum": [301, 302, 303, 307, 308]})] = Field(
-        default=308, description="301 or 308 for ever, 302 or 307 for now; 308 and 307 keep the method.")
+        default=None, description="Query of the new place; an empty text drops it.", examples=["from={path}"]
+    )
+    status: Annotated[
+        int, _status(301, 302, 303, 307, 308), WithJsonSchema({"enum": [301, 302, 303, 307, 308]})
+    ] = Field(
+        default=308, description="301 or 308 for ever, 302 or 307 for now; 308 and 307 keep the method."
+    )
 
 
 class Respond(Section):
@@ -144,56 +176,86 @@ class Respond(Section):
     body: Text = Field(default="", description="The whole body, as UTF-8.")
 
 
-RetryCause: TypeAlias = Annotated[Literal["connect"], Choice("connect", later=(
-    "500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused"))]
+RetryCause: TypeAlias = Annotated[
+    Literal["connect"],
+    Choice("connect", later=("500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused")),
+]
 
 
 class Retry(Section):
     """When an exchange is tried again."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"timeout", "backoff", "budget", "methods", "per_try_timeout", "hedge", "body_size"})
+        {"timeout", "backoff", "budget", "methods", "per_try_timeout", "hedge", "body_size"}
+    )
 
     attempts: Annotated[int, *Between(1, 10)] = Field(
-        default=2, description="Attempts in all, the first one included.")
+        default=2, description="Attempts in all, the first one included."
+    )
     on: Annotated[tuple[RetryCause, ...], OneOrMore()] = Field(
-        default=("connect",), description="What is tried again: `connect`, an endpoint that could not be "
-        "connected to.")
+        default=("connect",),
+        description="What is tried again: `connect`, an endpoint that could not be connected to.",
+    )
 
 
 class Route(Section):
     """A match and what to do with what matches: one of `service`, `services`, `redirect` and `respond`."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"mirror", "hedge", "cache", "rate_limit", "auth", "cors", "headers", "rewrite", "compression",
-         "access_log", "tls", "errors", "sticky", "fault", "split"})
+        {
+            "mirror",
+            "hedge",
+            "cache",
+            "rate_limit",
+            "auth",
+            "cors",
+            "headers",
+            "rewrite",
+            "compression",
+            "access_log",
+            "tls",
+            "errors",
+            "sticky",
+            "fault",
+            "split",
+        }
+    )
 
     name: Name = Field(examples=["api"], description="The name in logs, metrics and explanations; unique.")
     listeners: Annotated[tuple[Name, ...], OneOrMore()] = Field(
-        default=(), description="Names from `listeners`; without it the route is on all of them.")
-    match: Match = Field(default=Match(), description="What a request must be like. Without it everything "
-                         "matches.")
+        default=(), description="Names from `listeners`; without it the route is on all of them."
+    )
+    match: Match = Field(
+        default=Match(), description="What a request must be like. Without it everything matches."
+    )
     priority: Annotated[int, *Between(-1_000_000, 1_000_000)] = Field(
-        default=0, description="Higher ones are looked at first among the routes of one host.")
+        default=0, description="Higher ones are looked at first among the routes of one host."
+    )
     middlewares: Annotated[tuple[Name, ...], OneOrMore()] = Field(
-        default=(), description="Names from `middlewares`, in the order in which a request meets them.")
+        default=(), description="Names from `middlewares`, in the order in which a request meets them."
+    )
     service: Name | None = Field(default=None, description="A name from `services`.", examples=["api"])
     services: tuple[Share, ...] | None = Field(
-        default=None, description="Several services with weights, instead of one.",
-        examples=[[{"service": "stable", "weight": 9}, {"service": "canary", "weight": 1}]])
+        default=None,
+        description="Several services with weights, instead of one.",
+        examples=[[{"service": "stable", "weight": 9}, {"service": "canary", "weight": 1}]],
+    )
     redirect: Redirect | None = Field(default=None, description="Answer with another place.")
     respond: Respond | None = Field(default=None, description="Answer at once.")
     timeouts: RouteTimeouts = Field(default=RouteTimeouts(), description="Timeouts of this route.")
     limits: RouteLimits = Field(default=RouteLimits(), description="Limits of this route.")
     buffering: Buffering = Field(default=Buffering(), description="Reading ahead on this route.")
-    retry: Retry | None = Field(default=None, description="When an exchange is tried again. Without it, only "
-                                "on a kept connection that was closed meanwhile.")
+    retry: Retry | None = Field(
+        default=None,
+        description="When an exchange is tried again. Without it, only "
+        "on a kept connection that was closed meanwhile.",
+    )
 
     _where: str = PrivateAttr(default="")
 
     @property
     def where(self) -> str:
-        """"file:line" of the route, when it was read from a file."""
+        """ "file:line" of the route, when it was read from a file."""
         return self._where
 
 

@@ -25,8 +25,16 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
 
 ERROR = "headgate"
-_KINDS = {bool: "true or false", int: "a number", float: "a number", str: "a text", dict: "a mapping",
-          list: "a list", tuple: "a list", type(None): "nothing"}
+_KINDS = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    dict: "a mapping",
+    list: "a list",
+    tuple: "a list",
+    type(None): "nothing",
+}
 
 
 def refuse(reason: str, hint: str = "") -> PydanticCustomError:
@@ -54,6 +62,7 @@ def as_text(value: object) -> str:
 
 def text_like(read: Callable[[str], object]) -> Callable[[object], str]:
     """A validator that keeps the text when `read` accepts it."""
+
     def validate(value: object) -> str:
         text = as_text(value)
         try:
@@ -67,6 +76,7 @@ def text_like(read: Callable[[str], object]) -> Callable[[object], str]:
 
 def replaced_by(read: Callable[[str], str]) -> Callable[[object], str]:
     """A validator that keeps what `read` makes of the text."""
+
     def validate(value: object) -> str:
         try:
             return read(as_text(value))
@@ -109,26 +119,45 @@ _size = _amount(units.parse_size)
 def _schema(kind: str, pattern: str, *examples: str, number: bool = False) -> WithJsonSchema:
     """The schema of an amount; one that may be `off` has this among its examples."""
     text = f"off|{pattern}" if "off" in examples else pattern
-    schema: dict[str, Any] = {"$comment": kind, "type": "string", "pattern": f"^(?:{text})$",
-                              "examples": list(examples)}
+    schema: dict[str, Any] = {
+        "$comment": kind,
+        "type": "string",
+        "pattern": f"^(?:{text})$",
+        "examples": list(examples),
+    }
     return WithJsonSchema(schema | {"type": ["string", "integer"], "minimum": 0} if number else schema)
 
 
 Duration: TypeAlias = Annotated[
-    float, PlainValidator(_needed(_duration)), PlainSerializer(units.format_duration),
-    _schema("duration", units.DURATION_PATTERN, "5s", "250ms", "1m30s")]
+    float,
+    PlainValidator(_needed(_duration)),
+    PlainSerializer(units.format_duration),
+    _schema("duration", units.DURATION_PATTERN, "5s", "250ms", "1m30s"),
+]
 OptionalDuration: TypeAlias = Annotated[
-    float, PlainValidator(_duration), PlainSerializer(units.format_duration),
-    _schema("duration or `off`", units.DURATION_PATTERN, "5s", "off")]
+    float,
+    PlainValidator(_duration),
+    PlainSerializer(units.format_duration),
+    _schema("duration or `off`", units.DURATION_PATTERN, "5s", "off"),
+]
 Size: TypeAlias = Annotated[
-    int, PlainValidator(_needed(_size)), PlainSerializer(units.format_size),
-    _schema("size", units.SIZE_PATTERN, "64KiB", "1MiB", number=True)]
+    int,
+    PlainValidator(_needed(_size)),
+    PlainSerializer(units.format_size),
+    _schema("size", units.SIZE_PATTERN, "64KiB", "1MiB", number=True),
+]
 OptionalSize: TypeAlias = Annotated[
-    int, PlainValidator(_size), PlainSerializer(units.format_size),
-    _schema("size or `off`", units.SIZE_PATTERN, "1MiB", "off", number=True)]
+    int,
+    PlainValidator(_size),
+    PlainSerializer(units.format_size),
+    _schema("size or `off`", units.SIZE_PATTERN, "1MiB", "off", number=True),
+]
 ByteRate: TypeAlias = Annotated[
-    float, PlainValidator(_amount(units.parse_byte_rate)), PlainSerializer(units.format_byte_rate),
-    _schema("bytes over time or `off`", units.BYTE_RATE_PATTERN, "240B/s", "off")]
+    float,
+    PlainValidator(_amount(units.parse_byte_rate)),
+    PlainSerializer(units.format_byte_rate),
+    _schema("bytes over time or `off`", units.BYTE_RATE_PATTERN, "240B/s", "off"),
+]
 
 
 def _switch(value: object) -> bool:
@@ -213,8 +242,11 @@ _NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
 def _name(text: str) -> str:
     if not re.fullmatch(_NAME_PATTERN, text):
-        raise Refusal("is not a name", "use letters, digits, hyphens, underscores and dots; begin with a "
-                      "letter or digit; at most 128 characters")
+        raise Refusal(
+            "is not a name",
+            "use letters, digits, hyphens, underscores and dots; begin with a "
+            "letter or digit; at most 128 characters",
+        )
     return text
 
 
@@ -227,11 +259,14 @@ def _visible(text: str) -> str:
 
 
 Text: TypeAlias = Annotated[str, PlainValidator(as_text), WithJsonSchema({"type": ["string", "number"]})]
-Line: TypeAlias = Annotated[str, PlainValidator(text_like(_visible)),
-                            WithJsonSchema({"type": "string", "minLength": 1})]
+Line: TypeAlias = Annotated[
+    str, PlainValidator(text_like(_visible)), WithJsonSchema({"type": "string", "minLength": 1})
+]
 Name: TypeAlias = Annotated[
-    str, PlainValidator(text_like(_name)),
-    WithJsonSchema({"$comment": "name", "type": ["string", "number"], "pattern": f"^{_NAME_PATTERN}$"})]
+    str,
+    PlainValidator(text_like(_name)),
+    WithJsonSchema({"$comment": "name", "type": ["string", "number"], "pattern": f"^{_NAME_PATTERN}$"}),
+]
 
 
 def _string(kind: str, *examples: str, pattern: str = "") -> WithJsonSchema:
@@ -240,34 +275,64 @@ def _string(kind: str, *examples: str, pattern: str = "") -> WithJsonSchema:
 
 
 BindAddress: TypeAlias = Annotated[
-    str, PlainValidator(text_like(addresses.parse_bind)),
-    _string("address", "0.0.0.0:8080", "[::]:8080", ":8080", "unix:/run/headgate.sock", "fd:3",
-            pattern=r"^(?:unix:[/@].+|fd:[0-9]+|.*:[0-9]{1,5})$")]
+    str,
+    PlainValidator(text_like(addresses.parse_bind)),
+    _string(
+        "address",
+        "0.0.0.0:8080",
+        "[::]:8080",
+        ":8080",
+        "unix:/run/headgate.sock",
+        "fd:3",
+        pattern=r"^(?:unix:[/@].+|fd:[0-9]+|.*:[0-9]{1,5})$",
+    ),
+]
 EndpointAddress: TypeAlias = Annotated[
-    str, PlainValidator(text_like(addresses.parse_endpoint)),
-    _string("address", "127.0.0.1:9001", "app.internal:8000", "[::1]:9001", "unix:/run/app.sock",
-            pattern=r"^(?:unix:[/@].+|.+:[0-9]{1,5})$")]
+    str,
+    PlainValidator(text_like(addresses.parse_endpoint)),
+    _string(
+        "address",
+        "127.0.0.1:9001",
+        "app.internal:8000",
+        "[::1]:9001",
+        "unix:/run/app.sock",
+        pattern=r"^(?:unix:[/@].+|.+:[0-9]{1,5})$",
+    ),
+]
 Range: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(addresses.parse_range)),
-    _string("range", "10.0.0.0/8", "fd00::/8", "192.0.2.1")]
+    str,
+    PlainValidator(replaced_by(addresses.parse_range)),
+    _string("range", "10.0.0.0/8", "fd00::/8", "192.0.2.1"),
+]
 Host: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_host)),
-    _string("host", "api.example.com", "*.example.com")]
+    str,
+    PlainValidator(replaced_by(conditions.parse_host)),
+    _string("host", "api.example.com", "*.example.com"),
+]
 Authority: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_authority)),
-    _string("host", "app.internal", "app.internal:8080")]
+    str,
+    PlainValidator(replaced_by(conditions.parse_authority)),
+    _string("host", "app.internal", "app.internal:8080"),
+]
 PathPattern: TypeAlias = Annotated[
-    str, PlainValidator(text_like(conditions.parse_path)),
-    _string("path pattern", "/exact", "/prefix/*", "~ ^/v[0-9]+/", pattern="^[/~]")]
+    str,
+    PlainValidator(text_like(conditions.parse_path)),
+    _string("path pattern", "/exact", "/prefix/*", "~ ^/v[0-9]+/", pattern="^[/~]"),
+]
 Prefix: TypeAlias = Annotated[
-    str, PlainValidator(text_like(conditions.parse_prefix)), _string("path", "/v1", pattern="^/")]
+    str, PlainValidator(text_like(conditions.parse_prefix)), _string("path", "/v1", pattern="^/")
+]
 Method: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_method)), _string("method", "GET", "POST")]
+    str, PlainValidator(replaced_by(conditions.parse_method)), _string("method", "GET", "POST")
+]
 FieldName: TypeAlias = Annotated[
-    str, PlainValidator(replaced_by(conditions.parse_field_name)), _string("field name", "x-canary")]
+    str, PlainValidator(replaced_by(conditions.parse_field_name)), _string("field name", "x-canary")
+]
 FieldValue: TypeAlias = Annotated[
-    str, PlainValidator(text_like(conditions.parse_field_value)),
-    WithJsonSchema({"type": ["string", "number"]})]
+    str,
+    PlainValidator(text_like(conditions.parse_field_value)),
+    WithJsonSchema({"type": ["string", "number"]}),
+]
 
 
 class OneOrMore:
@@ -276,8 +341,9 @@ class OneOrMore:
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self._validate, handler(source))
 
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler
-                                     ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         array = handler(schema)
         return {"anyOf": [array["items"], array]}
 

@@ -27,8 +27,9 @@ class Section(BaseModel):
     SHORT: ClassVar[str] = ""
 
     @classmethod
-    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-                                     ) -> JsonSchemaValue:
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
         section = handler(schema)
         if cls.SHORT:
             resolved = handler.resolve_ref_schema(section)
@@ -52,5 +53,8 @@ def setting(name: str) -> Any:
     """A key whose default, meaning and reason stand in the table of limits; None inherits."""
     limit = BY_NAME[name]
     off = f" `off`: {limit.off}." if limit.off else ""
-    return Field(default=None, description=f"{limit.what}. {limit.reason}.{off}",
-                 json_schema_extra={"default": limit.default_text})
+    return Field(
+        default=None,
+        description=f"{limit.what}. {limit.reason}.{off}",
+        json_schema_extra={"default": limit.default_text},
+    )
