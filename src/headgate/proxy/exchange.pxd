@@ -106,6 +106,10 @@ cdef class Exchange:
     cdef bint _is_health(self) noexcept
     cdef bint _max_forwards(self) except -1
     cdef bytes _accept(self)
+    cdef int _answer_route(self, Py_ssize_t number) except -1
+    cdef int _begin_buffering(self) except -1
+    cdef int _send_continue(self) except -1
+    cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1
     cdef int _prepare_request(self) except -1
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1

@@ -189,7 +189,7 @@ cdef class Exchange:
             return self._reply(200, [(b"Content-Type", b"message/http")], replies.trace(self.request))
         return self._reply(200, [(b"Allow", replies.ALLOW)], b"")
 
-    def _answer_route(self, Py_ssize_t number) -> None:
+    cdef int _answer_route(self, Py_ssize_t number) except -1:
         """Redirect or respond."""
         cdef Head head = self.request
         path = head.path.data[:head.path.size]
@@ -200,7 +200,7 @@ cdef class Exchange:
             )
         else:
             status, fields, body = replies.respond(self.route.spec.respond)
-        self._reply(status, fields, body)
+        return self._reply(status, fields, body)
 
     cdef int _prepare_request(self) except -1:
         """Middlewares, forwarding fields, then the first attempt."""
@@ -228,20 +228,22 @@ cdef class Exchange:
             return self._begin_buffering()
         return self.start_attempt()
 
-    def _begin_buffering(self) -> None:
+    cdef int _begin_buffering(self) except -1:
         """Read the body first, for backends that a slow client must not occupy."""
         self.buffering = True
         if self.request.expect_continue:
             self.request.drop(EXPECT)
             self._send_continue()
+        return 0
 
-    def _send_continue(self) -> None:
+    cdef int _send_continue(self) except -1:
         cdef Head head = new_head(RESPONSE_HEAD)
         head.status = 100
         head.reason = Span(b"Continue", 8)
         self.down.send_head(head)
         self.down.flush()
         release_head(head)
+        return 0
 
     # --- Attempts ---
 
@@ -295,7 +297,7 @@ cdef class Exchange:
             return self.start_attempt()
         return self.fail(status, reason)
 
-    def _release_endpoint(self) -> None:
+    cdef void _release_endpoint(self) noexcept:
         self.service.states[self.endpoint_number].in_flight -= 1
         self.endpoint.block.subtract(IN_FLIGHT, 1)
 
@@ -626,6 +628,8 @@ cdef class Exchange:
 
     cdef int _close(self) except -1:
         """Count, record, and let both sides go. Runs once."""
+        # The downstream side may hold the only reference.
+        cdef Exchange alive = self
         cdef Leg down = self.down
         cdef double duration
         if self.closed:
