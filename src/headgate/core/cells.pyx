@@ -38,7 +38,7 @@ cdef class Block:
     """
 
     def __init__(self, memory: memoryview, number: int) -> None:
-        cdef Py_ssize_t size
+        cdef Py_ssize_t size = 0
         cdef char* start
         view = memoryview(memory)
         start = _start_of(view, PyBUF_WRITABLE, &size)
