@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import os
+import select
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 Held = tuple[int, str]      # slot and key of a socket
+TURNS = 4       # of the loop, from a connection in the queue to its protocol
+QUEUE_SECONDS = 0.5     # to take what waits in the queues; who comes all the time cannot hold the end up
 Factory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -65,7 +68,7 @@ class Listening:
             for held, (served, server) in list(self._servers.items()):
                 if wanted.get(held) != served:
                     del self._servers[held]
-                    server.close()
+                    await self._shut(server)
             for held, served in wanted.items():
                 if held not in self._servers:
                     self._servers[held] = (served, await self._open(self._sockets[held], served))
@@ -80,16 +83,32 @@ class Listening:
         )
         return server
 
+    async def _shut(self, server: asyncio.AbstractServer) -> None:
+        if isinstance(self._loop, asyncio.BaseEventLoop):
+            # asyncio's own server forgets connections that it accepted in the same turn as it closes.
+            for sock in getattr(server, "sockets", ()):
+                self._loop.remove_reader(sock.fileno())
+            await self._pass()
+        server.close()
+
     async def close(self) -> None:
         """Accept what waits in the queues, then stop listening and give all descriptors up."""
-        if self.accepting:
+        deadline = self._loop.time() + QUEUE_SECONDS
+        while self.accepting and self._waiting() and self._loop.time() < deadline:
             await self._pass()
         self._drop(self._sockets)
         await self.settle()
         await self._pass()
 
+    def _waiting(self) -> bool:
+        """Whether a connection waits in any of the queues."""
+        queues = select.poll()      # select() knows no descriptors above 1023
+        for fd in self._sockets.values():
+            queues.register(fd, select.POLLIN)
+        return bool(queues.poll(0))
+
     @staticmethod
     async def _pass() -> None:
-        """Let the loop look at its sockets once."""
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        """Let the loop look at its sockets, and finish what it begins then."""
+        for _ in range(TURNS):
+            await asyncio.sleep(0)

@@ -71,9 +71,9 @@ class Worker:
         memory = Region(region).slot(slot)
         for number in written_blocks(region, slot):
             Block(memory, number).clear_gauges()
-        self._cells = Block(memory, 0)
-        self._cells.write(WorkerWord.WORKER_PID, os.getpid())
-        self._cells.write(WorkerWord.WORKER_STARTED, int(time.time()))
+        cells = Block(memory, 0)
+        cells.write(WorkerWord.WORKER_PID, os.getpid())
+        cells.write(WorkerWord.WORKER_STARTED, int(time.time()))
         self._serving = Serving(loop, log, memory, slot)
         self._garbage = Garbage(loop, lambda: self._serving.active > 0)
         self._offer: Offer | None = None
@@ -160,7 +160,6 @@ class Worker:
         assert snapshot is not None
         if not self._level:
             set_level(self._log, snapshot.process.log_level)
-        self._cells.write(WorkerWord.WORKER_VERSION, snapshot.version)
         self._garbage.freeze()
         self._channel.send("committed", {"number": offer.number})
 
