@@ -62,7 +62,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, help="rounds of each row (7; 3 with --quick)")
     parser.add_argument("--seconds", type=float, help="whole seconds of each round (3; 1 with --quick)")
     parser.add_argument("--peers", nargs="+", choices=list(PEERS), default=list(PEERS), help="which proxies")
-    parser.add_argument("--cores", default="0,1", metavar="PROXY,LOAD", help="which cores (0,1)")
+    parser.add_argument("--cores", metavar="PROXY,LOAD[,BACKEND]", help="which cores (the first ones)")
     parser.add_argument(
         "--quick", action="store_true", help="short rounds, for a first look; nothing is saved"
     )
@@ -76,7 +76,7 @@ def _options() -> argparse.Namespace:
 
 
 def _measure(options: argparse.Namespace) -> int:
-    proxy_core, load_core = _cores(options.cores)
+    proxy_core, load_core, backend_core = _cores(options.cores)
     os.sched_setaffinity(0, {load_core})
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     _raise_open_files()
@@ -84,15 +84,17 @@ def _measure(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="headgate-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # nginx's worker reads bodies as another user
-        (port,) = free_ports(1)
-        with Backend(port, load_core, folder):
+        ports = free_ports(2)
+        lean = Backend.lean(ports[0], backend_core, folder)
+        nginx = Backend.nginx(ports[1], backend_core, folder)
+        with lean, nginx:
             bench = Bench(
                 rounds=options.rounds or (3 if options.quick else 7),
                 seconds=options.seconds or (1 if options.quick else 3),
                 peers=_installed(options.peers),
                 proxy_core=proxy_core,
                 load_core=load_core,
-                backend_port=port,
+                backends={"lean": lean.port, "nginx": nginx.port},
                 folder=folder,
             )
             for row in options.rows or ROWS:
@@ -127,18 +129,19 @@ def _installed(names: list[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _cores(text: str) -> tuple[int, int]:
-    try:
-        proxy, load = (int(part) for part in text.split(","))
-    except ValueError:
-        raise BenchError(f"--cores takes two numbers such as 0,1, not {text!r}") from None
-    missing = {proxy, load} - os.sched_getaffinity(0)
-    if missing or proxy == load:
-        raise BenchError(
-            f"--cores {text}: two different cores are needed, and this process may use "
-            f"{sorted(os.sched_getaffinity(0))}"
-        )
-    return proxy, load
+def _cores(text: str | None) -> tuple[int, int, int]:
+    """Cores of the proxy, the load generator and the backend; the last two share one where there are two."""
+    allowed = sorted(os.sched_getaffinity(0))
+    if text is None:
+        chosen = allowed[:3]
+    else:
+        try:
+            chosen = [int(part) for part in text.split(",")]
+        except ValueError:
+            raise BenchError(f"--cores takes numbers such as 0,1 or 0,1,2, not {text!r}") from None
+    if len(chosen) not in (2, 3) or len(set(chosen)) != len(chosen) or not set(chosen) <= set(allowed):
+        raise BenchError(f"two or three different cores are needed; this process may use {allowed}")
+    return chosen[0], chosen[1], chosen[-1]
 
 
 def _raise_open_files() -> None:

@@ -1,21 +1,23 @@
-"""The backend that all proxies share: nginx with small, large and telling answers."""
+"""The backends that all proxies share: a lean one for small answers, nginx for bodies."""
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.processes import BenchError, Process, fetch, find_program, pinned
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Sequence
     from typing import Self
 
 SMALL = "/small"
 FIELDS = "/fields"
-UPLOAD = "/upload"
 BODIES = {"/64k": 64 * 1024, "/10m": 10 * 1024 * 1024}
+LEAN_SOURCE = Path(__file__).with_name("lean.c")
 
-# What every proxy is asked to add to a request, by the name the backend's nginx has for it.
+# What every proxy is asked to add to a request.
 FORWARDING = (
     "X-Forwarded-For",
     "X-Forwarded-Proto",
@@ -26,9 +28,9 @@ FORWARDING = (
     "Via",
 )
 
-CONFIGURATION = """\
+NGINX = """\
 daemon off; pid backend.pid; error_log stderr; worker_processes 1;
-events {{ worker_connections 20000; }}
+events {{ worker_connections 12000; }}
 http {{
   access_log off;
   sendfile off;  # as application servers, which send from their own memory
@@ -36,47 +38,54 @@ http {{
   client_body_buffer_size 128k; client_max_body_size 0;
   server {{
     listen 127.0.0.1:{port} backlog=4096; root {root};
-    location / {{
-      add_header Cache-Control "private, max-age=0, no-store";
-      add_header Set-Cookie "sid=1234567890abcdef; Path=/; HttpOnly; Secure; SameSite=Lax";
-      add_header Strict-Transport-Security "max-age=31536000; includeSubDomains";
-      add_header X-Content-Type-Options nosniff;
-      add_header Vary "Accept-Encoding, Cookie";
-      add_header ETag '"abcdef0123456789"';
-      add_header X-Trace "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-      return 200 "hello world, this is a small body from the backend 0123456789\\n";
-    }}
+    location = /small {{ return 200 "small\\n"; }}
     location = /upload {{ return 200 "thanks\\n"; }}
-    location = /fields {{ return 200 "{fields}"; }}
-    location = /64k {{ }}
-    location = /10m {{ }}
   }}
 }}
 """
 
 
 class Backend:
-    """nginx on the load generator's core; `/` answers 12 header fields and 62 bytes."""
+    """A process on the backend's core that answers what the proxies forward."""
 
-    def __init__(self, port: int, core: int, folder: Path) -> None:
+    def __init__(self, name: str, command: Sequence[str], port: int, core: int, folder: Path) -> None:
+        self.name = name
+        self.port = port
+        self.command = pinned(core, command)
+        self._folder = folder
+        self._process: Process | None = None
+
+    @classmethod
+    def lean(cls, port: int, core: int, folder: Path) -> Self:
+        """12 header fields and 62 bytes to every request: lean.c. Raises BenchError without a compiler."""
+        program = folder / "lean"
+        compiler = find_program("cc")
+        if compiler is None:
+            raise BenchError("a C compiler is needed for the backend: apt-get install gcc")
+        command = [compiler, "-O2", "-D_GNU_SOURCE", "-o", str(program), str(LEAN_SOURCE)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        if done.returncode:
+            raise BenchError(f"lean.c does not compile:\n{done.stderr}")
+        return cls("lean", [str(program), str(port)], port, core, folder)
+
+    @classmethod
+    def nginx(cls, port: int, core: int, folder: Path) -> Self:
+        """Bodies of 64 KiB and 10 MiB, and uploads. Raises BenchError without nginx."""
         program = find_program("nginx")
         if program is None:
-            raise BenchError("nginx is not installed; it is the backend: apt-get install nginx")
+            raise BenchError("nginx is not installed; it is a backend: apt-get install nginx")
         root = folder / "bodies"
         root.mkdir()
         for path, size in BODIES.items():
             (root / path.lstrip("/")).write_bytes(b"0123456789abcdef" * (size // 16))
-        variables = ((name, "$http_" + name.lower().replace("-", "_")) for name in FORWARDING)
-        fields = "".join(f"{name}: {variable}\\n" for name, variable in variables)
         configuration = folder / "backend.conf"
-        configuration.write_text(CONFIGURATION.format(port=port, root=root, fields=fields))
-        self.port = port
-        self.command = pinned(core, [program, "-p", str(folder), "-c", str(configuration)])
-        self._folder = folder
-        self._process: Process | None = None
+        configuration.write_text(NGINX.format(port=port, root=root))
+        return cls(
+            "backend-nginx", [program, "-p", str(folder), "-c", str(configuration)], port, core, folder
+        )
 
     def __enter__(self) -> Self:
-        self._process = Process("backend", self.command, self._folder)
+        self._process = Process(self.name, self.command, self._folder)
         try:
             self._process.wait_ready(self.port, SMALL)
         except BaseException:
@@ -90,8 +99,7 @@ class Backend:
 
 
 def forwarding_fields(port: int) -> list[str]:
-    """Which of FORWARDING the proxy on `port` sends to the backend."""
-    _, body = fetch(port, FIELDS)
-    lines = (line.partition(":") for line in body.decode("latin-1").splitlines())
-    present = {name for name, _, value in lines if value.strip()}
-    return [name for name in FORWARDING if name in present]
+    """Which of FORWARDING the proxy on `port` sends to the lean backend."""
+    _, head = fetch(port, FIELDS)
+    names = {line.partition(":")[0].lower() for line in head.decode("latin-1").split("\r\n")}
+    return [name for name in FORWARDING if name.lower() in names]

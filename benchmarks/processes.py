@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -187,15 +188,15 @@ def answers(port: int, path: str) -> bool:
     """Whether a GET on a new connection is answered 200."""
     try:
         return fetch(port, path)[0] == 200
-    except (OSError, ValueError):
+    except (OSError, HTTPException):
         return False
 
 
 def fetch(port: int, path: str, seconds: float = 5.0) -> tuple[int, bytes]:
-    """Status and everything after the head of one GET on a connection of its own."""
+    """Status and body of one GET on a connection of its own."""
     request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(request.encode())
-        data = b"".join(iter(lambda: connection.recv(65536), b""))
-    head, _, body = data.partition(b"\r\n\r\n")
-    return int(head.split(b" ", 2)[1]) if head.startswith(b"HTTP/1.") else 0, body
+        with HTTPResponse(connection) as response:
+            response.begin()
+            return response.status, response.read()

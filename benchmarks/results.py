@@ -12,6 +12,8 @@ from benchmarks.machine import Machine
 FOLDER = Path(__file__).parent / "results"
 BUSY = 0.95
 """A round counts when the proxy's core was so busy; below it, something else was the limit."""
+DISTURBED = 0.1
+"""Nor does it count when other processes took more than this of the core."""
 
 # What was measured, by names that end in their unit.
 Figures = dict[str, float]
@@ -71,8 +73,10 @@ def newest(folder: Path = FOLDER) -> dict[str, Result]:
 
 
 def counts(figures: Figures) -> bool:
-    """Whether the round was limited by the proxy and every request was answered."""
-    return figures.get("busy", 1.0) >= BUSY and not figures.get("broken")
+    """Whether the round was limited by the proxy, nobody disturbed it, and every request was answered."""
+    busy = figures.get("busy", 1.0)
+    disturbed = busy - figures.get("share", busy) > DISTURBED
+    return busy >= BUSY and not disturbed and not figures.get("broken")
 
 
 def medians(rounds: list[Figures]) -> Figures:

@@ -34,12 +34,14 @@ _rows: tuple[Row, ...] = (
         title="Bodies of 64 KiB, 64 connections",
         variants=proxies(*ALL),
         requests=lambda _: [Request(path="/64k")],
+        backend="nginx",
     ),
     CpuRow(
         name="body-10m",
         title="Bodies of 10 MiB, 8 connections",
         variants=proxies(*ALL),
         requests=lambda _: [Request(path="/10m")],
+        backend="nginx",
         connections=8,
     ),
     CpuRow(
@@ -47,6 +49,7 @@ _rows: tuple[Row, ...] = (
         title="Uploads (POST) of 64 KiB, 64 connections",
         variants=proxies(*THREE),
         requests=lambda _: [Request("POST", "/upload", body_bytes=64 * 1024)],
+        backend="nginx",
         held=False,
     ),
     CpuRow(

@@ -61,6 +61,7 @@ class CpuRow(Row):
             Column("p99_us", "p99 ms", "{:.2f}", 1e-3),
             Column("p999_us", "p99.9 ms", "{:.2f}", 1e-3),
             Column("busy", "core busy %", "{:.0f}", 100),
+            Column("load_busy", "load's core %", "{:.0f}", 100),
             Column("counted", "rounds that count", "{:.0f}"),
         )
 
@@ -76,9 +77,10 @@ class CpuRow(Row):
             )
             for variant in variants
         }
-        with running(bench, self.name, variants) as peers:
+        with running(bench, self, variants) as peers:
             for label, peer in peers.items():
-                trial.fields[label] = forwarding_fields(peer.setting.port)
+                if self.backend == "lean":
+                    trial.fields[label] = forwarding_fields(peer.setting.port)
                 trial.commands[label] = shell(peer.command)
                 loads[label].run(peer.setting.port, 1)
             trial.commands["load"] = shell(loads[variants[0].label].command(0, bench.seconds))
@@ -86,17 +88,19 @@ class CpuRow(Row):
                 figures = self._round(bench, peers[label], loads[label])
                 trial.rounds[label].append(figures)
                 seen = f"{label}: {figures['cpu_us']:.1f} µs, core {figures['busy']:.0%} busy"
-                said = "" if counts(figures) else ", does not count"
+                said = "" if counts(figures) else f"; does not count, {self._reason(figures)}"
                 progress(f"{self.name}: round {number + 1} of {bench.rounds}, {seen}{said}")
         trial.notes.extend(self._notes(trial))
         return trial
 
     def _round(self, bench: Bench, peer: Peer, load: Wrk) -> Figures:
         busy, whole = core_times(bench.proxy_core)
+        load_busy, _ = core_times(bench.load_core)
         before, began = peer.process.usages(), time.monotonic()
         outcome = load.run(peer.setting.port, bench.seconds)
         after, wall = peer.process.usages(), time.monotonic() - began
         busy_now, whole_now = core_times(bench.proxy_core)
+        load_busy_now, _ = core_times(bench.load_core)
         if outcome.refused and not self.misses:
             raise BenchError(
                 f"{peer.title} answered {outcome.refused} requests of {self.name} with 400 or above"
@@ -104,6 +108,7 @@ class CpuRow(Row):
         spent = {pid: used - before.get(pid, Usage()) for pid, used in after.items()}
         return cpu_figures(outcome, list(spent.values()), wall) | {
             "busy": (busy_now - busy) / (whole_now - whole),
+            "load_busy": (load_busy_now - load_busy) / (whole_now - whole),
         }
 
     def _notes(self, trial: Trial) -> list[str]:
@@ -113,15 +118,21 @@ class CpuRow(Row):
             if missing:
                 notes.append(f"{label} does not send {', '.join(missing)}.")
         for label, rounds in trial.rounds.items():
-            lost = sum(not counts(figures) for figures in rounds)
+            lost = [figures for figures in rounds if not counts(figures)]
             if lost:
-                notes.append(
-                    f"{label}: {lost} of {len(rounds)} rounds do not count (core below {BUSY:.0%} or errors)."
-                )
-            others = max(figures["busy"] - figures["share"] for figures in rounds)
-            if others > 0.1:
-                notes.append(f"{label}: other processes took up to {others:.0%} of the proxies' core.")
+                reasons = ", ".join(dict.fromkeys(self._reason(figures) for figures in lost))
+                notes.append(f"{label}: {len(lost)} of {len(rounds)} rounds do not count: {reasons}.")
         return notes
+
+    @staticmethod
+    def _reason(figures: Figures) -> str:
+        if figures["broken"]:
+            return "requests were not answered"
+        if figures["busy"] >= BUSY:
+            return "other processes ran on the proxy's core"
+        if figures["load_busy"] >= BUSY:
+            return "the load generator's core was the limit"
+        return f"the proxy's core was below {BUSY:.0%}"
 
     def compare(self, figures: dict[str, Figures]) -> None:
         base = self._base(figures)

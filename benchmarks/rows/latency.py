@@ -39,7 +39,7 @@ class LatencyRow(Row):
             raise BenchError(f"{self.name} takes its rate from nginx, so nginx must be among the peers")
         trial = Trial(rounds={variant.label: [] for variant in variants})
         load = SteadyLoad(Request(), self.connections, bench.load_core, bench.folder)
-        with running(bench, self.name, variants) as peers:
+        with running(bench, self, variants) as peers:
             most = Wrk([Request()], self.connections, bench.load_core, bench.folder, self.name).run(
                 peers[PEERS["nginx"].title].setting.port, max(2, bench.seconds)
             )

@@ -48,7 +48,7 @@ class MemoryRow(Row):
         trial.commands["load"] = shell(load.command(0, 1))
         for variant in variants:
             figures: Figures = {}
-            with make_peer(bench, self.name, variant) as peer:
+            with make_peer(bench, self, variant) as peer:
                 trial.commands[variant.label] = shell(peer.command)
                 load.run(peer.setting.port, 1)
                 sizes = pss(peer.process.pid)
@@ -58,7 +58,7 @@ class MemoryRow(Row):
                     grown = sum(pss(peer.process.pid))
                 figures["idle_bytes"] = (grown - sum(sizes)) / self.idle_connections
             two = Variant(f"{variant.label} 2 workers", variant.peer, workers=2)
-            with make_peer(bench, self.name, two) as peer:
+            with make_peer(bench, self, two) as peer:
                 load.run(peer.setting.port, 1)
                 figures["two_workers_bytes"] = sum(pss(peer.process.pid))
             trial.rounds[variant.label].append(figures)

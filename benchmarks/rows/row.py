@@ -16,7 +16,7 @@ from benchmarks.processes import BenchError, free_ports
 from benchmarks.results import Figures, Result, Verdict, medians
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 C_PROXIES = ("nginx", "haproxy")
@@ -32,7 +32,8 @@ class Bench:
     """Names of the peers that are installed and asked for."""
     proxy_core: int
     load_core: int
-    backend_port: int
+    backends: Mapping[str, int]
+    """Ports of the backends, by name."""
     folder: Path
 
 
@@ -77,6 +78,7 @@ class Row(ABC):
     name: str
     title: str
     variants: tuple[Variant, ...]
+    backend: str = "lean"
     held: bool = True
     """Whether the design holds a figure of this row."""
 
@@ -139,14 +141,14 @@ def better(figures: dict[str, Figures], figure: str) -> float | None:
     return min(figures[title][figure] for title in titles)
 
 
-def make_peer(bench: Bench, row: str, variant: Variant) -> Peer:
+def make_peer(bench: Bench, row: Row, variant: Variant) -> Peer:
     """The variant's proxy on free ports, with a folder of its own."""
     port, admin_port = free_ports(2)
-    folder = bench.folder / row / variant.label.replace(" ", "-")
+    folder = bench.folder / row.name / variant.label.replace(" ", "-")
     setting = Setting(
         port=port,
         admin_port=admin_port,
-        backend_port=bench.backend_port,
+        backend_port=bench.backends[row.backend],
         core=bench.proxy_core,
         folder=folder,
         workers=variant.workers,
@@ -157,7 +159,7 @@ def make_peer(bench: Bench, row: str, variant: Variant) -> Peer:
 
 
 @contextmanager
-def running(bench: Bench, row: str, variants: Sequence[Variant]) -> Iterator[dict[str, Peer]]:
+def running(bench: Bench, row: Row, variants: Sequence[Variant]) -> Iterator[dict[str, Peer]]:
     """All variants at once, each ready."""
     with ExitStack() as stack:
         yield {v.label: stack.enter_context(make_peer(bench, row, v)) for v in variants}

@@ -30,7 +30,7 @@ class StartRow(Row):
         trial = Trial(rounds={variant.label: [] for variant in variants})
         by_label = {variant.label: variant for variant in variants}
         for _, label in interleave(bench, list(by_label)):
-            peer = make_peer(bench, self.name, by_label[label])
+            peer = make_peer(bench, self, by_label[label])
             began = time.perf_counter()
             with peer:
                 seconds = time.perf_counter() - began

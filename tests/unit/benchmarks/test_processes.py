@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import BenchError, Process, Usage, core_times, family, free_ports, pss_bytes, usage
+from benchmarks.backend import FIELDS, Backend, forwarding_fields
+from benchmarks.processes import (
+    BenchError,
+    Process,
+    Usage,
+    core_times,
+    family,
+    fetch,
+    free_ports,
+    pss_bytes,
+    usage,
+)
 
 FAMILY = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 
@@ -56,3 +67,12 @@ def test_core_times_are_of_one_core() -> None:
     assert 0 < busy <= whole
     with pytest.raises(BenchError, match="no core 9999"):
         core_times(9999)
+
+
+def test_lean_backend_answers_and_echoes_heads(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    with Backend.lean(port, min(os.sched_getaffinity(0)), tmp_path):
+        status, body = fetch(port, "/small")
+        assert (status, len(body)) == (200, 62)
+        assert fetch(port, FIELDS)[1].startswith(b"GET /fields HTTP/1.1\r\n")
+        assert forwarding_fields(port) == []

@@ -25,7 +25,7 @@ OUTCOME = Outcome(
 
 def figures(cpu_us: float, busy: float = 1.0, broken: float = 0) -> Figures:
     spent = [Usage(cpu_us * 0.1, 25, 75), Usage(0.01, 1, 0)]
-    return {**cpu_figures(OUTCOME, spent, 2.0), "busy": busy, "broken": broken}
+    return {**cpu_figures(OUTCOME, spent, 2.0), "share": busy, "busy": busy, "broken": broken}
 
 
 def test_cpu_per_request_counts_all_processes() -> None:
@@ -39,9 +39,10 @@ def test_cpu_per_request_counts_all_processes() -> None:
 
 def test_median_leaves_out_rounds_that_do_not_count() -> None:
     rounds = [figures(18), figures(50, busy=0.5), figures(20), figures(60, broken=3), figures(19)]
+    rounds.append({**figures(70), "share": 0.8})  # disturbed
     found = medians(rounds)
     assert found["cpu_us"] == pytest.approx(19.1)
-    assert (found["rounds"], found["counted"]) == (5, 3)
+    assert (found["rounds"], found["counted"]) == (6, 3)
 
 
 def test_median_of_rounds_of_which_none_counts_says_so() -> None:
