@@ -67,11 +67,13 @@ cdef bytes decoded(const char* at, const char* end):
 cdef bint header_holds(const FieldCondition* wanted, Head head) except -1:
     cdef int number
     cdef Field* field
+    cdef const char* name
     for number in range(head.field_count):
         field = &head.fields[number]
         if field.flags & DROPPED or field.token != wanted.token or field.name_size != wanted.name.size:
             continue
-        if wanted.token == OTHER and not hg_equal_fold(head.bytes + field.name_start, wanted.name.data, field.name_size):
+        name = head.bytes + field.name_start
+        if wanted.token == OTHER and not hg_equal_fold(name, wanted.name.data, field.name_size):
             continue
         if wanted.kind == ABSENT:
             return False
@@ -110,6 +112,15 @@ cdef bint query_holds(const FieldCondition* wanted, const char* at, Py_ssize_t s
                 return True
         at = stop + 1
     return wanted.kind == ABSENT
+
+
+def matcher_of(str pattern, str where):
+    """A matcher of this pattern alone. Raises ValueError, saying where the pattern stands."""
+    problem = check_regex(pattern)
+    if problem is not None:
+        raise ValueError(f"{where}: ~ {pattern}: {problem}")
+    [(_, matcher)] = compile_sets([pattern], anchored=False)
+    return matcher
 
 
 cdef class Conditions:
@@ -159,7 +170,8 @@ cdef class Conditions:
             self.range_count = len(ranges)
 
     cdef FieldCondition* compile_fields(self, fields, bint header) except NULL:
-        cdef FieldCondition* compiled = <FieldCondition*>self.arena.take(len(fields) * sizeof(FieldCondition) + 1)
+        cdef size_t size = len(fields) * sizeof(FieldCondition)
+        cdef FieldCondition* compiled = <FieldCondition*>self.arena.take(size + 1)
         cdef FieldCondition* condition
         for number, field in enumerate(fields):
             condition = &compiled[<int>number]
@@ -168,12 +180,11 @@ cdef class Conditions:
             condition.kind = KINDS[field.kind]
             condition.name = Span(self.arena.copy(name), len(name))
             condition.value = Span(self.arena.copy(value), len(value))
-            condition.token = token_of(condition.name.data, condition.name.size) if header and name else OTHER
+            if header and name:
+                condition.token = token_of(condition.name.data, condition.name.size)
             if condition.kind == REGEX:
-                problem = check_regex(field.value)
-                if problem is not None:
-                    raise ValueError(f"{'header' if header else 'query parameter'} {field.name}: ~ {field.value}: {problem}")
-                [(_, matcher)] = compile_sets([field.value], anchored=False)
+                what = "header" if header else "query parameter"
+                matcher = matcher_of(field.value, f"{what} {field.name}")
                 self.matchers.append(matcher)
                 condition.matcher = <PyObject*>matcher
         return compiled
@@ -200,7 +211,9 @@ cdef class Conditions:
 
     cdef bint holds(self, int number, Head head, int listener, const uint8_t* client) except -1:
         if number == LISTENER:
-            return self.listeners == NULL or (0 <= listener < self.listener_count and self.listeners[listener])
+            if self.listeners == NULL:
+                return True
+            return 0 <= listener < self.listener_count and self.listeners[listener]
         if number == METHOD:
             return self.takes_method(head)
         if number == CLIENT:

@@ -97,4 +97,5 @@ cdef class Hosts:
     def levels(self, bytes host) -> list[int]:
         """The numbers of the keys that take this host, in matching order."""
         cdef int32_t values[MOST_LEVELS]
-        return [values[number] for number in range(self.find(PyBytes_AS_STRING(host), PyBytes_GET_SIZE(host), values))]
+        cdef int count = self.find(PyBytes_AS_STRING(host), PyBytes_GET_SIZE(host), values)
+        return [values[number] for number in range(count)]

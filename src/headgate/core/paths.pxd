@@ -19,7 +19,8 @@ cpdef enum PathResult:
 
 
 # `out` has room for size + 1 bytes and does not overlap `path`. *out_size is set when NORMALISED.
-cdef int normalise(const char* path, Py_ssize_t size, char* out, Py_ssize_t* out_size, int policy) noexcept nogil
+cdef int normalise(const char* path, Py_ssize_t size, char* out, Py_ssize_t* out_size,
+                   int policy) noexcept nogil
 
 # The reason of a negative result, for people; static.
 cdef const char* refusal(int result) noexcept nogil

@@ -56,7 +56,8 @@ cdef void fill_tables() noexcept:
 fill_tables()
 
 
-cdef int normalise(const char* path, Py_ssize_t size, char* out, Py_ssize_t* out_size, int policy) noexcept nogil:
+cdef int normalise(const char* path, Py_ssize_t size, char* out, Py_ssize_t* out_size,
+                   int policy) noexcept nogil:
     """Bring `path` into its one form; see PathResult for what comes back."""
     cdef Py_ssize_t i
     cdef uint8_t seen
@@ -74,10 +75,10 @@ cdef int normalise(const char* path, Py_ssize_t size, char* out, Py_ssize_t* out
     return CLEAN
 
 
-cdef int rewrite(const char* path, Py_ssize_t size, char* out, Py_ssize_t* out_size, int policy) noexcept nogil:
+cdef int rewrite(const char* path, Py_ssize_t size, char* out, Py_ssize_t* out_size,
+                 int policy) noexcept nogil:
     cdef bint hidden = False
     cdef bint changed = False
-    cdef int result
     cdef Py_ssize_t decoded = decode(path, size, out, policy, &changed, &hidden)
     if decoded < 0:
         return <int>decoded
@@ -150,7 +151,9 @@ cdef inline int dots(const char* start, Py_ssize_t size) noexcept nogil:
 
 cdef inline bint separator(const char* at, Py_ssize_t left) noexcept nogil:
     """Whether %2F or %5C begins here."""
-    return left >= 3 and at[0] == c"%" and ((at[1] == c"2" and at[2] == c"F") or (at[1] == c"5" and at[2] == c"C"))
+    if left < 3 or at[0] != c"%":
+        return False
+    return (at[1] == c"2" and at[2] == c"F") or (at[1] == c"5" and at[2] == c"C")
 
 
 cdef bint hides_dots(const char* path, Py_ssize_t size) noexcept nogil:
@@ -226,7 +229,8 @@ class PathRefused(ValueError):
     """The path could be read in two ways; the message says why."""
 
 
-def path_policy(*, encoded_slash: str = "keep", encoded_backslash: str = "reject", encoded_nul: str = "reject") -> int:
+def path_policy(*, encoded_slash: str = "keep", encoded_backslash: str = "reject",
+                encoded_nul: str = "reject") -> int:
     """The bits of a policy. Slash: "keep", "reject" or "decode"; the others "reject" or "keep"."""
     slash = {"keep": 0, "reject": REJECT_SLASH, "decode": DECODE_SLASH}[encoded_slash]
     backslash = {"reject": 0, "keep": KEEP_BACKSLASH}[encoded_backslash]

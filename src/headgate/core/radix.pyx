@@ -19,6 +19,14 @@ cdef inline int child_number(const Node* node, uint8_t first) noexcept nogil:
     return -1
 
 
+cdef Py_ssize_t shared(const char* a, Py_ssize_t a_size, const char* b, Py_ssize_t b_size) noexcept nogil:
+    """How many bytes both begin with."""
+    cdef Py_ssize_t count = 0
+    while count < a_size and count < b_size and a[count] == b[count]:
+        count += 1
+    return count
+
+
 cdef class Radix:
     """Maps keys to numbers from 0 up. Insert all, link once, then look up."""
 
@@ -51,9 +59,7 @@ cdef class Radix:
                 node = child
                 break
             child = node.children[number]
-            common = 1
-            while common < child.label_size and node.depth + common < size and child.label[common] == text[node.depth + common]:
-                common += 1
+            common = shared(child.label, child.label_size, text + node.depth, size - node.depth)
             node = child if common == child.label_size else self.split(child, common)
         node.value = value
         return 0

@@ -202,7 +202,8 @@ cdef class RoutingTable:
         cdef Head head
         cdef Py_ssize_t found = 0
         heads = [
-            request_head(method, host, path, query, headers) for method, host, path, query, headers in requests
+            request_head(method, host, path, query, headers)
+            for method, host, path, query, headers in requests
         ]
         started = perf_counter_ns()
         for _ in range(rounds):
