@@ -52,6 +52,7 @@ async def serving(status: Status, *socks: socket.socket):      # type: ignore[no
 @pytest.fixture
 def bound():        # type: ignore[no-untyped-def]
     with socket.create_server(("127.0.0.1", 0)) as sock:
+        sock.setblocking(False)
         yield sock
 
 
@@ -116,6 +117,7 @@ async def test_sockets_come_and_go(status: Status, bound: socket.socket, tmp_pat
     with socket.socket(socket.AF_UNIX) as other:
         other.bind(str(tmp_path / "admin.sock"))
         other.listen()
+        other.setblocking(False)
         async with serving(status, bound) as admin:
             assert (await ask(bound, "/healthz"))[0] == 200
             admin.serve({str(sock.getsockname()): sock.dup().detach() for sock in (bound, other)})
