@@ -46,7 +46,8 @@ def taken(name: str, data: bytes, *requests: tuple[str, bytes]) -> None:
 
 
 def either(name: str, data: bytes, *requests: tuple[str, bytes], statuses: tuple[int, ...] = (400,)) -> None:
-    CASES.append(Case(name, data, statuses, requests or (("/", b""),)))
+    """Of a chunked body a beginning may have gone upstream before the rest is refused."""
+    CASES.append(Case(name, data, statuses, requests or (("/", b""),), begun=b"chunked" in data))
 
 
 def message(start: bytes, *lines: bytes, body: bytes = b"", host: bytes | None = b"Host: a") -> bytes:
@@ -546,7 +547,7 @@ refused("tab before the version", message(b"GET /\tHTTP/1.1"))
 refused("vertical tab before the version", message(b"GET /\x0bHTTP/1.1"))
 refused("no target", message(b"GET HTTP/1.1"))
 refused("space in the target", get(target=b"/a b"))
-refused("a second request line in the target", get(target=b"/ HTTP/1.1\r\nX-A: b\r\n\r\nGET /inner"[:16]))
+refused("a second request line in the target", get(target=b"/ HTTP/1.1\r\nX-A"))
 for _target in (
     b"/a\0b",
     b"/a\x01b",
@@ -614,13 +615,14 @@ refused(
 )
 refused("CONNECT in HTTP/1.0", message(b"CONNECT a:443 HTTP/1.0", host=b"Host: a:443"), 400, 405, 501)
 taken("what browsers leave raw", get(target=b"/a|b?c={d}|^`"), ("/a|b?c={d}|^`", b""))
-taken("encoded slash kept", get(target=b"/a%2fb%2Fc"), ("/a%2fb%2Fc", b""))
+taken("encoded slash kept", get(target=b"/a%2fb%2Fc"), ("/a%2Fb%2Fc", b""))
 taken("dot segments resolved", get(target=b"/a/./b/../c"), ("/a/c", b""))
 taken("encoded dot segments resolved", get(target=b"/a/%2e%2E/c"), ("/c", b""))
 taken("dots in the query stay", get(target=b"/a?b=/../c"), ("/a?b=/../c", b""))
 taken("empty query stays", get(target=b"/a?"), ("/a?", b""))
 taken("encoded line end stays encoded", get(target=b"/a?b=%0d%0aX:%20y"), ("/a?b=%0d%0aX:%20y", b""))
-either("encoded line end in the path", get(target=b"/a%0d%0aX:%20y"), ("/a%0d%0aX:%20y", b""))
+# Upper case is the normal form of percent-encoding (RFC 3986 6.2.2.1).
+either("encoded line end in the path", get(target=b"/a%0d%0aX:%20y"), ("/a%0D%0AX:%20y", b""))
 either("above the root", get(target=b"/../../a"), ("/a", b""))
 either("double slash", get(target=b"//b.example/c"), ("//b.example/c", b""))
 

@@ -6,6 +6,7 @@ import select
 import socket
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 from support import messages
@@ -63,8 +64,9 @@ class Wire:
         self.send(*(data[at : at + 1] for at in range(len(data))), pace=pace)
 
     def half_close(self) -> None:
-        """Say that nothing more will be sent, and go on reading."""
-        self.socket.shutdown(socket.SHUT_WR)
+        """Say that nothing more will be sent, and go on reading. A peer that reset is no error."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
         """Close in order: FIN, when everything received was read."""
