@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from headgate.config.core_schema import resolve
 from headgate.config.document import Document, Place
 from headgate.config.problems import Problem, dotted, quoted
+from headgate.config.syntax import syntax_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -27,63 +29,8 @@ MAX_CHARACTERS = 32 * 1024 * 1024
 _TAG = "tag:yaml.org,2002:"
 _SCALAR_TAGS = frozenset((None, "!", *(_TAG + name for name in ("str", "int", "float", "bool", "null"))))
 _COLLECTION_TAGS = frozenset((None, "!", _TAG + "map", _TAG + "seq"))
-_int = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
-_padded = re.compile(r"[-+]?0[0-9]+")
-_float = re.compile(r"[-+]?(?:\.[0-9]{1,40}|[0-9]{1,40}(?:\.[0-9]{0,40})?)(?:[eE][-+]?[0-9]{1,3})?")
-_special_floats = {".nan": "nan", ".inf": "inf", "+.inf": "inf", "-.inf": "-inf"}
-_nulls = frozenset(("", "~", "null", "Null", "NULL"))
-_bools = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _variable = re.compile(r"\$\$\{|\$\{([^}]*)(\}?)")
 _variable_body = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
-
-# What libyaml says, and what a person needs to know.
-_SYNTAX = {
-    "mapping values are not allowed in this context": (
-        "a key and its colon are not possible here",
-        'indent keys of one mapping alike, and put values that contain ": " in quotes',
-    ),
-    "could not find expected ':'": ("a key has no colon", "write `key: value`, with a space after the colon"),
-    "did not find expected '-' indicator": (
-        "a list ends here with something that is not a list item",
-        "indent `- ` of one list alike",
-    ),
-    "did not find expected key": (
-        "a key is expected here",
-        "indent keys of one mapping alike, and close what is open above",
-    ),
-    "did not find expected ',' or '}'": (
-        "a mapping in braces is not closed",
-        "write `}` at its end and commas between its keys",
-    ),
-    "did not find expected ',' or ']'": (
-        "a list in brackets is not closed",
-        "write `]` at its end and commas between its items",
-    ),
-    "did not find expected node content": ("a value is missing", "close what is open above with `]` or `}`"),
-    "found unexpected end of stream": ("a quoted text is not closed", "write the closing quote"),
-    "found unknown escape character": (
-        "a backslash in double quotes begins an unknown escape",
-        "use single quotes for texts with backslashes, such as regular expressions",
-    ),
-    "found character that cannot start any token": (
-        "this character cannot begin a value",
-        "put the value in quotes; indent with spaces, not tabs",
-    ),
-    "found incompatible YAML document": ("this version of YAML is not supported", "remove the %YAML line"),
-    "found undefined tag handle": ("tags such as !name are not supported", "remove the tag"),
-}
-
-
-class WrittenInt(int):
-    """A number whose text is not what `str` makes of it, such as `0x10`."""
-
-    text: str
-
-
-class WrittenFloat(float):
-    """A number with its text: `1.10` stays `1.10` where a text is wanted."""
-
-    text: str
 
 
 def read(text: str, file: str, environ: Mapping[str, str]) -> Document:
@@ -115,7 +62,7 @@ def read(text: str, file: str, environ: Mapping[str, str]) -> Document:
         reader.run(text)
     except yaml.YAMLError as error:
         document.data, document.place = None, Place()
-        document.problems.append(_syntax_problem(error, text, file))
+        document.problems.append(syntax_problem(error, text, file))
     except _FormError as error:
         document.data, document.place = None, Place()
         document.problems.append(error.problem)
@@ -223,7 +170,7 @@ class _Reader:
         elif event.tag == _TAG + "str":
             pass
         elif plain or (event.tag or "").startswith(_TAG):
-            value = _resolve(text)
+            value = resolve(text)
         self.put(value, place, event.anchor, 1, 0)
 
     def expects_key(self) -> bool:
@@ -310,7 +257,8 @@ class _Reader:
                 line=line,
                 column=column,
                 value=key,
-                message=f"the key {quoted(key)} stands here twice, first in line {first[0]}, column {first[1]}",
+                message=f"the key {quoted(key)} stands here twice, first in line {first[0]}, "
+                f"column {first[1]}",
                 hint="remove one of the two",
             )
         )
@@ -374,53 +322,3 @@ class _Reader:
 
 def _position(event: Any) -> tuple[int, int]:
     return event.start_mark.line + 1, event.start_mark.column + 1
-
-
-def _resolve(text: str) -> Any:
-    """The value of a plain scalar in the core schema."""
-    if text in _nulls:
-        return None
-    if text in _bools:
-        return _bools[text]
-    if text in _special_floats:
-        return float(_special_floats[text])
-    if text[0] not in "+-.0123456789":
-        return text
-    if _int.fullmatch(text):
-        return text if _padded.fullmatch(text) else _integer(text)
-    if _float.fullmatch(text) and not _padded.match(text.partition(".")[0]):
-        number = WrittenFloat(text)
-        number.text = text
-        return number
-    return text
-
-
-def _integer(text: str) -> int:
-    number = int(text, {"0o": 8, "0x": 16}.get(text[:2], 10))
-    if str(number) == text:
-        return number
-    written = WrittenInt(number)
-    written.text = text
-    return written
-
-
-def _syntax_problem(error: yaml.YAMLError, text: str, file: str) -> Problem:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        mark = error.problem_mark
-        problem = error.problem or "cannot be read"
-        message, hint = _SYNTAX.get(problem, (problem, ""))
-        if error.context_mark is not None and error.context_mark.line != mark.line:
-            message += f" (it began in line {error.context_mark.line + 1})"
-        line, column = mark.line + 1, mark.column + 1
-        if text and line > text.count("\n") + 1:  # the mark is after the last line
-            line, column = text.count("\n") + 1, len(text) - text.rfind("\n")
-        return Problem(file=file, line=line, column=column, message=f"not YAML: {message}", hint=hint)
-    index = getattr(error, "position", 0)
-    before = text.encode()[:index].decode(errors="replace")
-    return Problem(
-        file=file,
-        line=before.count("\n") + 1,
-        column=len(before) - before.rfind("\n"),
-        message="not YAML: a control character",
-        hint="remove it, or write it as \\x.. in double quotes",
-    )

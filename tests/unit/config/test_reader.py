@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headgate.config.core_schema import WrittenFloat, WrittenInt
 from headgate.config.document import Document
-from headgate.config.reader import MAX_DEPTH, MAX_NODES, WrittenFloat, WrittenInt, read
+from headgate.config.reader import MAX_DEPTH, MAX_NODES, read
 
 
 def data_of(text: str, **environ: str) -> Any:

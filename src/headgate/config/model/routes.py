@@ -255,7 +255,7 @@ class Route(Section):
 
     @property
     def where(self) -> str:
-        """ "file:line" of the route, when it was read from a file."""
+        """Where the route was written, as "file:line"; "" when it was made in Python."""
         return self._where
 
 
