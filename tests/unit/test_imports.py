@@ -23,7 +23,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "spec": ({"base"}, {"msgspec"}),
     "ipc": ({"base"}, set()),
     "shm": ({"base"}, set()),
-    "proxy": ({"core", "spec", "shm", "base"}, {"uvloop", "cpython", "libc", "cython"}),
+    "proxy": ({"core", "spec", "shm", "base"}, {"msgspec", "uvloop", "cpython", "libc", "cython"}),
     "middleware": ({"core", "base"}, set()),
     "worker": ({"proxy", "ipc", "observe.sinks", "spec", "shm", "core", "base"}, {"uvloop"}),
     "supervisor": ({"ipc", "shm", "base"}, set()),

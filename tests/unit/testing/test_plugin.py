@@ -103,6 +103,7 @@ def test_without_pytest(app: str) -> None:
         services={"app": {"endpoints": [app]}},
     )
     with GatewayThread(gateway) as running:
-        assert get(f"{running.url}/x") == b"/x"
+        url = running.url
+        assert get(f"{url}/x") == b"/x"
     with pytest.raises(OSError, match="refused"):
-        get(f"{running.url}/x")
+        get(f"{url}/x")
