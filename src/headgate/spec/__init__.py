@@ -26,6 +26,7 @@ from headgate.spec.snapshot import (
     SocketOptions,
     decode,
     encode,
+    with_endpoints,
 )
 
 __all__ = [

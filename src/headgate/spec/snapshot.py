@@ -240,3 +240,12 @@ def decode(data: bytes | memoryview) -> Snapshot:
     if snapshot.format != FORMAT:
         raise SnapshotError(f"snapshot has format {snapshot.format}, this version reads {FORMAT}")
     return snapshot
+
+
+def with_endpoints(snapshot: Snapshot, service: str, endpoints: tuple[Endpoint, ...]) -> Snapshot:
+    """The snapshot with other endpoints for one service, as when its names resolve anew."""
+    replace = msgspec.structs.replace
+    services = tuple(
+        replace(entry, endpoints=endpoints) if entry.name == service else entry for entry in snapshot.services
+    )
+    return replace(snapshot, services=services)

@@ -10,97 +10,7 @@ from hypothesis import strategies as st
 
 from headgate.config import Loaded, Problem, load, validate
 from headgate.config.model import Config
-
-GOOD = """\
-listeners: { web: { bind: 127.0.0.1:8080 } }
-routes: [{ name: all, service: app }]
-services: { app: { endpoints: [127.0.0.1:9001] } }
-"""
-
-# Every key of the file, with values that are as long as they can be.
-EVERYTHING = """\
-process:
-  workers: 2
-  drain_timeout: 10s
-  pre_stop_delay: 1s
-  user: www-data
-  group: www-data
-  cancel_on_half_close: false
-  log_level: debug
-admin: { bind: [127.0.0.1:9080, unix:/run/headgate-admin.sock] }
-trusted_proxies: [10.0.0.0/8, "::1"]
-forwarding: { x_forwarded: true, x_real_ip: false, forwarded: true, via: edge, request_id: false }
-access_log:
-  format: template
-  template: "{client} {status}"
-  path: /var/log/headgate.log
-  query: false
-  queue_size: 1MiB
-paths: { encoded_slash: decode, encoded_backslash: keep, encoded_nul: keep }
-limits:
-  head_size: 16KiB
-  head_fields: 50
-  connections: 1000
-  connections_per_client: 10
-  body_size: 10MB
-  buffer_size: 32KiB
-  minimum_rate: off
-  minimum_rate_grace: 20s
-timeouts:
-  head: 5s
-  keep_alive: 1m
-  connect: 1s
-  first_byte: 30s
-  request: 5m
-  idle: 20s
-  body_idle: 15s
-  response_idle: 25s
-  tunnel_idle: 10m
-buffering: { request: 64KiB, response: 1MiB }
-pool: { connections: 100, idle_connections: 10, idle_timeout: 2s, age: 1h, waiting: 5, wait_timeout: 1s }
-listeners:
-  web:
-    bind: "[::]:8080"
-    socket: { backlog: 10, keepalive: false, keepalive_idle: 30s, nodelay: false, v6only: false, mode: 0660 }
-    limits: { head_size: 8KiB, head_fields: 20, connections: off, connections_per_client: 5 }
-    timeouts: { head: 3s, keep_alive: 30s }
-    health_path: /-
-routes:
-  - name: api
-    listeners: [web]
-    match:
-      host: ["*.example.com", example.com]
-      path: [/v1/*, "~ ^/(?P<id>[0-9]+)$", /exact]
-      method: [GET, POST]
-      headers: { x-canary: "yes", x-version: "~ ^2", x-there: { present: true }, x-gone: { present: false } }
-      query: { debug: 1, v: 1.10 }
-      client: [10.0.0.0/8]
-    priority: 5
-    middlewares: [strip, add]
-    services: [{ service: app, weight: 9 }, { service: canary }]
-    timeouts: { request: off, idle: 5s, first_byte: 7s, tunnel_idle: 1m }
-    limits: { body_size: off, buffer_size: 16KiB, minimum_rate: 1KiB/s, minimum_rate_grace: 5s }
-    buffering: { request: off, response: off }
-    retry: { attempts: 3, on: [connect] }
-  - name: moved
-    match: { path: "~ ^/old/(?P<page>.*)$" }
-    redirect: { scheme: https, host: "new.{host}", port: 8443, path: "/new/{page}", query: "", status: 301 }
-  - name: robots
-    match: { path: /robots.txt }
-    respond: { status: 200, headers: { Content-Type: text/plain }, body: "User-agent: *" }
-middlewares:
-  strip: { type: strip_prefix, prefix: /v1 }
-  add: { type: add_prefix, prefix: /api }
-services:
-  app:
-    balance: least_requests
-    endpoints: [127.0.0.1:9001, { address: "app.internal:9002", weight: 3 }, unix:/run/app.sock]
-    host: app.internal
-    pool: { connections: off, idle_connections: 0, idle_timeout: 3s, age: off, waiting: 1, wait_timeout: 2s }
-    timeouts: { connect: 2s, first_byte: 50s }
-    socket: { keepalive: false, nodelay: false }
-  canary: { endpoints: [127.0.0.1:9003] }
-"""
+from support.configurations import EVERYTHING, GOOD
 
 
 def model_of(loaded: Loaded) -> Config:
@@ -230,8 +140,10 @@ def test_python_data_of_the_wrong_shape() -> None:
         'error: listeners.web: "bind" is missing\n    write for example `bind: 0.0.0.0:8080`',
         'error: listeners.web.bnd: "bnd" is not a key here\n    did you mean "bind"?',
         'error: process.workers: "0" is not between 1 and 64',
-        'error: routes: "5" is a number, where a list is needed\n'
-        "    write [a, b], or one item a line after `- `",
+        (
+            'error: routes: "5" is a number, where a list is needed\n'
+            "    write [a, b], or one item a line after `- `"
+        ),
     }
 
 
@@ -251,7 +163,7 @@ def scalars_of(text: str) -> list[str]:
     spans = [
         (event.start_mark.index, event.end_mark.index)
         for event in yaml.parse(text, Loader=yaml.SafeLoader)
-        if isinstance(event, yaml.ScalarEvent)
+        if isinstance(event, yaml.ScalarEvent) and event.start_mark and event.end_mark
     ]
     return [text[:start] + "'${SECRET}'" + text[end:] for start, end in spans]
 
