@@ -267,7 +267,7 @@ def test_9_3_6_connect_is_refused(backend: Backend, client: RawClient) -> None:
 
 
 def test_9_3_7_options_of_the_whole_server(backend: Backend, client: RawClient) -> None:
-    """The target "*" has no path, so no route and no service: the gateway, the server that was asked, answers."""
+    """The target "*" has no path, so no route and no service: the gateway itself answers."""
     answer = client.exchange(request(start="OPTIONS * HTTP/1.1"))
     assert answer.status in {200, 204}
     assert "GET" in (answer.get("Allow") or "")

@@ -44,9 +44,9 @@ def test_2_5_each_hop_has_its_own_version(backend: Backend, client: RawClient, v
     ["/", "/a/b?c=d&e", "/?", "//", "/a;b=c", "/%41%2f%C3%A9", "/a:b@c!$&'()*+,=~", "/a?/../%2e%2e/?"],
 )
 def test_3_2_1_origin_form(backend: Backend, client: RawClient, target: str) -> None:
-    """What servers read alike is passed on; an unreserved character may lose its encoding."""
+    """What servers read alike is passed on, percent-encoding in its normal form (RFC 3986 6.2.2)."""
     seen = run(client, backend, request(start=f"GET {target} HTTP/1.1")).request.target
-    assert seen in {target, target.replace("%41", "A")}
+    assert seen in {target, target.replace("%41", "A").replace("%2f", "%2F")}
 
 
 @pytest.mark.parametrize(
@@ -318,7 +318,11 @@ def test_9_5_early_response_and_the_body_goes_on(backend: Backend, client: RawCl
     upstream.read_until(b"0\r\n\r\n")
     upstream.send(b"0\r\n\r\n")
     client.read_until(b"0\r\n\r\n")
-    assert again(client, upstream).response.body == b"ok"
+    client.send(GET)
+    following = upstream if backend.untouched(0.2) else backend.wires[-1]
+    following.request()
+    following.send(OK)
+    assert client.final().body == b"ok"
 
 
 def test_9_6_the_reason_of_a_close_is_readable(backend: Backend, client: RawClient) -> None:
