@@ -120,7 +120,7 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
     return spec.Route(
         name=route.name,
         listeners=route.listeners,
-        match=_match(route.match),
+        match=_match(route.match, decode_slash=model.paths.encoded_slash == "decode"),
         priority=route.priority,
         middlewares=tuple(_middleware(name, model.middlewares[name]) for name in route.middlewares),
         services=_shares(route),
@@ -133,10 +133,10 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
     )
 
 
-def _match(match: written.Match) -> spec.Match:
+def _match(match: written.Match, *, decode_slash: bool) -> spec.Match:
     return spec.Match(
         hosts=match.host,
-        path=tuple(conditions.parse_path(path) for path in match.path),
+        path=tuple(conditions.parse_path(path, decode_slash=decode_slash) for path in match.path),
         methods=match.method,
         headers=tuple(conditions.parse_condition(*item) for item in match.headers.items()),
         query=tuple(conditions.parse_condition(*item) for item in match.query.items()),

@@ -17,6 +17,7 @@ from headgate.spec import FieldMatch, PathMatch
 
 _PATH_SAFE = "".join(chr(c) for c in range(0x21, 0x7F))
 _KEEP_ALL = path_policy(encoded_slash="keep", encoded_backslash="keep", encoded_nul="keep")
+_DECODE_SLASH = path_policy(encoded_slash="decode", encoded_backslash="keep", encoded_nul="keep")
 _token = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _label = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _path_bytes = re.compile(r"[!-~\x80-\U0010ffff]*")
@@ -63,8 +64,9 @@ def group_names(pattern: str) -> frozenset[str]:
     return frozenset(name.decode() for name in compile_regex(pattern).groupindex)
 
 
-def parse_path(text: str) -> PathMatch:
-    """`/exact`, `/prefix/*`, or `~ ^/regex$`."""
+def parse_path(text: str, *, decode_slash: bool = False) -> PathMatch:
+    """`/exact`, `/prefix/*`, or `~ ^/regex$`; `decode_slash` where requests' `%2F` are decoded."""
+    policy = _DECODE_SLASH if decode_slash else _KEEP_ALL
     if text.startswith("~"):
         return PathMatch(kind="regex", value=parse_regex(_after_tilde(text)))
     if not text.startswith("/"):
@@ -80,13 +82,13 @@ def parse_path(text: str) -> PathMatch:
             raise Refusal('has "*" elsewhere than at the end', "write a regular expression: ~ ^/a/[^/]*/b$")
         if text.endswith("//*"):
             raise Refusal('has "//" before its last segment', f"write {text[:-2].rstrip('/')}/*")
-        return PathMatch(kind="prefix", value=_normal(text[:-2]))
+        return PathMatch(kind="prefix", value=_normal(text[:-2], policy))
     if "*" in text:
         raise Refusal(
             'has "*" elsewhere than as the last segment',
             "write /prefix/*, or a regular expression such as ~ ^/v[0-9]+/",
         )
-    return PathMatch(kind="exact", value=_normal(text))
+    return PathMatch(kind="exact", value=_normal(text, policy))
 
 
 def parse_plain_path(text: str) -> str:
@@ -105,11 +107,11 @@ def parse_prefix(text: str) -> str:
     return text
 
 
-def _normal(path: str) -> str:
+def _normal(path: str, policy: int) -> str:
     """The path in the form that requests' paths are brought into before they are matched."""
     encoded = quote(path, safe=_PATH_SAFE).encode()
     try:
-        return normalise_path(encoded, _KEEP_ALL).decode() if path else ""
+        return normalise_path(encoded, policy).decode() if path else ""
     except PathRefused as refused:
         raise Refusal("can match no request", f"a request is refused for it: {refused}") from None
 

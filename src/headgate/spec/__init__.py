@@ -55,4 +55,5 @@ __all__ = [
     "SocketOptions",
     "decode",
     "encode",
+    "with_endpoints",
 ]

@@ -444,3 +444,10 @@ def test_parts_of_python_models_are_checked_where_they_are_made() -> None:
     assert Pool(idle_timeout=timedelta(seconds=2)).idle_timeout == 2.0
     with pytest.raises(ValueError, match="has no unit"):
         Pool(idle_timeout=2)
+
+
+@pytest.mark.parametrize(("policy", "path"), [("keep", "/a%2Fb"), ("decode", "/a/b")])
+def test_patterns_have_the_form_of_requests(policy: str, path: str) -> None:
+    routes = [{"name": "r", "service": "s", "match": {"path": "/a%2fb"}}]
+    snapshot = built(SMALL | {"routes": routes, "paths": {"encoded_slash": policy}})
+    assert snapshot.routes[0].match.path == (spec.PathMatch(kind="exact", value=path),)
