@@ -154,10 +154,10 @@ class Process:
                 continue
         return found
 
-    def wait_ready(self, port: int, path: str = "/", seconds: float = 30.0) -> None:
+    def wait_ready(self, port: int, path: str, host: str = "localhost", seconds: float = 30.0) -> None:
         """Wait until a GET of `path` is answered 200. Raises BenchError with the program's last words."""
         deadline = time.monotonic() + seconds
-        while not answers(port, path):
+        while not answers(port, path, host):
             if self._popen.poll() is not None:
                 raise BenchError(f"{self.name} ended with {self._popen.returncode}:\n{self.last_words()}")
             if time.monotonic() > deadline:
@@ -184,17 +184,17 @@ class Process:
         self._popen.wait()
 
 
-def answers(port: int, path: str) -> bool:
+def answers(port: int, path: str, host: str) -> bool:
     """Whether a GET on a new connection is answered 200."""
     try:
-        return fetch(port, path)[0] == 200
+        return fetch(port, path, host)[0] == 200
     except (OSError, HTTPException):
         return False
 
 
-def fetch(port: int, path: str, seconds: float = 5.0) -> tuple[int, bytes]:
+def fetch(port: int, path: str, host: str = "localhost", seconds: float = 5.0) -> tuple[int, bytes]:
     """Status and body of one GET on a connection of its own."""
-    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
         connection.sendall(request.encode())
         with HTTPResponse(connection) as response:

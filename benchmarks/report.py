@@ -19,9 +19,9 @@ INTRODUCTION = """\
 
 Headgate beside the proxies that people use today, measured by `make bench` and written by
 `python -m benchmarks report`; do not edit. Each proxy has one worker on one core; the load generator and
-the backend share another, or have one each where there are three. Requests carry 12 header fields of a browser beside Host, answers 12.
-Every proxy adds the same forwarding fields and keeps its metrics; the access log is off where nothing
-else is said.
+the backend share another, or have one each where there are three. Requests carry 12 header fields of a
+browser beside Host, answers 12. Every proxy adds the same forwarding fields and keeps its metrics; the
+access log is off where nothing else is said.
 
 CPU is user and system time of **all** processes of the proxy, divided by the requests it answered; the
 figure is the median of interleaved rounds. A round counts only when the proxies' core was at least 95 %

@@ -26,14 +26,16 @@ class Verdict(msgspec.Struct, frozen=True):
     value: float
     limit: float
     unit: str = ""
+    doubt: str = ""
+    """Why the value cannot be relied on; a doubtful figure does not hold."""
 
     @property
     def holds(self) -> bool:
-        return self.value <= self.limit
+        return self.value <= self.limit and not self.doubt
 
     def __str__(self) -> str:
         unit = f" {self.unit}" if self.unit else ""
-        word = "holds" if self.holds else "DOES NOT HOLD"
+        word = f"IN DOUBT, {self.doubt}" if self.doubt else "holds" if self.holds else "DOES NOT HOLD"
         return f"{self.what}: {self.value:.2f}{unit}, at most {self.limit:.2f}{unit}: {word}"
 
 

@@ -16,6 +16,8 @@ from benchmarks.load import Request
 MISSES = 0.1
 SHARED_HOST = "h0000.example.com"
 ROUTES_A_HOST = 8
+READY = ("/p0000/things/1000", SHARED_HOST)
+"""Path and host of a request that the first route takes."""
 KINDS = {"prefix": 0.5, "exact": 0.2, "regex": 0.1, "header": 0.1, "method": 0.1}
 
 

@@ -32,7 +32,7 @@ def configuration(setting: Setting) -> str:
         "process": {"workers": setting.workers},
         "admin": {"bind": f"127.0.0.1:{setting.admin_port}"},
         "access_log": log if setting.access_log else "off",
-        "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}"}},
+        "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}", "limits": {"connections": 12000}}},
         "routes": routes.configuration(setting.routes) if setting.routes else [catch_all],
         "services": {"backend": {"endpoints": [f"127.0.0.1:{setting.backend_port}"]}},
     }

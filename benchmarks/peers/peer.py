@@ -7,6 +7,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from benchmarks import routes
 from benchmarks.processes import BenchError, Process, find_program, pinned
 
 if TYPE_CHECKING:
@@ -97,7 +98,9 @@ class Peer(ABC):
 
     def __enter__(self) -> Self:
         try:
-            self.start().wait_ready(self.setting.port, "/small")
+            self.start().wait_ready(
+                self.setting.port, *(routes.READY if self.setting.routes else ("/small",))
+            )
         except BaseException:
             self.stop()
             raise

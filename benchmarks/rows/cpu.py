@@ -79,7 +79,7 @@ class CpuRow(Row):
         }
         with running(bench, self, variants) as peers:
             for label, peer in peers.items():
-                if self.backend == "lean":
+                if self.backend == "lean" and not self.misses:
                     trial.fields[label] = forwarding_fields(peer.setting.port)
                 trial.commands[label] = shell(peer.command)
                 loads[label].run(peer.setting.port, 1)
@@ -95,12 +95,12 @@ class CpuRow(Row):
 
     def _round(self, bench: Bench, peer: Peer, load: Wrk) -> Figures:
         busy, whole = core_times(bench.proxy_core)
-        load_busy, _ = core_times(bench.load_core)
+        load_busy, load_whole = core_times(bench.load_core)
         before, began = peer.process.usages(), time.monotonic()
         outcome = load.run(peer.setting.port, bench.seconds)
         after, wall = peer.process.usages(), time.monotonic() - began
         busy_now, whole_now = core_times(bench.proxy_core)
-        load_busy_now, _ = core_times(bench.load_core)
+        load_busy_now, load_whole_now = core_times(bench.load_core)
         if outcome.refused and not self.misses:
             raise BenchError(
                 f"{peer.title} answered {outcome.refused} requests of {self.name} with 400 or above"
@@ -108,7 +108,7 @@ class CpuRow(Row):
         spent = {pid: used - before.get(pid, Usage()) for pid, used in after.items()}
         return cpu_figures(outcome, list(spent.values()), wall) | {
             "busy": (busy_now - busy) / (whole_now - whole),
-            "load_busy": (load_busy_now - load_busy) / (whole_now - whole),
+            "load_busy": (load_busy_now - load_busy) / (load_whole_now - load_whole),
         }
 
     def _notes(self, trial: Trial) -> list[str]:
@@ -143,12 +143,10 @@ class CpuRow(Row):
     def judge(self, figures: dict[str, Figures]) -> list[Verdict]:
         if not self.held or self.judged not in figures or self._base(figures) is None:
             return []
-        verdicts = [
-            Verdict(f"CPU per request, ratio to {self.base}", figures[self.judged]["ratio"], self.limit)
-        ]
         lost = [label for label in figures if not figures[label]["counted"] and self._matters(label)]
-        verdicts += [Verdict(f"{label}: no round counted", 1, 0) for label in lost]
-        return verdicts
+        doubt = f"no round of {' and '.join(lost)} counted" if lost else ""
+        ratio = figures[self.judged]["ratio"]
+        return [Verdict(f"CPU per request, ratio to {self.base}", ratio, self.limit, doubt=doubt)]
 
     def _matters(self, label: str) -> bool:
         bases = (PEERS["nginx"].title, PEERS["haproxy"].title) if self.base == BETTER else (self.base,)

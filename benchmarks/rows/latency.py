@@ -40,11 +40,11 @@ class LatencyRow(Row):
         trial = Trial(rounds={variant.label: [] for variant in variants})
         load = SteadyLoad(Request(), self.connections, bench.load_core, bench.folder)
         with running(bench, self, variants) as peers:
-            most = Wrk([Request()], self.connections, bench.load_core, bench.folder, self.name).run(
-                peers[PEERS["nginx"].title].setting.port, max(2, bench.seconds)
-            )
-            rate = most.requests / most.seconds / 2
-            trial.notes.append(f"nginx served {2 * rate:,.0f} requests/s at most; the rate is half of that.")
+            closed = Wrk([Request()], self.connections, bench.load_core, bench.folder, self.name)
+            tries = [closed.run(peers[PEERS["nginx"].title].setting.port, 2) for _ in range(3)]
+            most = max(outcome.requests / outcome.seconds for outcome in tries)
+            rate = most / 2
+            trial.notes.append(f"nginx served {most:,.0f} requests/s at most; the rate is half of that.")
             trial.commands.update({label: shell(peer.command) for label, peer in peers.items()})
             trial.commands["load"] = shell(load.command(0, bench.seconds, rate))
             for number, label in interleave(bench, list(peers)):

@@ -24,7 +24,10 @@ CONNECTIONS_AN_ADDRESS = 5000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryRow(Row):
-    """PSS of a proxy's processes with 1 and 2 workers, each after some work."""
+    """PSS of a proxy's processes with 1 and 2 workers, each after some work.
+
+    The worker is the process that did it; an idle connection is what the worker grows by.
+    """
 
     idle_connections: int = 10_000
     limits: tuple[tuple[str, str, float, str, float], ...] = (
@@ -51,16 +54,17 @@ class MemoryRow(Row):
             with make_peer(bench, self, variant) as peer:
                 trial.commands[variant.label] = shell(peer.command)
                 load.run(peer.setting.port, 1)
-                sizes = pss(peer.process.pid)
-                figures["worker_bytes"] = max(sizes)
-                figures["one_worker_bytes"] = sum(sizes)
+                used = peer.process.usages()
+                worker = max(used, key=lambda pid: used[pid].total)
+                figures["worker_bytes"] = pss_bytes(worker)
+                figures["one_worker_bytes"] = family_bytes(peer.process.pid)
                 with idle(peer.setting.port, self.idle_connections):
-                    grown = sum(pss(peer.process.pid))
-                figures["idle_bytes"] = (grown - sum(sizes)) / self.idle_connections
+                    grown = pss_bytes(worker) - figures["worker_bytes"]
+                figures["idle_bytes"] = grown / self.idle_connections
             two = Variant(f"{variant.label} 2 workers", variant.peer, workers=2)
             with make_peer(bench, self, two) as peer:
                 load.run(peer.setting.port, 1)
-                figures["two_workers_bytes"] = sum(pss(peer.process.pid))
+                figures["two_workers_bytes"] = family_bytes(peer.process.pid)
             trial.rounds[variant.label].append(figures)
             progress(f"{self.name}: {variant.label}: {figures['worker_bytes'] / MEGABYTE:.1f} MB a worker")
         return trial
@@ -75,15 +79,15 @@ class MemoryRow(Row):
         ]
 
 
-def pss(pid: int) -> list[int]:
-    """The size of every process of the family that still lives."""
-    sizes = []
+def family_bytes(pid: int) -> int:
+    """The size of all processes of the family that still live."""
+    total = 0
     for member in family(pid):
         try:
-            sizes.append(pss_bytes(member))
+            total += pss_bytes(member)
         except OSError:  # ended between the two looks
             continue
-    return sizes
+    return total
 
 
 @contextmanager
@@ -100,7 +104,7 @@ def idle(port: int, count: int) -> Iterator[None]:
                 stack.callback(connection.close)
                 connection.sendall(request)
             for connection in batch:
-                if not connection.recv(65536).startswith(b"HTTP/1.1 200"):
+                if not _answer(connection).startswith(b"HTTP/1.1 200"):
                     raise BenchError(f"connection {len(connections)} of {count} was not answered 200")
             connections.extend(batch)
         for number, connection in enumerate(connections):
@@ -116,6 +120,13 @@ def _connect(port: int, number: int) -> socket.socket:
     connection.bind((f"127.0.0.{2 + number // CONNECTIONS_AN_ADDRESS}", 0))
     connection.connect(("127.0.0.1", port))
     return connection
+
+
+def _answer(connection: socket.socket) -> bytes:
+    try:
+        return connection.recv(65536)
+    except OSError:  # timed out or reset
+        return b""
 
 
 def _closed(connection: socket.socket) -> bool:

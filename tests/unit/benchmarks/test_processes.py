@@ -55,7 +55,7 @@ def test_stop_ends_the_whole_family(tmp_path: Path) -> None:
 def test_program_that_ends_early_is_quoted(tmp_path: Path) -> None:
     process = Process("broken", [sys.executable, "-c", "raise SystemExit('no such thing')"], tmp_path)
     with pytest.raises(BenchError, match="broken ended with 1:\nno such thing"):
-        process.wait_ready(free_ports(1)[0])
+        process.wait_ready(free_ports(1)[0], "/")
 
 
 def test_ports_are_distinct() -> None:
