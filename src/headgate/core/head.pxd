@@ -58,7 +58,8 @@ cpdef enum TargetForm:
 
 
 cpdef enum FieldFlag:
-    DROPPED = 1     # stays in the bytes, is not sent on
+    DROPPED = 1     # stays in the bytes, is not sent on and seen by nobody
+    HOP_BY_HOP = 2  # ends at this connection: seen by conditions, not sent on
 
 
 cdef struct Span:
@@ -139,6 +140,7 @@ cdef class Head(Event):
     cdef Field* find(self, int token) noexcept
     cdef Field* find_name(self, const char* name, Py_ssize_t size, int start) noexcept
     cdef void drop(self, int token) noexcept
+    cdef void mark(self, int token, int flag) noexcept
     cdef int set_path(self, const char* data, Py_ssize_t size) except -1
 
 

@@ -270,12 +270,15 @@ cdef class Head(Event):
 
     cdef void drop(self, int token) noexcept:
         """Mark every line of a well-known name: it is not sent on."""
+        self.mark(token, DROPPED)
+
+    cdef void mark(self, int token, int flag) noexcept:
         cdef int i = self.first[token]
         if i < 0:
             return
         while i < self.field_count:
             if self.fields[i].token == token:
-                self.fields[i].flags |= DROPPED
+                self.fields[i].flags |= flag
             i += 1
 
     cdef int set_path(self, const char* data, Py_ssize_t size) except -1:
@@ -296,7 +299,7 @@ cdef class Head(Event):
         return [
             (self.bytes[self.fields[i].name_start:self.fields[i].name_start + self.fields[i].name_size],
              self.bytes[self.fields[i].value_start:self.fields[i].value_start + self.fields[i].value_size])
-            for i in range(self.field_count) if not self.fields[i].flags & DROPPED
+            for i in range(self.field_count) if not self.fields[i].flags
         ]
 
     @property

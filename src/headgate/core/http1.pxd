@@ -90,8 +90,10 @@ cdef class Http1Server(Http1):
 cdef class Http1Client(Http1):
     cdef readonly bint head_only
     cdef readonly bint asked_upgrade
+    cdef bytes asked                    # protocols of Upgrade
     cdef readonly bint persistent       # this connection may carry another exchange
     cdef int interim
 
     cdef int send_request(self, Head head) except -1
     cdef int _after_interim(self, Head head, list events) except -1
+    cdef bint _asked_for(self, Head head) except -1

@@ -377,14 +377,14 @@ cdef class Http1:
         cdef int i = 0
         cdef uint32_t start, end
         while i < head.field_count:
-            if head.fields[i].flags & DROPPED:
+            if head.fields[i].flags:
                 i += 1
                 continue
             start = head.fields[i].name_start
             end = head.fields[i].line_end
             i += 1
             while (i < head.field_count and head.fields[i].name_start == end
-                   and not head.fields[i].flags & DROPPED):
+                   and not head.fields[i].flags):
                 end = head.fields[i].line_end
                 i += 1
             self.out.append(head.bytes + start, end - start)
@@ -462,10 +462,20 @@ cdef int _drop_forbidden(Head head) except -1:
     """Fields that frame, route or authorise a message mean nothing behind it and are not sent on
     (RFC 9110 section 6.5.1)."""
     cdef int i
+    cdef Field* field
     for i in range(head.field_count):
-        if head.fields[i].token or head.bytes[head.fields[i].name_start] == c":":
-            head.fields[i].flags |= DROPPED
+        field = &head.fields[i]
+        if field.token or head.bytes[field.name_start:field.name_start + field.name_size].lower() in _FORBIDDEN_TRAILERS:
+            field.flags |= DROPPED
     return 0
+
+
+_FORBIDDEN_TRAILERS = frozenset((
+    b"age", b"authentication-info", b"cache-control", b"content-encoding", b"content-range",
+    b"content-type", b"expires", b"if-match", b"if-modified-since", b"if-none-match", b"if-range",
+    b"if-unmodified-since", b"pragma", b"proxy-authenticate", b"proxy-authorization", b"range",
+    b"set-cookie", b"vary", b"warning", b"www-authenticate",
+))
 
 
 cdef class Http1Server(Http1):
@@ -600,6 +610,7 @@ cdef class Http1Client(Http1):
             raise ProtocolError("this connection carries no further request")
         self.head_only = head.method == METHOD_HEAD
         self.asked_upgrade = head.upgrade.data != NULL
+        self.asked = head.upgrade.data[:head.upgrade.size] if self.asked_upgrade else None
         self.interim = 0
         self.reading = READ_HEAD
         self.out.append(head.method_text.data, head.method_text.size)
@@ -659,8 +670,11 @@ cdef class Http1Client(Http1):
         if head.chunked:
             return self.violate(400, "interim response with a body", events)
         if head.status == 101:
-            if not self.asked_upgrade or head.upgrade.data == NULL:
+            # RFC 9110 section 7.8: to what was asked for, and not before the request is complete.
+            if head.upgrade.data == NULL or not self._asked_for(head):
                 return self.violate(400, "switched protocols unasked", events)
+            if self.writing != WRITE_OVER:
+                return self.violate(400, "switched protocols before the request was complete", events)
             self.persistent = False
             self.reading = READ_TUNNEL
             self.writing = WRITE_TUNNEL
@@ -669,6 +683,12 @@ cdef class Http1Client(Http1):
             return 0
         events.append(head)
         return 0
+
+    cdef bint _asked_for(self, Head head) except -1:
+        if not self.asked_upgrade:
+            return False
+        answer = head.upgrade.data[:head.upgrade.size].lower().strip()
+        return answer in [name.strip() for name in self.asked.lower().split(b",")]
 
     cdef int hold(self, const char* data, Py_ssize_t size) except -1:
         """Bytes behind a response, or on an idle connection, belong to nobody: they never become

@@ -229,11 +229,31 @@ cdef int _fields(Head head, const char* data, const char* end, int most) except?
         field.line_end = <uint32_t>(p - data)
         field.token = token
         field.flags = 0
+        if token == OTHER and memchr(line, c"_", name_end - line) != NULL:
+            if not _underscored(field, line, name_end - line):
+                return BAD_NAME
         if token:
             if head.first[token] < 0:
                 head.first[token] = head.field_count - 1
             else:
                 head.repeated |= <uint32_t>1 << token
+
+
+cdef bint _underscored(Field* field, const char* name, Py_ssize_t size) noexcept:
+    """CGI and WSGI read "_" as "-": a well-known name so written would pass by every rule here and
+    still arrive. False where it would frame or route the message."""
+    cdef char copy[22]
+    cdef Py_ssize_t i
+    cdef int token
+    if size > 21:
+        return True
+    for i in range(size):
+        copy[i] = c"-" if name[i] == c"_" else name[i]
+    token = token_of(copy, size)
+    if token == OTHER:
+        return True
+    field.flags = DROPPED
+    return token != CONTENT_LENGTH and token != TRANSFER_ENCODING
 
 
 cdef int _name_fault(const char* line, const char* p, bint first) noexcept:
@@ -366,7 +386,7 @@ cdef int _connection(Head head) noexcept:
                 outcome = _options(head, _value(head, i), &close, &keep, &upgrade, &te)
                 if outcome != COMPLETE:
                     return outcome
-                head.fields[i].flags |= DROPPED
+                head.fields[i].flags |= HOP_BY_HOP
             i += 1
     head.keep_alive = not close and (head.version == 11 or keep)
     if head.number(TE) >= 0:
@@ -374,12 +394,12 @@ cdef int _connection(Head head) noexcept:
     if head.number(UPGRADE) >= 0:
         if upgrade and head.version == 11:
             _upgrade(head)
-        head.drop(UPGRADE)
+        head.mark(UPGRADE, HOP_BY_HOP)
     if head.chunked:
-        head.drop(TRANSFER_ENCODING)
-    head.drop(KEEP_ALIVE)
-    head.drop(PROXY_CONNECTION)
-    head.drop(HTTP2_SETTINGS)
+        head.mark(TRANSFER_ENCODING, HOP_BY_HOP)
+    head.mark(KEEP_ALIVE, HOP_BY_HOP)
+    head.mark(PROXY_CONNECTION, HOP_BY_HOP)
+    head.mark(HTTP2_SETTINGS, HOP_BY_HOP)
     return COMPLETE
 
 
@@ -426,7 +446,7 @@ cdef bint _drop_named(Head head, const char* name, Py_ssize_t size) noexcept:
         field = head.find_name(name, size, 0)
         if field == NULL:
             return True
-        field.flags |= DROPPED
+        field.flags |= DROPPED | HOP_BY_HOP
 
 
 cdef void _te(Head head) noexcept:
@@ -438,7 +458,7 @@ cdef void _te(Head head) noexcept:
             value = _value(head, i)
             if value.size >= 8 and _has_token(value, b"trailers", 8):
                 head.te_trailers = True
-            head.fields[i].flags |= DROPPED
+            head.fields[i].flags |= HOP_BY_HOP
         i += 1
 
 
@@ -458,12 +478,14 @@ cdef bint _has_token(Span value, const char* token, Py_ssize_t size) noexcept:
 
 
 cdef void _upgrade(Head head) noexcept:
-    """The protocol that the sender asks for, unless it is h2c: an HTTP/2 connection behind this
-    hop could not be looked into ("h2c smuggling"; RFC 9113 removed the mechanism)."""
+    """The protocol that the sender asks for, unless it would hide requests from this hop: h2c
+    ("h2c smuggling"; RFC 9113 removed the mechanism), TLS, another HTTP."""
     cdef Span value = _value(head, head.number(UPGRADE))
     if head.repeated & (<uint32_t>1 << UPGRADE) or value.size == 0:
         return
-    if head.content_length > 0 or head.chunked or _has_token(value, b"h2c", 3):
+    if head.content_length > 0 or head.chunked:
+        return          # parsers differ on whether the body is one (llhttp stops behind the head)
+    if _has_token(value, b"h2c", 3) or _has_token(value, b"tls", 3) or _has_token(value, b"http", 4):
         return
     head.upgrade = value
 

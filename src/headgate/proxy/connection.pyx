@@ -19,7 +19,7 @@ from headgate.core.head cimport Head
 from headgate.core.http1 cimport Http1
 from headgate.core.output cimport Output, Piece
 from headgate.proxy.context cimport Context
-from headgate.proxy.exchange cimport Leg
+from headgate.proxy.exchange cimport Exchange, Leg
 
 
 cdef extern from "../proxy/socket.h" nogil:
@@ -169,33 +169,35 @@ cdef class Connection(Leg):
         self.codec = None
 
     def pause_writing(self) -> None:
+        cdef Exchange exchange
         self.write_blocked = True
         self.last_backlog = self.backlog()
-        if self.exchange is not None:
-            if self.exchange.route is not None:
-                self.deadline = (self.context.now
-                                 + self.exchange.route.limits.response_idle_timeout)
+        exchange = self.exchange
+        if exchange is not None:
+            if exchange.route is not None:
+                self.deadline = self.context.now + exchange.route.limits.response_idle_timeout
             try:
-                self.exchange.writable(self, False)
+                exchange.writable(self, False)
             except Exception:
                 self._own_error("a full socket could not be handled")
 
     def resume_writing(self) -> None:
+        cdef Exchange exchange = self.exchange
         self.write_blocked = False
         self.deadline = INFINITY
-        if self.exchange is None:
+        if exchange is None:
             return
         self.context.tick()
         try:
-            self.exchange.writable(self, True)
+            exchange.writable(self, True)
         except Exception:
             self._own_error("a socket that drained could not be handled")
 
     def _own_error(self, what: str) -> None:
+        cdef Exchange exchange = self.exchange
         self.context.own_error(what)
-        exchange = self.exchange
         if exchange is not None:
-            (<Leg>self).exchange.client_gone(b"proxy_internal_error")
+            exchange.client_gone(b"proxy_internal_error")
         self.close_hard()
 
     # --- What the exchange calls ---

@@ -112,20 +112,24 @@ cdef class Http1Downstream(Connection):
         self.slow_seconds = 0
         self.deadline = INFINITY
         self.listener = self.port.listener
-        self.exchange = new_exchange(self.context, self.listener, self, self.peer)
-        return self.exchange.begin(head)
+        cdef Exchange exchange = new_exchange(self.context, self.listener, self, self.peer)
+        self.exchange = exchange
+        return exchange.begin(head)
 
     cdef int refuse(self, int status, str reason) except -1:
         """Answer a request that cannot be read further, and close."""
+        cdef Exchange exchange = self.exchange
         self.server.closing = True
-        if self.exchange is not None:
-            return self.exchange.fail(status, b"http_request_error")
-        self.exchange = new_exchange(self.context, self.listener, self, self.peer)
-        return self.exchange.refuse(status, b"http_request_error", reason)
+        if exchange is not None:
+            return exchange.fail(status, b"http_request_error")
+        self.exchange = exchange = new_exchange(self.context, self.listener, self, self.peer)
+        return exchange.refuse(status, b"http_request_error", reason)
 
     cdef int input_over(self, bytes reason) except -1:
-        if self.exchange is not None:
-            self.exchange.client_gone(reason)
+        # Held here: an exchange that ends lets go of itself.
+        cdef Exchange exchange = self.exchange
+        if exchange is not None:
+            exchange.client_gone(reason)
         return self.close()
 
     cdef int ended(self) except -1:
@@ -137,9 +141,10 @@ cdef class Http1Downstream(Connection):
         return self.dispatch(self.server.feed_end())
 
     cdef int lost(self, object error) except -1:
-        if self.exchange is not None:
+        cdef Exchange exchange = self.exchange
+        if exchange is not None:
             self.context.tick()
-            self.exchange.client_gone(b"connection_terminated")
+            exchange.client_gone(b"connection_terminated")
         self.listener.block.subtract(OPEN, 1)
         self.context.block.subtract(WORKER_CONNECTIONS, 1)
         self.port.closed(self.peer.text)
@@ -147,9 +152,10 @@ cdef class Http1Downstream(Connection):
         return 0
 
     cdef int lost_while_paused(self) except -1:
-        if self.exchange is not None and (self.exchange.snapshot.cancel_on_half_close
-                                          or not self.exchange.request_read):
-            self.exchange.client_gone(b"connection_terminated")
+        cdef Exchange exchange = self.exchange
+        if exchange is not None and (exchange.snapshot.cancel_on_half_close
+                                     or not exchange.request_read):
+            exchange.client_gone(b"connection_terminated")
             return self.close_hard()
         return 0
 
@@ -170,6 +176,9 @@ cdef class Http1Downstream(Connection):
 
     cdef void close_after(self) noexcept:
         self.server.closing = True
+
+    cdef bint input_complete(self) noexcept:
+        return self.server.reading == READ_HELD
 
     cdef int finish(self) except -1:
         """The response is out: the next exchange begins, or the connection ends."""
@@ -230,11 +239,12 @@ cdef class Http1Downstream(Connection):
             self.deadline = self.context.now + exchange.route.limits.body_idle_timeout
 
     cdef int sweep(self, double now, double elapsed) except -1:
-        if self.exchange is not None and not self.lingering:
-            if self.exchange.deadline <= now:
-                if self.exchange.tunnel:
+        cdef Exchange exchange = self.exchange
+        if exchange is not None and not self.lingering:
+            if exchange.deadline <= now:
+                if exchange.tunnel:
                     return self.input_over(b"connection_read_timeout")
-                return self.exchange.expire()
+                return exchange.expire()
             self.check_rate(elapsed)
             if self.closed:
                 return 0
@@ -262,16 +272,17 @@ cdef class Http1Downstream(Connection):
         return 0
 
     cdef int expire(self) except -1:
+        cdef Exchange exchange = self.exchange
         if self.lingering:
             return self.close_hard()
-        if self.exchange is None:
+        if exchange is None:
             if self.in_head:
                 return self.refuse(408, "the head did not arrive in time")
             return self.close()
         if self.write_blocked:
-            self.exchange.client_gone(b"connection_write_timeout")
+            exchange.client_gone(b"connection_write_timeout")
             return self.close_hard()
-        return self.exchange.fail(408, b"http_request_error")
+        return exchange.fail(408, b"http_request_error")
 
     # --- Draining ---
 
@@ -284,6 +295,7 @@ cdef class Http1Downstream(Connection):
             self.server.closing = True
 
     def break_off(self) -> None:
-        if self.exchange is not None:
-            self.exchange.client_gone(b"proxy_internal_response")
+        cdef Exchange exchange = self.exchange
+        if exchange is not None:
+            exchange.client_gone(b"proxy_internal_response")
         self.close_hard()

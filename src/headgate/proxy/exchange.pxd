@@ -25,6 +25,7 @@ cdef class Leg:
     cdef int begin_tunnel(self) except -1
     cdef int end_tunnel(self) except -1
     cdef void close_after(self) noexcept
+    cdef bint input_complete(self) noexcept
     cdef int finish(self) except -1
     cdef int abort(self) except -1
 

@@ -21,7 +21,7 @@ from headgate.core.head cimport (
     USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
-from headgate.proxy.forwarding cimport client_of, edit_request, edit_response, set_host
+from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
 from headgate.proxy import replies
 
 cdef enum:
@@ -66,6 +66,10 @@ cdef class Leg:
 
     cdef void close_after(self) noexcept:
         """The connection ends with this exchange."""
+
+    cdef bint input_complete(self) noexcept:
+        """Whether the whole request came, even if not all of it was handed on yet."""
+        return True
 
     cdef int finish(self) except -1:
         """The exchange is over and all bytes were handed over."""
@@ -134,7 +138,9 @@ cdef class Exchange:
         cdef Head head = self.request
         cdef Py_ssize_t number
         self.client = client_of(head, self.peer, self.snapshot, address)
+        drop_claims(head, self.peer, self.snapshot)
         if head.method == METHOD_CONNECT:
+            self.down.close_after()
             return self.fail(405, b"http_request_denied")
         if PyBytes_GET_SIZE(self.listener.health) and self._is_health():
             return self._reply(200 if self.context.ready or head.path.data[head.path.size - 6] == c"e"
@@ -142,11 +148,11 @@ cdef class Exchange:
         if head.number(MAX_FORWARDS) >= 0 and head.method in (METHOD_OPTIONS, METHOD_TRACE):
             if self._max_forwards():
                 return self._own_answer()
+        if head.target_form == ASTERISK_FORM:
+            return self._own_answer()       # about this server: no path, so no route
         number = self.snapshot.table.match(head, self.listener.number,
                                            address if self.peer.has_address else NULL)
         if number < 0:
-            if head.target_form == ASTERISK_FORM:
-                return self._own_answer()
             nearest = self.snapshot.table.nearest(head, self.listener.number,
                                                   address if self.peer.has_address else NULL)
             self.detail = _nearest_text(self.snapshot.routes, nearest)
@@ -292,6 +298,7 @@ cdef class Exchange:
         self.endpoint.block.add(TIMEOUTS if status == 504 else FAILURES, 1)
         self._release_endpoint()
         if status != 503 and self.attempts < most and self.service.count > 1:
+            self.endpoint.block.add(RETRIES, 1)
             self.route.block.add(RETRIES, 1)
             self.fresh = False
             return self.start_attempt()
@@ -309,6 +316,7 @@ cdef class Exchange:
             # RFC 9112 section 9.3.1: it closed an idle connection while the request was on its way.
             self._release_up(False)
             self.endpoint.block.add(RETRIES, 1)
+            self.route.block.add(RETRIES, 1)
             self.fresh = True
             self.request_sent = False
             return self.start_attempt()
@@ -344,6 +352,7 @@ cdef class Exchange:
             return 0
         limit = self.route.limits.body_bytes if self.route is not None else 0
         if 0 < limit < self.bytes_in:
+            self.down.close_after()
             return self.fail(413, b"http_request_denied")
         if self.up is not None:
             if self.replayable:
@@ -444,8 +453,9 @@ cdef class Exchange:
         self.response_at = self.context.now
         self.held = None
         edit_response(head, self.context, self.snapshot)
-        if not self.request_read:
-            # RFC 9112 section 9.6: the rest of the request may never be read.
+        if head.status >= 300 and not self.request_read:
+            # An early refusal: the rest of the request may never be read (RFC 9112 section 9.6).
+            # An early success may be an echo, and the connection lives on if both come to an end.
             self.down.close_after()
         self.response_started = True
         self.down.send_head(head)
@@ -573,6 +583,8 @@ cdef class Exchange:
         self.reason = reason
         if self.ended_by is None:
             self.ended_by = b"headgate"
+        if self.request_id is None and self.snapshot.request_id:
+            self.request_id = self.context.new_request_id()
         if self.route is not None and status in (413, 429):
             self.route.block.add(REJECTED, 1)
         self._release_up(False)
@@ -609,7 +621,7 @@ cdef class Exchange:
                           PyBytes_GET_SIZE(value), CONTENT_LENGTH)
         if self.ended_by is None:
             self.ended_by = b"headgate"
-        if not self.request_read:
+        if not self.request_read and not self.down.input_complete():
             self.down.close_after()
         self.response = head
         self.response_started = True
@@ -700,7 +712,7 @@ cdef class Exchange:
         record.service = _span(self.service.name if self.service is not None else None)
         record.endpoint = _span(self.endpoint.name if self.endpoint is not None else None)
         record.reason = _span(self.reason)
-        record.ended_by = _span(self.ended_by)
+        record.ended_by = _span(self.ended_by if self.ended_by is not None else b"upstream")
         record.detail = _span(self.detail)
         record.status = self.status
         record.upstream_status = self.upstream_status
@@ -740,5 +752,5 @@ cdef inline double _between(double start, double end) noexcept:
 cdef bytes _nearest_text(list routes, tuple nearest):
     number, failed = nearest
     if number < 0:
-        return None
+        return failed.encode("utf-8", "replace")
     return b"nearest route " + (<Route>routes[number]).name + b": " + failed.encode("utf-8", "replace")

@@ -17,6 +17,7 @@ cdef class Peer:
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept
 
 
+cdef int drop_claims(Head head, Peer peer, LiveSnapshot snapshot) except -1
 cdef bytes client_of(Head head, Peer peer, LiveSnapshot snapshot, uint8_t* address)
 cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Listener listener,
                         Peer peer, bytes client)

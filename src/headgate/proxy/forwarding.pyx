@@ -4,6 +4,7 @@ What comes from addresses outside `trusted_proxies` is dropped, not appended to.
 """
 
 import ipaddress
+import re
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy
@@ -93,26 +94,35 @@ cdef inline int _add(Head head, bytes name, bytes value, int token) except -1:
                          PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), token)
 
 
+cdef int drop_claims(Head head, Peer peer, LiveSnapshot snapshot) except -1:
+    """Forwarding fields from a stranger are claims: nobody behind this point sees them."""
+    if peer.is_trusted(snapshot):
+        return 0
+    head.drop(FORWARDED)
+    head.drop(X_REAL_IP)
+    head.drop(X_FORWARDED_FOR)
+    head.drop(X_FORWARDED_PROTO)
+    head.drop(X_FORWARDED_HOST)
+    head.drop(X_FORWARDED_PORT)
+    head.drop(X_REQUEST_ID)
+    return 0
+
+
 cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Listener listener,
                         Peer peer, bytes client):
     """Write the forwarding fields. Returns the request id."""
     cdef bint trusted = peer.is_trusted(snapshot)
     cdef bytes request_id = None
-    if not trusted:
-        head.drop(FORWARDED)
-        head.drop(X_REAL_IP)
     if snapshot.x_forwarded:
-        _x_forwarded(head, listener, peer, trusted)
-    elif not trusted:
-        _drop_x_forwarded(head)
+        _x_forwarded(head, listener, peer)
     if snapshot.x_real_ip and PyBytes_GET_SIZE(client):
         head.drop(X_REAL_IP)
         _add(head, b"X-Real-IP", client, X_REAL_IP)
     if snapshot.forwarded:
-        _forwarded(head, listener, peer, trusted)
-    if trusted and head.find(X_REQUEST_ID) != NULL:
-        request_id = _values(head, X_REQUEST_ID)
-    else:
+        _forwarded(head, listener, peer)
+    if trusted:
+        request_id = _known_id(head)
+    if request_id is None:
         head.drop(X_REQUEST_ID)
         if snapshot.request_id:
             request_id = context.new_request_id()
@@ -129,34 +139,35 @@ cdef int _add_via(Head head, LiveSnapshot snapshot) except -1:
     return _add(head, b"Via", snapshot.via, VIA)
 
 
-cdef int _drop_x_forwarded(Head head) except -1:
-    head.drop(X_FORWARDED_FOR)
-    head.drop(X_FORWARDED_PROTO)
-    head.drop(X_FORWARDED_HOST)
-    head.drop(X_FORWARDED_PORT)
-    return 0
+cdef bytes _known_id(Head head):
+    """The request id that a trusted proxy gave, if it is one: it goes into logs as it is."""
+    cdef bytes value
+    cdef Py_ssize_t i
+    if head.find(X_REQUEST_ID) == NULL:
+        return None
+    value = _values(head, X_REQUEST_ID)
+    return value if _ID.fullmatch(value) else None
 
 
-cdef int _x_forwarded(Head head, Listener listener, Peer peer, bint trusted) except -1:
+_ID = re.compile(rb"[0-9A-Za-z._:+/=@-]{1,128}")
+
+
+cdef int _x_forwarded(Head head, Listener listener, Peer peer) except -1:
     cdef bytes before
     cdef char authority[272]
     cdef Py_ssize_t size
-    if trusted and head.find(X_FORWARDED_FOR) != NULL:
+    if head.find(X_FORWARDED_FOR) != NULL:
         before = _values(head, X_FORWARDED_FOR)
         head.drop(X_FORWARDED_FOR)
         _add(head, b"X-Forwarded-For", before + b", " + peer.text, X_FORWARDED_FOR)
-    else:
-        head.drop(X_FORWARDED_FOR)
-        if PyBytes_GET_SIZE(peer.text):
-            _add(head, b"X-Forwarded-For", peer.text, X_FORWARDED_FOR)
-    if not trusted or head.find(X_FORWARDED_PROTO) == NULL:
+    elif PyBytes_GET_SIZE(peer.text):
+        _add(head, b"X-Forwarded-For", peer.text, X_FORWARDED_FOR)
+    if not _is_scheme(head):
         head.drop(X_FORWARDED_PROTO)
         _add(head, b"X-Forwarded-Proto", listener.scheme, X_FORWARDED_PROTO)
-    if not trusted or head.find(X_FORWARDED_PORT) == NULL:
-        head.drop(X_FORWARDED_PORT)
+    if head.find(X_FORWARDED_PORT) == NULL:
         _add(head, b"X-Forwarded-Port", listener.port, X_FORWARDED_PORT)
-    if not trusted or head.find(X_FORWARDED_HOST) == NULL:
-        head.drop(X_FORWARDED_HOST)
+    if head.find(X_FORWARDED_HOST) == NULL:
         if head.authority.data != NULL:
             size = head.authority.size if head.authority.size < 272 else 272
             memcpy(authority, head.authority.data, size)
@@ -164,13 +175,20 @@ cdef int _x_forwarded(Head head, Listener listener, Peer peer, bint trusted) exc
     return 0
 
 
-cdef int _forwarded(Head head, Listener listener, Peer peer, bint trusted) except -1:
+cdef bint _is_scheme(Head head) except -1:
+    """Whether a trusted proxy said http or https, once."""
+    if head.find(X_FORWARDED_PROTO) == NULL:
+        return False
+    return _values(head, X_FORWARDED_PROTO).lower() in (b"http", b"https")
+
+
+cdef int _forwarded(Head head, Listener listener, Peer peer) except -1:
     """RFC 7239 section 4; an IPv6 address is quoted in brackets."""
     cdef bytes node = b'"[' + peer.text + b']"' if b":" in peer.text else peer.text
     cdef bytes element = b"for=" + (node or b"unknown") + b";proto=" + listener.scheme
     if head.authority.data != NULL:
         element += b';host="' + head.authority.data[:head.authority.size] + b'"'
-    if trusted and head.find(FORWARDED) != NULL:
+    if head.find(FORWARDED) != NULL:
         element = _values(head, FORWARDED) + b", " + element
     head.drop(FORWARDED)
     return _add(head, b"Forwarded", element, FORWARDED)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -71,10 +72,20 @@ def error(status: int, reason: bytes, accept: bytes, request_id: bytes | None) -
 
 
 def _wants_json(accept: bytes) -> bool:
-    text = accept.lower()
-    as_json = text.find(b"json")
-    as_html = text.find(b"html")
-    return as_json >= 0 and (as_html < 0 or as_json < as_html)
+    """Whether JSON is preferred to HTML by the weights of Accept (RFC 9110 section 12.5.1)."""
+    return _weight(accept, b"json") > _weight(accept, b"html")
+
+
+def _weight(accept: bytes, kind: bytes) -> float:
+    """The largest weight of a media range that names `kind`; of two equal ones the first counts more."""
+    best = 0.0
+    for place, part in enumerate(accept.lower().split(b",")):
+        media, _, parameters = part.partition(b";")
+        if kind not in media:
+            continue
+        found = re.search(rb"q=([01](?:\.\d{0,3})?)", parameters)
+        best = max(best, (float(found[1]) if found else 1.0) - place * 1e-6)
+    return best
 
 
 def redirect(

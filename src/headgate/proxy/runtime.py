@@ -153,14 +153,7 @@ class Runtime:
         """Names of a service resolve to other addresses now. Raises SnapshotRefused."""
         if self.live is None or service not in self.live.services:
             return
-        from msgspec.structs import replace
-
-        current = self.live.spec
-        services = tuple(
-            replace(entry, endpoints=endpoints) if entry.name == service else entry
-            for entry in current.services
-        )
-        self.commit(self.prepare(replace(current, services=services)))
+        self.commit(self.prepare(spec.with_endpoints(self.live.spec, service, endpoints)))
 
     def _connection_limit(self, snapshot: spec.Snapshot) -> int:
         """Downstream connections of this worker: as set, else half of the files that may be open."""

@@ -53,14 +53,15 @@ cdef class Http1Upstream(Connection):
         if event.kind == VIOLATION:
             exchange.detail = (<Violation>event).reason.encode()
             return exchange.upstream_closed(502, b"http_protocol_error")
-        if event.kind == RESET and exchange.response_started:
+        if event.kind == RESET:
             return exchange.upstream_closed(502, b"http_response_incomplete")
-        if event.kind == RESET or event.kind == CLOSING:
+        if event.kind == CLOSING:
             return exchange.upstream_closed(0, b"connection_terminated")
         return 0
 
     cdef int ended(self) except -1:
         cdef Event event
+        cdef Exchange exchange
         if self.closed:
             return 0
         if self.exchange is None:
@@ -68,24 +69,24 @@ cdef class Http1Upstream(Connection):
         self.context.tick()
         for event in self.client.feed_end():
             self.handle(event)
-        if self.exchange is not None:
-            if not self.exchange.tunnel:
-                return self.exchange.upstream_closed(0, b"connection_terminated")
-            self.exchange.down.flush()
+        exchange = self.exchange
+        if exchange is not None:
+            if not exchange.tunnel:
+                return exchange.upstream_closed(0, b"connection_terminated")
+            exchange.down.flush()
         return 0
 
     cdef int lost(self, object error) except -1:
+        cdef Exchange exchange = self.exchange
         self.pool.left(self)
-        if self.exchange is not None:
-            self.context.tick()
-            if self.exchange.tunnel:
-                return self.exchange.fail(502, b"connection_terminated")
-            self.exchange.upstream_closed(
-                502 if self.exchange.response_started else 0,
-                b"http_response_incomplete" if self.exchange.response_started
-                else b"connection_terminated",
-            )
-        return 0
+        if exchange is None:
+            return 0
+        self.context.tick()
+        if exchange.tunnel:
+            return exchange.fail(502, b"connection_terminated")
+        if exchange.response_started or self.client.head is not None:
+            return exchange.upstream_closed(502, b"http_response_incomplete")
+        return exchange.upstream_closed(0, b"connection_terminated")
 
     cdef int lost_while_paused(self) except -1:
         """A reset: what it sent before is still to be read, so the end shows when reading goes on."""
@@ -119,13 +120,14 @@ cdef class Http1Upstream(Connection):
     # --- Time ---
 
     cdef int expire(self) except -1:
-        if self.exchange is None:
+        cdef Exchange exchange = self.exchange
+        if exchange is None:
             return self.close()
         if self.write_blocked:
-            return self.exchange.upstream_closed(504, b"connection_write_timeout")
-        if self.exchange.response_started:
-            return self.exchange.upstream_closed(504, b"connection_read_timeout")
-        return self.exchange.upstream_closed(504, b"http_response_timeout")
+            return exchange.upstream_closed(504, b"connection_write_timeout")
+        if exchange.response_started:
+            return exchange.upstream_closed(504, b"connection_read_timeout")
+        return exchange.upstream_closed(504, b"http_response_timeout")
 
     def drop(self) -> None:
         """Close an idle connection."""
