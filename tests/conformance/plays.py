@@ -52,3 +52,14 @@ def again(client: RawClient, upstream: Wire, asked: bytes = GET, answer: bytes =
     upstream.send(answer)
     method = asked.split(b" ", 1)[0].decode("latin-1")
     return Exchange(seen, client.final(method), upstream)
+
+
+def answer_or_forward(client: RawClient, backend: Backend, asked: bytes) -> tuple[Message, Message | None]:
+    """What a gateway may answer itself or pass on: the answer, and the request when the backend saw one."""
+    client.send(asked)
+    if backend.untouched(0.2):
+        return client.final(), None
+    upstream = backend.wires[-1]
+    seen = upstream.request()
+    upstream.send(OK)
+    return client.final(), seen

@@ -128,20 +128,20 @@ def test_another_protocol_than_asked_for_is_refused(backend: Backend, client: Ra
     upstream.expect_end()
 
 
-def test_upgrade_with_a_body(backend: Backend, client: RawClient) -> None:
-    """Asked for upstream or not: the body stays a body, and the answer is one to what was asked."""
-    lines = ["Connection: Upgrade", "Upgrade: websocket", "Content-Length: 5"]
-    client.send(request(*lines, start="POST / HTTP/1.1", body=b"hello"))
+@pytest.mark.parametrize("framing", ["Content-Length: 5", "Transfer-Encoding: chunked"])
+def test_upgrade_with_a_body_is_not_asked_for(backend: Backend, client: RawClient, framing: str) -> None:
+    """Servers differ on whether the body or the new protocol begins behind such a head (llhttp and
+    h11 do), so the request goes on without its Upgrade.
+    """
+    body = b"hello" if "Length" in framing else b"5\r\nhello\r\n0\r\n\r\n"
+    lines = ["Connection: Upgrade", "Upgrade: websocket", framing]
+    client.send(request(*lines, start="POST / HTTP/1.1", body=body))
     upstream = backend.accept()
     asked = upstream.request()
     assert asked.body == b"hello"
+    assert asked.get("Upgrade") is None
     upstream.send(SWITCHING)
-    if asked.get("Upgrade") is None:
-        assert client.response().status == 502
-        return
-    assert client.response().status == 101
-    client.send(b"x")
-    upstream.expect(b"x")
+    assert client.response().status == 502
 
 
 def test_interim_responses_before_the_switch(backend: Backend, client: RawClient) -> None:
