@@ -119,6 +119,7 @@ class Admin:
                 self._app, log_config=None, access_log=False, lifespan="off", loop="none", http="h11", ws="none",
                 backlog=BACKLOG, server_header=False, timeout_graceful_shutdown=2, proxy_headers=False,
             )
+            config.load()
             server = _Server(config)
             task = asyncio.ensure_future(server.serve(sockets=[sock]))
             task.add_done_callback(self._ended)

@@ -157,17 +157,18 @@ class Controller:
         """Answer on these listening sockets, by address, and on no others. They are taken over."""
         if self._admin is None and descriptors:
             from headgate.controller.admin import Admin, application     # time that the first snapshot has not
+            from headgate.observe.metrics import render
 
-            self._admin = Admin(self._log, application(self.status, self._metrics))
+            def metrics(openmetrics: bool) -> bytes:
+                assert self.served
+                roles = self.status.roles() | {"resolver_failures_total": float(self._resolver.failures)}
+                return render(
+                    self._region, self.served, self.status.slots, openmetrics=openmetrics, roles=roles
+                )
+
+            self._admin = Admin(self._log, application(self.status, metrics))
         if self._admin:
             self._admin.serve(descriptors)
-
-    def _metrics(self, openmetrics: bool) -> bytes:
-        from headgate.observe.metrics import render
-
-        assert self.served
-        roles = self.status.roles() | {"resolver_failures_total": float(self._resolver.failures)}
-        return render(self._region, self.served, self.status.slots, openmetrics=openmetrics, roles=roles)
 
     async def close(self) -> None:
         """Stop watching names and answering."""

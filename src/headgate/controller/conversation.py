@@ -134,10 +134,10 @@ class Conversation:
             self._outcome.set_result(reasons)
 
     def _serve_admin(self, descriptors: dict[str, int], identity: list[Any] | None) -> None:
-        """Answer on the admin sockets, as whoever we are to be."""
+        """Answer on the admin sockets, as whoever we are to be. Code that is not loaded yet is loaded before."""
+        self._controller.serve_admin(descriptors)
         if identity:
             become(Identity(*identity))
-        self._controller.serve_admin(descriptors)
 
 
 def _named(message: Message) -> dict[str, int]:

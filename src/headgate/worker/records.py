@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from headgate.observe.sinks import Sink
 
 
+class RecordsError(Exception):
+    """Access records cannot be written where they should go; the text says why."""
+
+
 class Records:
     """Opens a sink aside with `prepare`, and uses it with `commit`."""
 
@@ -22,13 +26,16 @@ class Records:
         self.sink: Sink | None = None
 
     def prepare(self, settings: AccessLog | None) -> None:
-        """Open what `settings` ask for. Raises SinkError when it cannot be opened."""
+        """Open what `settings` ask for. Raises RecordsError when it cannot be opened."""
         self.abandon()
         self._next = settings
         if settings is not None and not self._same(settings):
-            from headgate.observe.sinks import open_sink
+            from headgate.observe.sinks import SinkError, open_sink     # without an access log, no thread
 
-            self._opened = open_sink(settings)
+            try:
+                self._opened = open_sink(settings)
+            except SinkError as error:
+                raise RecordsError(str(error)) from None
 
     def _same(self, settings: AccessLog) -> bool:
         """The format may change without a new sink; where records go may not."""

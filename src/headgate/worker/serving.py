@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from headgate.proxy.runtime import Plan, Runtime, SnapshotRefused
 from headgate.spec import Endpoint, Snapshot
 from headgate.worker.listening import Held, Listening, Served
-from headgate.worker.records import Records
+from headgate.worker.records import Records, RecordsError
 
 LOOK_SECONDS = 0.02     # how often it is looked whether draining is done
 
@@ -45,7 +45,7 @@ class Serving:
         try:
             self._plan = self._runtime.prepare(snapshot)
             self._records.prepare(snapshot.access_log)
-        except (SnapshotRefused, ValueError, OSError) as error:
+        except (SnapshotRefused, RecordsError) as error:
             self.abandon()
             return str(error)
         except Exception as error:      # noqa: BLE001  a bug must refuse a snapshot, not end the worker

@@ -4,9 +4,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from headgate.observe.sinks import SinkError
 from headgate.spec import AccessLog
-from headgate.worker.records import Records
+from headgate.worker.records import Records, RecordsError
 
 
 async def test_a_sink_lives_as_long_as_its_settings(tmp_path: Path) -> None:
@@ -36,7 +35,7 @@ async def test_what_is_abandoned_changes_nothing(tmp_path: Path) -> None:
     records.prepare(AccessLog(path=str(tmp_path / "b.log")))
     records.abandon()
     assert records.sink is first
-    with pytest.raises(SinkError):
+    with pytest.raises(RecordsError, match="no folder"):
         records.prepare(AccessLog(path=str(tmp_path / "no" / "c.log")))
     records.abandon()
     records.prepare(None)
