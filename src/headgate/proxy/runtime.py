@@ -156,11 +156,11 @@ class Runtime:
         self.commit(self.prepare(spec.with_endpoints(self.live.spec, service, endpoints)))
 
     def _connection_limit(self, snapshot: spec.Snapshot) -> int:
-        """Downstream connections of this worker: as set, else half of the files that may be open."""
+        """Downstream connections of this worker: as set, as far as files may be open; else half of those."""
         limits = [listener.limits.connections for listener in snapshot.listeners if listener.limits.connections]
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        by_files = max(16, (files - RESERVED_FILES) // 2) if files != resource.RLIM_INFINITY else 500_000
-        return min(min(limits, default=by_files), by_files)
+        usable = max(16, files - RESERVED_FILES) if files != resource.RLIM_INFINITY else 1_000_000
+        return min(min(limits, default=usable // 2), usable)
 
     # --- Connections ---
 
