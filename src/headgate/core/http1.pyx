@@ -7,18 +7,17 @@ the protocol ourselves, as by sending more body than the head announced.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdlib cimport free, realloc
-from libc.string cimport memcpy, memmove
+from libc.string cimport memcpy
 
 from headgate.core.events cimport (
-    CLOSING, DATA, REQUEST_HEAD, RESPONSE_HEAD, TRAILERS, TUNNEL,
+    DATA, REQUEST_HEAD, RESPONSE_HEAD, TRAILERS, TUNNEL,
     Closing, Data, Event, Reset, Tunnel, Violation, new_data,
 )
 from headgate.core.head cimport (
-    CONTENT_LENGTH, DROPPED, METHOD_CONNECT, METHOD_HEAD, TE, UPGRADE, Field, Head, new_head,
-    release_head,
+    CONTENT_LENGTH, DROPPED, HOST, METHOD_HEAD, Field, Head, new_head, release_head,
 )
 from headgate.core.http1_head cimport (
-    COMPLETE, HOST_INVALID, INCOMPLETE, fault, finish_request, finish_response, read_request,
+    COMPLETE, INCOMPLETE, fault, finish_request, finish_response, read_request,
     read_response, read_trailers,
 )
 
@@ -621,6 +620,9 @@ cdef class Http1Client(Http1):
             self.out.append(head.query.data, head.query.size)
         self.out.append(b" HTTP/1.1\r\n", 11)
         self.send_fields(head)
+        if head.find(HOST) == NULL:
+            # RFC 9112 section 3.2: without an authority, as an HTTP/1.0 request may be, it is empty.
+            self.out.append(b"Host:\r\n", 7)
         if self.asked_upgrade:
             self.out.append(b"Connection: Upgrade\r\nUpgrade: ", 30)
             self.out.append(head.upgrade.data, head.upgrade.size)
@@ -646,10 +648,10 @@ cdef class Http1Client(Http1):
         return finish_response(head)
 
     cdef int after_head(self, Head head, list events) except -1:
-        if 100 <= head.status < 200:
-            return self._after_interim(head, events)
         if not head.keep_alive:
             self.persistent = False
+        if 100 <= head.status < 200:
+            return self._after_interim(head, events)
         events.append(head)
         if self.head_only or head.status == 204 or head.status == 304:
             head.last = True
