@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import select
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -35,6 +37,8 @@ def settings(played: Backend) -> dict[str, Any]:
             route("whole", timeouts={"request": "1s"}),
             route("tunnel", timeouts={"tunnel_idle": "1s"}),
             route("rate", limits={"minimum_rate": "1000B/s", "minimum_rate_grace": "1s"}),
+            # Above what socket buffers swallow at once, so that a reader who takes nothing falls below it
+            route("reading", limits={"minimum_rate": "50MiB/s", "minimum_rate_grace": "1s"}),
             route("one", service="one"),
             route("refused", service="refused"),
             route("nowhere", service="nowhere"),
@@ -239,6 +243,23 @@ def test_whole_exchange_in_the_middle_of_an_answer(backend: Backend, client: Raw
         client.take(len(client.rest))
     assert client.ended
     assert within(1, started)
+
+
+def test_answer_that_is_read_too_slowly(backend: Backend, client: RawClient) -> None:
+    """The client reads, but below the minimum rate: the attempt upstream is not held for ever."""
+    client.send(request(start="GET /reading/ HTTP/1.1"))
+    upstream = backend.accept()
+    upstream.request()
+    upstream.send(response("Content-Length: 1000000000"))
+    upstream.socket.setblocking(False)
+    started = time.monotonic()
+    gone = select.poll()
+    gone.register(upstream.socket, select.POLLRDHUP)
+    while not gone.poll(20) and time.monotonic() < started + 10:
+        with suppress(BlockingIOError, ConnectionError):
+            upstream.socket.send(b"a" * 1000000)
+        client.socket.recv(1)
+    assert time.monotonic() - started < 1 + SLACK
 
 
 def test_quiet_tunnel(backend: Backend, client: RawClient) -> None:

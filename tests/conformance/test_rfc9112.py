@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from conformance.plays import GET, OK, again, answer_or_forward, chunked, request, response, run
+from support import Backend, Product, RawClient, RecordingBackend, proxying
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from support import Backend, RawClient
 
 BIG = bytes(range(256)) * 4096  # 1 MiB
 
@@ -339,6 +338,16 @@ def test_9_6_a_client_that_is_gone_cancels_upstream(backend: Backend, client: Ra
     upstream.request()
     getattr(client, how)()
     upstream.expect_end()
+
+
+def test_9_6_a_half_close_may_be_meant(recording: RecordingBackend) -> None:
+    """By a setting, a client that has said all it wants to say still gets its answer."""
+    patient = proxying(recording.address, process={"cancel_on_half_close": False})
+    with Product(patient) as product, RawClient(product.port) as client:
+        client.send(request("Content-Length: 5", start="POST / HTTP/1.1", body=b"hello"))
+        client.half_close()
+        assert client.final().body == b"ok"
+        client.expect_end()
 
 
 def test_9_6_a_client_that_is_gone_in_the_middle_of_a_response(backend: Backend, client: RawClient) -> None:
