@@ -71,6 +71,8 @@ class Supervisor:
 
     def _from_controller(self, message: Message) -> None:
         match message.kind:
+            case "hello":
+                self._changed()
             case "publish":
                 self._publishing.publish(message)
             case "endpoints":

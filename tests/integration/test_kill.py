@@ -1,0 +1,186 @@
+"""SIGKILL to workers and controllers under load, with clients that never retry."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support import Product, free_port, merge, proxying, until
+from support.load import Load, PathBackend, client_ports, surviving
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[PathBackend]:
+    with PathBackend() as backend:
+        yield backend
+
+
+def pid_of(product: Product, title: str) -> int:
+    """The process of that name; 0 when there is none."""
+    for pid in product.pids():
+        try:
+            if Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}":
+                return pid
+        except OSError:
+            continue
+    return 0
+
+
+def kill_worker(product: Product, slot: int) -> set[int]:
+    """Kill the worker; returns the clients' ports of the connections that it had accepted."""
+    pid = until(lambda: pid_of(product, f"w{slot}"), f"worker {slot}", 30)
+    os.kill(pid, signal.SIGSTOP)        # so that it accepts nothing between the look and the kill
+    until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it stopped")
+    ports = client_ports(pid, product.port)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: pid not in product.pids(), "its end")
+    return ports
+
+
+def ready(product: Product) -> None:
+    def all_serve() -> bool:
+        try:
+            return product.admin("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    until(all_serve, "all workers serve again", 30)
+
+
+def kill_workers(backend: PathBackend, times: int, per_connection: int) -> None:
+    with surviving(proxying(backend.address, process={"workers": 2})) as product:
+        cost: set[int] = set()
+        with Load(product.port, per_connection=per_connection) as load:
+            load.go_on()
+            for number in range(times):
+                cost |= kill_worker(product, number % 2)
+                load.go_on()
+                ready(product)
+            load.go_on()
+        strangers = [failure for failure in load.failures if failure.port not in cost]
+        assert strangers == []
+        assert product.metric("headgate_worker_restarts_total") == times
+
+
+@pytest.mark.parametrize("per_connection", [1, 20], ids=["connection-per-request", "keep-alive"])
+def test_a_killed_worker_costs_only_its_own_exchanges(backend: PathBackend, per_connection: int) -> None:
+    kill_workers(backend, 4, per_connection)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_fifty_killed_workers(backend: PathBackend) -> None:
+    kill_workers(backend, 50, 5)
+
+
+def test_a_killed_controller_costs_nothing(backend: PathBackend) -> None:
+    with surviving(proxying(backend.address, process={"workers": 2})) as product:
+        with Load(product.port) as load:
+            for number in range(1, 4):
+                pid = until(lambda: pid_of(product, "ctl"), "a controller")
+                os.kill(pid, signal.SIGKILL)
+                load.go_on()
+                until(lambda: pid_of(product, "ctl") not in (0, pid), "a new controller")       # noqa: B023
+                ready(product)
+                assert product.metric("headgate_controller_restarts_total") == number
+        assert load.failures == []
+        assert product.metric("headgate_snapshot_version") == 1
+        assert product.metric("headgate_worker_restarts_total") == 0
+
+
+def test_a_controller_resumes_with_what_is_served(backend: PathBackend) -> None:
+    config = proxying(backend.address, process={"workers": 1})
+    with surviving(config) as product:
+        with Load(product.port) as load:
+            load.go_on()
+        before = product.metric("headgate_route_requests_total", route="all")
+        good = product.file.read_text()
+        product.file.write_text("listeners: {web: {bnd: x}}")
+        pid = pid_of(product, "ctl")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: pid_of(product, "ctl") not in (0, pid), "a new controller")
+        ready(product)
+        until(lambda: "its configuration has errors now" in product.log, "the log")
+        assert f"{product.file}:1:" in product.log
+        assert product.metric("headgate_route_requests_total", route="all") == before
+        # A worker can be replaced while the file is broken.
+        kill_worker(product, 0)
+        ready(product)
+        # A file that is good but other is not loaded by the way: only when somebody asks for it.
+        product.file.write_text(good)
+        product.write(merge(product.config, {"services": {"second": {"endpoints": ["127.0.0.1:1"]}}}))
+        pid = pid_of(product, "ctl")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: "SIGHUP loads it" in product.log, "the log")
+        ready(product)
+        assert product.metric("headgate_snapshot_version") == 1
+        product.signal(signal.SIGHUP)
+        until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")
+        with Load(product.port) as load:
+            load.go_on()
+        assert product.metric("headgate_route_requests_total", route="all") > before
+
+
+def test_a_reload_asked_for_without_a_controller_is_done_by_the_next(backend: PathBackend) -> None:
+    with surviving(proxying(backend.address, process={"workers": 1})) as product:
+        for _ in range(3):      # so that the next one comes with a delay
+            pid = until(lambda: pid_of(product, "ctl"), "a controller")
+            os.kill(pid, signal.SIGKILL)
+            until(lambda: pid not in product.pids(), "its end")     # noqa: B023
+        product.signal(signal.SIGHUP)
+        ready(product)
+        until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")
+
+
+def test_a_neighbour_covers_for_a_slot_whose_worker_keeps_dying(backend: PathBackend) -> None:
+    with surviving(proxying(backend.address, process={"workers": 2})) as product:
+        for _ in range(5):
+            kill_worker(product, 0)
+        # The next start is more than a second away; every connection is answered before it.
+        assert not pid_of(product, "w0")
+        with Load(product.port, per_connection=1) as load:
+            load.go_on(40)
+            assert not pid_of(product, "w0")
+        assert load.failures == []
+        ready(product)
+        with Load(product.port, per_connection=1) as load:
+            load.go_on(40)
+        assert load.failures == []
+
+
+def test_gauges_of_the_dead_do_not_stay(backend: PathBackend) -> None:
+    with surviving(proxying(backend.address, process={"workers": 1})) as product:
+        with Load(product.port, clients=3, path="/slow?seconds=2") as load:
+            until(lambda: product.metric("headgate_service_in_flight") == 3, "exchanges")
+            kill_worker(product, 0)
+            ready(product)
+            load._stop.set()
+            until(lambda: product.metric("headgate_service_in_flight") == 0, "the end of the next ones", 20)
+        assert len(load.failures) == 3
+        assert product.metric("headgate_listener_open_connections") == 0
+
+
+def test_a_worker_that_dies_while_it_prepares_refuses_the_reload(backend: PathBackend) -> None:
+    with surviving(proxying(backend.address, process={"workers": 2})) as product:
+        pid = pid_of(product, "w1")
+        os.kill(pid, signal.SIGSTOP)
+        port = free_port()
+        product.write(merge(product.config, {"listeners": {"more": {"bind": f"127.0.0.1:{port}"}}}))
+        product.signal(signal.SIGHUP)
+        until(lambda: _is_bound(port), "the new socket")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: product.metric("headgate_reload_failures_total") == 1, "the refusal")
+        assert "worker 1 was killed by SIGKILL while it built the snapshot" in product.admin("/readyz")[1]
+        assert not _is_bound(port)
+        ready(product)
+        product.signal(signal.SIGHUP)
+        until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")
+
+
+def _is_bound(port: int) -> bool:
+    lines = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    return any(line.split()[1].endswith(f":{port:04X}") and line.split()[3] == "0A" for line in lines)
