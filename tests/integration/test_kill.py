@@ -10,24 +10,13 @@ from pathlib import Path
 import pytest
 
 from support import Product, free_port, merge, proxying, until
-from support.load import Load, PathBackend, client_ports, surviving
+from support.load import Load, PathBackend, client_ports, pid_of, surviving
 
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[PathBackend]:
     with PathBackend() as backend:
         yield backend
-
-
-def pid_of(product: Product, title: str) -> int:
-    """The process of that name; 0 when there is none."""
-    for pid in product.pids():
-        try:
-            if Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}":
-                return pid
-        except OSError:
-            continue
-    return 0
 
 
 def kill_worker(product: Product, slot: int) -> set[int]:

@@ -20,9 +20,11 @@ PATIENCE = 30.0
 
 
 @contextmanager
-def surviving(config: Mapping[str, Any], *arguments: str) -> Iterator[Product]:
+def surviving(
+    config: Mapping[str, Any], *arguments: str, env: Mapping[str, str] | None = None
+) -> Iterator[Product]:
     """A product whose processes the test kills or replaces: at the end it must only stop cleanly."""
-    product = Product(config, *arguments)
+    product = Product(config, *arguments, env=env)
     try:
         yield product
         assert "Traceback" not in product.log, product.log
@@ -40,6 +42,7 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         target = urlsplit(self.path)
         time.sleep(float(parse_qs(target.query).get("seconds", ["0"])[0]))
         body = target.path.encode()
+        self.server.answered += 1   # type: ignore[attr-defined]
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -53,6 +56,7 @@ class _Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 256
+    answered = 0
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A proxy that was killed closes connections in any state."""
@@ -61,13 +65,22 @@ class _Server(http.server.ThreadingHTTPServer):
 class PathBackend:
     """Answers `/path` with `/path`, and `/path?seconds=0.5` later."""
 
-    def __init__(self) -> None:
-        self._server = _Server(("127.0.0.1", 0), _Answer)
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._server = _Server((host, port), _Answer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     @property
+    def port(self) -> int:
+        return self._server.server_address[1]
+
+    @property
     def address(self) -> str:
-        return f"127.0.0.1:{self._server.server_address[1]}"
+        return f"{self._server.server_address[0]}:{self.port}"
+
+    @property
+    def answered(self) -> int:
+        """Exchanges so far."""
+        return self._server.answered
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -156,3 +169,14 @@ def client_ports(pid: int, port: int) -> set[int]:
         if int(local.rpartition(":")[2], 16) == port and inode in inodes:
             found.add(int(remote.rpartition(":")[2], 16))
     return found
+
+
+def pid_of(product: Product, title: str) -> int:
+    """The process of that name, such as "w0" or "ctl"; 0 when there is none."""
+    for pid in product.pids():
+        try:
+            if Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}":
+                return pid
+        except OSError:
+            continue
+    return 0

@@ -12,7 +12,7 @@ import ipaddress
 import logging
 import random
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -91,7 +91,7 @@ class Resolver:
         """`lookup(name)` is a coroutine function that gives addresses and seconds to live, or raises OSError."""
         self._log = log
         self._on_change = on_change
-        self._lookup: Lookup = lookup or _System()
+        self._lookup: Lookup = lookup or SystemNames()
         self._answers: dict[str, Answer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._first: dict[str, asyncio.Event] = {}
@@ -201,17 +201,18 @@ class Resolver:
         self._tasks.clear()
 
 
-class _System:
-    """Looks names up with c-ares, as the files of the system say."""
+class SystemNames:
+    """Looks names up with c-ares, as the files of the system say, or at `nameservers` (`address:port`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, nameservers: Sequence[str] | None = None) -> None:
+        self._nameservers = nameservers
         self._resolver: aiodns.DNSResolver | None = None
 
     async def __call__(self, name: str) -> tuple[tuple[str, ...], float]:
         import aiodns       # only a configuration with names pays for it
 
         if self._resolver is None:
-            self._resolver = aiodns.DNSResolver(timeout=2.0, tries=2)
+            self._resolver = aiodns.DNSResolver(self._nameservers, timeout=2.0, tries=2)
         try:
             found = await self._resolver.getaddrinfo(name, family=socket.AF_UNSPEC, type=socket.SOCK_STREAM)
         except aiodns.error.DNSError as error:

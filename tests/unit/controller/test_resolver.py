@@ -1,12 +1,13 @@
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
 from headgate.controller import resolver as module
-from headgate.controller.resolver import Resolver, as_compiled, is_name, names
+from headgate.controller.resolver import Resolver, SystemNames, as_compiled, is_name, names
 from headgate.spec import Address, Endpoint, Service, Snapshot
+from support.names import NameServer
 
 LOG = logging.getLogger("test")
 
@@ -158,6 +159,25 @@ async def test_one_that_takes_over_begins_with_what_is_served() -> None:
     await until(lambda: changes)
     assert hosts(second.resolve(compiled)) == [["10.0.0.9"]]
     second.close()
+
+
+@pytest.fixture
+def name_server() -> Iterator[NameServer]:
+    with NameServer() as server:
+        yield server
+
+
+async def test_a_name_server_says_addresses_and_how_long(name_server: NameServer) -> None:
+    look_up = SystemNames([name_server.address])
+    name_server.addresses = ["10.0.0.2", "::5", "10.0.0.1"]
+    name_server.seconds = 77
+    assert await look_up("app.test") == (("10.0.0.1", "10.0.0.2"), 77.0)
+    name_server.addresses = ["::5"]
+    assert await look_up("other.test") == (("::5",), 77.0)
+    name_server.addresses = []
+    with pytest.raises(OSError) as raised:
+        await look_up("third.test")
+    assert raised.value.strerror
 
 
 async def test_the_systems_own_names() -> None:
