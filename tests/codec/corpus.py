@@ -359,11 +359,10 @@ answered(
 )
 answered("bytes behind a response to head", ok(b"Content-Length: 5", body=b"hello"), asked=b"HEAD")
 answered(
-    "continue with a length",
-    ok(b"Content-Length: 2", start=b"HTTP/1.1 100 C") + ok(b"Content-Length: 0"),
-    ("100", b""),
-    ("200", b""),
-)
+    "continue with a length of zero",
+    ok(b"Content-Length: 0", start=b"HTTP/1.1 100 C") + ok(b"Content-Length: 0"),
+    ("100", b""), ("200", b""),
+)  # fmt: skip
 broken("not http", b"SSH-2.0-OpenSSH_9.2\r\n")
 broken("empty line before", b"\r\n" + ok(b"Content-Length: 0"))
 broken("lower-case protocol", ok(start=b"http/1.1 200 OK"))
@@ -400,6 +399,7 @@ broken("switch without upgrade", ok(start=b"HTTP/1.1 101 S"), asked=b"UPGRADE")
 broken(
     "switch to h2c", ok(b"Connection: Upgrade", b"Upgrade: h2c", start=b"HTTP/1.1 101 S"), asked=b"UPGRADE"
 )
+broken("continue with a length", ok(b"Content-Length: 5", start=b"HTTP/1.1 100 C") + ok())
 broken("chunked continue", ok(CHUNKED, start=b"HTTP/1.1 100 Continue") + b"0\r\n\r\n")
 broken(
     "continue without end",

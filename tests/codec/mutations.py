@@ -12,7 +12,8 @@ from codec.corpus import Sample
 MORSELS = (
     b"\r\n", b"\n", b"\r", b" ", b"\t", b"\0", b"\x0b", b"\x0c", b"\x7f", b"\x80", b"\xa0",
     b":", b";", b",", b"0", b"\r\n\r\n",
-    b"Content-Length: 3\r\n", b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n",
+    b"Content-Length: 3\r\n", b"Content_Length: 3\r\n", b"Transfer_Encoding: chunked\r\n",
+    b"Transfer-Encoding: chunked\r\n", b"Transfer-Encoding: identity\r\n",
     b"Connection: close\r\n", b"Host: b\r\n", b"Expect: 100-continue\r\n", b"0\r\n\r\n", b"1\r\na\r\n",
     b"GET / HTTP/1.1\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", b"ffffffffffffffff", b"HTTP/1.0", b"chunked",
 )  # fmt: skip

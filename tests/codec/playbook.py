@@ -1,9 +1,9 @@
-"""Conversations with a codec, written as tables: what comes in, what it says, what goes out.
+r"""Conversations with a codec, written as tables: what comes in, what it says, what goes out.
 
     play = Playbook(Http1Server())
-    play.receive(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n", "GET / last")
+    play.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / last")
     play.send(ok(b"Content-Length: 2"), data(b"hi", last=True))
-    play.writes(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\nhi")
+    play.writes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
     play.next()
 
 Each step is checked at once. Events are lines of text; `line` says how they read.

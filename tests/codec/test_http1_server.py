@@ -309,7 +309,7 @@ def test_an_end_before_the_switch_ends_the_tunnel() -> None:
 
 
 def test_a_tunnel_can_begin_without_a_head() -> None:
-    play = server_asked().send(Tunnel()).receive(b"\0", "data '\\x00'").send(data(b"x")).writes(b"x")
+    server_asked().send(Tunnel()).receive(b"\0", "data '\\x00'").send(data(b"x")).writes(b"x")
 
 
 def test_an_upgrade_that_is_declined() -> None:

@@ -312,7 +312,7 @@ cdef class Http1:
     @property
     def kept_bytes(self) -> int:
         """Memory for input and output that the codec has now."""
-        return (self.out.capacity + self.held_capacity
+        return ((0 if self.out is None else self.out.capacity) + self.held_capacity
                 + (0 if self.head is None else self.head.capacity))
 
     cdef list next_message(self):
@@ -435,6 +435,26 @@ cdef class Http1:
 
     cdef int begin_tunnel(self) except -1:
         self.writing = WRITE_TUNNEL
+        return 0
+
+    # --- Bodies that pass by: the caller moves the bytes and only says how many ---
+
+    cdef int pass_in(self, Py_ssize_t size) except -1:
+        """`size` bytes of a body with a length were read elsewhere."""
+        if self.reading != READ_LENGTH or size > self.left:
+            raise ProtocolError("no such body is being read")
+        self.left -= size
+        if self.left == 0:
+            self.message_read()
+        return 0
+
+    cdef int pass_out(self, Py_ssize_t size) except -1:
+        """`size` bytes of a body with a length were sent elsewhere."""
+        if self.writing != WRITE_LENGTH or size > self.write_left:
+            raise ProtocolError("no such body is being sent")
+        self.write_left -= size
+        if self.write_left == 0:
+            self.writing = WRITE_OVER
         return 0
 
     cdef bint written(self) noexcept:
@@ -669,7 +689,8 @@ cdef class Http1Client(Http1):
         self.interim += 1
         if self.interim > INTERIM_RESPONSES:
             return self.violate(400, "too many interim responses", events)
-        if head.chunked:
+        if head.chunked or head.content_length > 0:
+            # Not allowed (RFC 9110 section 8.6), and llhttp reads a body behind an unknown 1xx.
             return self.violate(400, "interim response with a body", events)
         if head.status == 101:
             # RFC 9110 section 7.8: to what was asked for, and not before the request is complete.
