@@ -27,13 +27,13 @@ from headgate.shm import region
 from headgate.spec import Endpoint, Snapshot
 from headgate.supervisor import Options
 from headgate.supervisor.banner import banner
-from headgate.supervisor.sockets import SHARED, Binding, BindError, Sockets, Table
+from headgate.supervisor.sockets import SHARED, BindError, Binding, Sockets, Table
 from headgate.worker.garbage import Garbage
 from headgate.worker.listening import Held, Served
 from headgate.worker.serving import Serving
 
 SLOT = 0
-ENVIRONMENT = 2     # exit code
+ENVIRONMENT = 2  # exit code
 
 
 class SingleGateway:
@@ -43,8 +43,14 @@ class SingleGateway:
     `provider` is how messages call where it comes from.
     """
 
-    def __init__(self, load: Load, provider: str = "the configuration", *, log: logging.Logger | None = None,
-                 level: str = "") -> None:
+    def __init__(
+        self,
+        load: Load,
+        provider: str = "the configuration",
+        *,
+        log: logging.Logger | None = None,
+        level: str = "",
+    ) -> None:
         self._load = load
         self._provider = provider
         self._log = log or logging.getLogger("headgate")
@@ -130,15 +136,23 @@ class SingleGateway:
         }
         await self._serving.commit(served, self._duplicates(served.keys() - known))
         self._sockets.close(gone)
-        self._controller.serve_admin({
-            bound.address: os.dup(bound.sockets[SHARED].fileno())
-            for bound in self._sockets.table.values()
-            if bound.binding.admin
-        })
-        self._controller.status.know({
-            "version": snapshot.version, "wanted": 1, "serving": 1, "slots": 1,
-            "worker_restarts": 0, "controller_restarts": 0,
-        })
+        self._controller.serve_admin(
+            {
+                bound.address: os.dup(bound.sockets[SHARED].fileno())
+                for bound in self._sockets.table.values()
+                if bound.binding.admin
+            }
+        )
+        self._controller.status.know(
+            {
+                "version": snapshot.version,
+                "wanted": 1,
+                "serving": 1,
+                "slots": 1,
+                "worker_restarts": 0,
+                "controller_restarts": 0,
+            }
+        )
 
     def _duplicates(self, keys: Iterable[str]) -> dict[Held, int]:
         return {
@@ -155,7 +169,7 @@ class SingleGateway:
 
     def replace(self, snapshot: Snapshot, services: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Endpoints have other addresses."""
-        del snapshot        # there is no worker to come that would need it
+        del snapshot  # there is no worker to come that would need it
         self._serving.replace(services)
 
     def unready(self) -> None:
@@ -217,7 +231,7 @@ class _Run:
         self._loop = loop
         self._gateway = gateway
         self._provider = provider
-        self._asked = asyncio.Event()       # to stop
+        self._asked = asyncio.Event()  # to stop
         self._at_once = asyncio.Event()
         self._reload_wanted = asyncio.Event()
 
@@ -254,7 +268,7 @@ class _Run:
         while True:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
-            with suppress(LoadError, PublishError):     # it is in the log and in /readyz
+            with suppress(LoadError, PublishError):  # it is in the log and in /readyz
                 await self._gateway.reload()
 
     async def _leave(self) -> None:

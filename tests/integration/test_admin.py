@@ -1,4 +1,4 @@
-"""The admin address of a running product: metrics of all workers summed, on loopback and unix sockets only."""
+"""The admin address of a running product: metrics of all workers summed, for this machine only."""
 
 from __future__ import annotations
 
@@ -40,7 +40,11 @@ def test_both_forms(product: Product) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", product.admin_port, timeout=10)
     for accept, kind, end in (
         ("*/*", "text/plain; version=0.0.4; charset=utf-8", "\n"),
-        ("application/openmetrics-text", "application/openmetrics-text; version=1.0.0; charset=utf-8", "# EOF\n"),
+        (
+            "application/openmetrics-text",
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            "# EOF\n",
+        ),
     ):
         connection.request("GET", "/metrics", headers={"Accept": accept})
         response = connection.getresponse()
@@ -66,8 +70,11 @@ def test_garbage_ends_only_its_own_connection(product: Product) -> None:
 
 def test_other_machines_are_refused_at_start(backend: PathBackend, tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
-    config = proxying(backend.address, listeners={"web": {"bind": f"127.0.0.1:{free_port()}"}},
-                      admin={"bind": f"0.0.0.0:{free_port()}"})
+    config = proxying(
+        backend.address,
+        listeners={"web": {"bind": f"127.0.0.1:{free_port()}"}},
+        admin={"bind": f"0.0.0.0:{free_port()}"},
+    )
     file.write_text(yaml.safe_dump(config))
     command = [sys.executable, "-m", "headgate.cli", "run", "-c", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)

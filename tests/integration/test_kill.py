@@ -22,7 +22,7 @@ def backend() -> Iterator[PathBackend]:
 def kill_worker(product: Product, slot: int) -> set[int]:
     """Kill the worker; returns the clients' ports of the connections that it had accepted."""
     pid = until(lambda: pid_of(product, f"w{slot}"), f"worker {slot}", 30)
-    os.kill(pid, signal.SIGSTOP)        # so that it accepts nothing between the look and the kill
+    os.kill(pid, signal.SIGSTOP)  # so that it accepts nothing between the look and the kill
     until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it stopped")
     ports = client_ports(pid, product.port)
     os.kill(pid, signal.SIGKILL)
@@ -73,7 +73,7 @@ def test_a_killed_controller_costs_nothing(backend: PathBackend) -> None:
                 pid = until(lambda: pid_of(product, "ctl"), "a controller")
                 os.kill(pid, signal.SIGKILL)
                 load.go_on()
-                until(lambda: pid_of(product, "ctl") not in (0, pid), "a new controller")       # noqa: B023
+                until(lambda: pid_of(product, "ctl") not in (0, pid), "a new controller")  # noqa: B023
                 ready(product)
                 assert product.metric("headgate_controller_restarts_total") == number
         assert load.failures == []
@@ -116,10 +116,10 @@ def test_a_controller_resumes_with_what_is_served(backend: PathBackend) -> None:
 
 def test_a_reload_asked_for_without_a_controller_is_done_by_the_next(backend: PathBackend) -> None:
     with surviving(proxying(backend.address, process={"workers": 1})) as product:
-        for _ in range(3):      # so that the next one comes with a delay
+        for _ in range(3):  # so that the next one comes with a delay
             pid = until(lambda: pid_of(product, "ctl"), "a controller")
             os.kill(pid, signal.SIGKILL)
-            until(lambda: pid not in product.pids(), "its end")     # noqa: B023
+            until(lambda: pid not in product.pids(), "its end")  # noqa: B023
         product.signal(signal.SIGHUP)
         ready(product)
         until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")

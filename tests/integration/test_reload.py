@@ -135,7 +135,7 @@ def test_listeners_come_go_and_change_their_names(arguments: tuple[str, ...]) ->
         reload(product, only)
         with pytest.raises(ConnectionRefusedError):
             get(product.port)
-        held.request("GET", "/")        # a connection of a listener that is gone finishes
+        held.request("GET", "/")  # a connection of a listener that is gone finishes
         assert held.getresponse().status in (200, 404)
         held.close()
 
@@ -143,7 +143,9 @@ def test_listeners_come_go_and_change_their_names(arguments: tuple[str, ...]) ->
 def test_the_admin_address_moves(tmp_path: Any) -> None:
     with Product(greeting("one")) as product:
         old, new = product.admin_port, free_port()
-        product.write(merge(product.config, {"admin": {"bind": [f"127.0.0.1:{new}", f"unix:{tmp_path}/a.sock"]}}))
+        product.write(
+            merge(product.config, {"admin": {"bind": [f"127.0.0.1:{new}", f"unix:{tmp_path}/a.sock"]}})
+        )
         product.signal(signal.SIGHUP)
         until(lambda: answers(product, new), "the new admin address")
         until(lambda: not answers(product, old), "the end of the old one")
@@ -158,9 +160,17 @@ def test_reloads_under_load_drop_nothing(backend: PathBackend) -> None:
     with Product(proxying(backend.address, process={"workers": 2})) as product, Load(product.port) as load:
         for number in range(10):
             extra = {"listeners": {f"l{number % 3}": {"bind": f"127.0.0.1:{free_port()}"}}}
-            reload(product, merge(proxying(backend.address, process={"workers": 2}), {
-                "listeners": {"web": product.config["listeners"]["web"]}, "admin": product.config["admin"],
-            }, extra))
+            reload(
+                product,
+                merge(
+                    proxying(backend.address, process={"workers": 2}),
+                    {
+                        "listeners": {"web": product.config["listeners"]["web"]},
+                        "admin": product.config["admin"],
+                    },
+                    extra,
+                ),
+            )
             load.go_on(20)
     assert load.failures == []
 
@@ -171,8 +181,8 @@ def test_more_and_fewer_workers_drop_nothing(backend: PathBackend) -> None:
         with Load(product.port, per_connection=1) as load:
             for wanted in (3, 1, 2):
                 reload(product, merge(product.config, {"process": {"workers": wanted}}))
-                until(lambda: product.metric("headgate_workers_ready") == wanted, f"{wanted} workers")   # noqa: B023
-                until(lambda: len(product.pids()) == wanted + 1, f"{wanted} processes")                   # noqa: B023
+                until(lambda: product.metric("headgate_workers_ready") == wanted, f"{wanted} workers")  # noqa: B023
+                until(lambda: len(product.pids()) == wanted + 1, f"{wanted} processes")  # noqa: B023
                 load.go_on(100)
         assert load.failures == []
         assert product.metric("headgate_worker_restarts_total") == 0

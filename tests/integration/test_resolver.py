@@ -79,9 +79,14 @@ def test_names_come_go_and_move(backend: PathBackend, names: NameServer) -> None
 def test_a_reload_with_new_names(backend: PathBackend, names: NameServer) -> None:
     names.addresses = ["127.0.0.2"]
     with Product(proxying(f"127.0.0.2:{backend.port}"), env=names.environment) as product:
-        product.write(merge(product.config, {
-            "services": {"backend": {"endpoints": [f"second.{NAME}:{backend.port}"]}},
-        }))
+        product.write(
+            merge(
+                product.config,
+                {
+                    "services": {"backend": {"endpoints": [f"second.{NAME}:{backend.port}"]}},
+                },
+            )
+        )
         product.signal(signal.SIGHUP)
         until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")
         assert {status(product) for _ in range(8)} == {200}

@@ -70,7 +70,9 @@ def refused(product: Product) -> bool:
 
 @MODES
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_runs_is_finished(backend: PathBackend, arguments: tuple[str, ...], number: signal.Signals) -> None:
+def test_what_runs_is_finished(
+    backend: PathBackend, arguments: tuple[str, ...], number: signal.Signals
+) -> None:
     with surviving(config(backend), *arguments) as product:
         slow = Slow(product.port, 1.5)
         begun(product)
@@ -114,7 +116,7 @@ def test_readiness_fails_first(backend: PathBackend, arguments: tuple[str, ...])
         until(lambda: product.admin("/readyz")[0] == 503, "not ready")
         assert product.admin("/readyz")[1].startswith("stopping\n")
         assert product.admin("/healthz")[0] == 200
-        slow = Slow(product.port, 0)        # still served: nobody has noticed yet
+        slow = Slow(product.port, 0)  # still served: nobody has noticed yet
         assert slow.end() == (200, b"/slow", None)
         assert product.process.poll() is None
         assert product.process.wait(10) == 0
@@ -125,12 +127,12 @@ def test_logs_are_reopened(backend: PathBackend, arguments: tuple[str, ...], tmp
     log, moved = tmp_path / "access.log", tmp_path / "access.log.1"
     with surviving(merge(config(backend), {"access_log": {"path": str(log)}}), *arguments) as product:
         assert Slow(product.port, 0).end() == (200, b"/slow", None)
-        until(lambda: log.read_text(), "a record")
+        until(log.read_text, "a record")
         log.rename(moved)
         product.signal(signal.SIGUSR1)
         until(log.exists, "a new file")
         assert Slow(product.port, 0).end() == (200, b"/slow", None)
-        until(lambda: log.read_text(), "a record in the new file")
+        until(log.read_text, "a record in the new file")
         assert len(moved.read_text().splitlines()) == 1
 
 

@@ -45,7 +45,9 @@ def test_one_block_says_what_listens_where(tmp_path: Path) -> None:
     listeners = {"web": {"bind": f"127.0.0.1:{port}"}, "local": {"bind": extra}}
     with Product({**CONFIG, "listeners": listeners}) as product:
         lines = product.log.splitlines()
-        assert re.fullmatch(rf"headgate \S+ serves {product.file} with 2 workers, pid {product.pid}", lines[0])
+        assert re.fullmatch(
+            rf"headgate \S+ serves {product.file} with 2 workers, pid {product.pid}", lines[0]
+        )
         assert lines[1:] == [
             f"  web    http://127.0.0.1:{port}",
             f"  local  {extra}",
@@ -92,8 +94,9 @@ def test_a_second_instance_is_refused(tmp_path: Path) -> None:
 
 
 def test_all_errors_of_a_file(tmp_path: Path, arguments: list[str]) -> None:
-    code, output = run(tmp_path / "a.yaml", "listeners: {web: {bind: nowhere}}\nroutes: [{name: a, servce: b}]\n",
-                       *arguments)
+    code, output = run(
+        tmp_path / "a.yaml", "listeners: {web: {bind: nowhere}}\nroutes: [{name: a, servce: b}]\n", *arguments
+    )
     assert code == 1
     assert output.count(f"{tmp_path}/a.yaml:") >= 2
     assert "service" in output
@@ -135,20 +138,24 @@ def test_privileges_are_dropped_after_binding(tmp_path: Path) -> None:
         Path(product.folder.name).chmod(0o755)
         nobody = pwd.getpwnam("nobody").pw_uid
         for pid in product.pids():
-            uids = re.search(r"^Uid:\t(\d+)\t(\d+)\t(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+            uids = re.search(
+                r"^Uid:\t(\d+)\t(\d+)\t(\d+)", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE
+            )
             assert uids is not None
             assert {int(uid) for uid in uids.groups()} == {nobody}
         product.signal(signal.SIGHUP)
         until(lambda: product.metric("headgate_reloads_total") == 2, "a reload without rights")
         os.kill(product.pids()[-1], signal.SIGKILL)
         until(
-            lambda: product.metric("headgate_worker_restarts_total") == 1 and product.admin("/readyz")[0] == 200,
+            lambda: (
+                product.metric("headgate_worker_restarts_total") == 1 and product.admin("/readyz")[0] == 200
+            ),
             "a new worker",
         )
 
 
 def test_the_first_request_is_served_within_a_second() -> None:
-    """The figure is held by the benchmarks; this only notices when start-up becomes another order of magnitude."""
+    """The benchmarks hold the figure; this only notices another order of magnitude."""
     with Product(CONFIG) as product:
         started = product.metric("headgate_started_timestamp_seconds")
         loaded = product.metric("headgate_reload_last_success_timestamp_seconds")

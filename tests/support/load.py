@@ -7,9 +7,9 @@ import http.server
 import re
 import threading
 import time
-from dataclasses import dataclass
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
@@ -42,13 +42,13 @@ class _Answer(http.server.BaseHTTPRequestHandler):
         target = urlsplit(self.path)
         time.sleep(float(parse_qs(target.query).get("seconds", ["0"])[0]))
         body = target.path.encode()
-        self.server.answered += 1   # type: ignore[attr-defined]
+        self.server.answered += 1  # type: ignore[attr-defined]
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *arguments: object) -> None:     # noqa: A002
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
         """Say nothing."""
 
 
@@ -66,6 +66,7 @@ class PathBackend:
     """Answers `/path` with `/path`, and `/path?seconds=0.5` later."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        self._host = host
         self._server = _Server((host, port), _Answer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
@@ -75,7 +76,7 @@ class PathBackend:
 
     @property
     def address(self) -> str:
-        return f"{self._server.server_address[0]}:{self.port}"
+        return f"{self._host}:{self.port}"
 
     @property
     def answered(self) -> int:
@@ -122,7 +123,7 @@ class Load:
                 port = connection.sock.getsockname()[1]
                 for _ in range(self._per_connection):
                     self._exchange(connection)
-                    if connection.sock is None or self._stop.is_set():     # the answer said close
+                    if connection.sock is None or self._stop.is_set():  # the answer said close
                         break
             except (OSError, http.client.HTTPException, AssertionError) as error:
                 self.failures.append(Failure(port, repr(error), time.monotonic()))
@@ -133,7 +134,10 @@ class Load:
         connection.request("GET", self._path)
         response = connection.getresponse()
         body = response.read()
-        assert (response.status, body) == (200, self._path.partition("?")[0].encode()), (response.status, body)
+        assert (response.status, body) == (200, self._path.partition("?")[0].encode()), (
+            response.status,
+            body,
+        )
         self.done += 1
 
     def go_on(self, exchanges: int = 50) -> None:

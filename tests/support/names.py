@@ -48,7 +48,9 @@ class NameServer:
             flags = 0x8580 if self.addresses else 0x8582
             head = query[:2] + struct.pack(">HHHHH", flags, 1, len(found), 0, 0)
             records = b"".join(
-                b"\xc0\x0c" + struct.pack(">HHIH", kind, 1, self.seconds, size) + socket.inet_pton(family, address)
+                b"\xc0\x0c"
+                + struct.pack(">HHIH", kind, 1, self.seconds, size)
+                + socket.inet_pton(family, address)
                 for address in found
             )
             self._socket.sendto(head + query[12:end] + records, peer)

@@ -22,7 +22,7 @@ class Identity:
 def raise_open_files() -> int:
     """Raise the limit of open files to the hard limit; returns it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):     # macOS says "unlimited" and takes less
+    with contextlib.suppress(ValueError, OSError):  # macOS says "unlimited" and takes less
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         return hard
     return soft
@@ -35,7 +35,7 @@ def find_identity(user: str, group: str) -> Identity | None:
     """
     if not user and not group:
         return None
-    import grp      # only those who drop privileges need the databases
+    import grp  # only those who drop privileges need the databases
     import pwd
 
     uid, gid, name = os.geteuid(), os.getegid(), ""
@@ -43,7 +43,9 @@ def find_identity(user: str, group: str) -> Identity | None:
         try:
             entry = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user)
         except KeyError:
-            raise Refusal(f"there is no user {user!r}", "name an existing user, or leave process.user away") from None
+            raise Refusal(
+                f"there is no user {user!r}", "name an existing user, or leave process.user away"
+            ) from None
         uid, gid, name = entry.pw_uid, entry.pw_gid, entry.pw_name
     if group:
         try:

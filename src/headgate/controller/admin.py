@@ -39,13 +39,15 @@ def application(status: Status, metrics: Callable[[bool], bytes]) -> ASGIApp:
         return PlainTextResponse(status.text(), 200 if status.ready else 503)
 
     routes = [
-        Route("/metrics", show_metrics), Route("/healthz", healthz), Route("/readyz", readyz),
+        Route("/metrics", show_metrics),
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
     ]
     return LocalOnly(Starlette(routes=routes))
 
 
 def names_this_machine(authority: str) -> bool:
-    """Whether a Host field is one that a page from elsewhere cannot have: localhost or an address in numbers."""
+    """Whether a Host field is one that a page from elsewhere cannot have: localhost or numbers."""
     host = authority.lower()
     if host.startswith("["):
         host = host[1:].partition("]")[0]
@@ -81,7 +83,7 @@ def _refusal(scope: Scope) -> str:
     fields: Mapping[bytes, bytes] = dict(scope["headers"])
     host = fields.get(b"host", b"").decode("latin-1")
     if not scope.get("server") or scope["server"][1] is None:
-        return ""       # a unix socket: no browser comes this way
+        return ""  # a unix socket: no browser comes this way
     if not names_this_machine(host):
         return "the admin address is called by its number or localhost only"
     origin = fields.get(b"origin")
@@ -116,8 +118,17 @@ class Admin:
                 sock.close()
                 continue
             config = uvicorn.Config(
-                self._app, log_config=None, access_log=False, lifespan="off", loop="none", http="h11", ws="none",
-                backlog=BACKLOG, server_header=False, timeout_graceful_shutdown=2, proxy_headers=False,
+                self._app,
+                log_config=None,
+                access_log=False,
+                lifespan="off",
+                loop="none",
+                http="h11",
+                ws="none",
+                backlog=BACKLOG,
+                server_header=False,
+                timeout_graceful_shutdown=2,
+                proxy_headers=False,
             )
             config.load()
             server = _Server(config)

@@ -64,7 +64,7 @@ class Controller:
         self._level = level
         self._resolver = Resolver(log, self._patch)
         self._admin: Admin | None = None
-        self._compiled: Snapshot | None = None      # as served, but with names
+        self._compiled: Snapshot | None = None  # as served, but with names
         self._publishing = False
         self.served: Snapshot | None = None
         self.status = Status()
@@ -125,7 +125,9 @@ class Controller:
 
     async def _publish(self, compiled: Snapshot) -> None:
         for name in await self._resolver.learn(names(compiled)):
-            self._log.warning("the name %s has no address yet; its endpoints get no exchanges until it has", name)
+            self._log.warning(
+                "the name %s has no address yet; its endpoints get no exchanges until it has", name
+            )
         resolved = self._resolver.resolve(compiled)
         self._publishing = True
         try:
@@ -135,7 +137,7 @@ class Controller:
         finally:
             self._publishing = False
             self._resolver.watch(names(self._compiled) if self._compiled is not None else ())
-            self._patch()       # for what changed meanwhile
+            self._patch()  # for what changed meanwhile
         if not self._level:
             set_level(self._log, resolved.process.log_level)
 
@@ -156,7 +158,7 @@ class Controller:
     def serve_admin(self, descriptors: Mapping[str, int]) -> None:
         """Answer on these listening sockets, by address, and on no others. They are taken over."""
         if self._admin is None and descriptors:
-            from headgate.controller.admin import Admin, application     # time that the first snapshot has not
+            from headgate.controller.admin import Admin, application  # time that the first snapshot has not
             from headgate.observe.metrics import render
 
             def metrics(openmetrics: bool) -> bytes:

@@ -37,7 +37,12 @@ class Conversation:
         os.close(memory)
         self._provider = Provider(start.body["config"], self._text(), start.body["workers"])
         self._controller = Controller(
-            log, self, partial(load_snapshot, self._provider), self._provider.name, region, start.body["level"]
+            log,
+            self,
+            partial(load_snapshot, self._provider),
+            self._provider.name,
+            region,
+            start.body["level"],
         )
         self._controller.status.started = start.body["started"]
 
@@ -56,7 +61,7 @@ class Conversation:
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
-                task.result()       # raises what went wrong
+                task.result()  # raises what went wrong
         finally:
             for task in tasks:
                 task.cancel()
@@ -76,7 +81,7 @@ class Conversation:
         while True:
             await self._reload_wanted.wait()
             self._reload_wanted.clear()
-            with contextlib.suppress(LoadError, PublishError):      # it is in the log and in /readyz
+            with contextlib.suppress(LoadError, PublishError):  # it is in the log and in /readyz
                 await self._controller.reload()
 
     async def _first(self) -> bool:
@@ -134,7 +139,7 @@ class Conversation:
             self._outcome.set_result(reasons)
 
     def _serve_admin(self, descriptors: dict[str, int], identity: list[Any] | None) -> None:
-        """Answer on the admin sockets, as whoever we are to be. Code that is not loaded yet is loaded before."""
+        """Answer on the admin sockets, then become whoever we are to be: the order lets code be loaded."""
         self._controller.serve_admin(descriptors)
         if identity:
             become(Identity(*identity))

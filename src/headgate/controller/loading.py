@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import msgspec
 
-from headgate.config import ConfigError, compile as compile_snapshot, load
+from headgate.config import ConfigError, load
+from headgate.config import compile as compile_snapshot
 from headgate.spec import Snapshot
 
-REFUSED = 1         # exit codes when it fails at start
+REFUSED = 1  # exit codes when it fails at start
 UNREADABLE = 2
 
 
@@ -19,7 +20,7 @@ class Provider:
 
     path: str | None
     text: bytes | None = None
-    workers: int | None = None      # in place of what it says
+    workers: int | None = None  # in place of what it says
 
     @property
     def name(self) -> str:

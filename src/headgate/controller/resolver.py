@@ -8,6 +8,7 @@ answer's time to live is over. Where a name has IPv4 addresses, those are used a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import random
@@ -25,11 +26,11 @@ from headgate.spec import Address, Endpoint, Service, Snapshot
 if TYPE_CHECKING:
     import aiodns
 
-SHORTEST_SECONDS = 1.0      # between two looks at one name
+SHORTEST_SECONDS = 1.0  # between two looks at one name
 LONGEST_SECONDS = 300.0
-FIRST_RETRY_SECONDS = 1.0   # after a failure, doubling
+FIRST_RETRY_SECONDS = 1.0  # after a failure, doubling
 LONGEST_RETRY_SECONDS = 30.0
-START_SECONDS = 2.0         # how long a new snapshot waits for its names
+START_SECONDS = 2.0  # how long a new snapshot waits for its names
 
 
 def is_name(host: str) -> bool:
@@ -85,17 +86,19 @@ Lookup = Callable[[str], Awaitable[tuple[tuple[str, ...], float]]]
 
 
 class Resolver:
-    """Keeps the names that `watch` was last given resolved; `on_change` is called when any has new addresses."""
+    """Keeps the names that `watch` was last given resolved; `on_change` tells of new addresses."""
 
-    def __init__(self, log: logging.Logger, on_change: Callable[[], None], lookup: Lookup | None = None) -> None:
-        """`lookup(name)` is a coroutine function that gives addresses and seconds to live, or raises OSError."""
+    def __init__(
+        self, log: logging.Logger, on_change: Callable[[], None], lookup: Lookup | None = None
+    ) -> None:
+        """`lookup(name)` gives addresses and seconds to live once awaited, or raises OSError."""
         self._log = log
         self._on_change = on_change
         self._lookup: Lookup = lookup or SystemNames()
         self._answers: dict[str, Answer] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._first: dict[str, asyncio.Event] = {}
-        self.failures = 0       # look-ups that failed, in all
+        self.failures = 0  # look-ups that failed, in all
 
     def seed(self, snapshot: Snapshot) -> None:
         """Begin with the addresses in a resolved snapshot, for a controller that takes over."""
@@ -121,10 +124,8 @@ class Resolver:
             self._follow(name)
         waits = [self._first[name].wait() for name in wanted]
         if waits:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(asyncio.gather(*waits), START_SECONDS)
-            except TimeoutError:
-                pass
         return sorted(name for name in wanted if not self._answers[name].addresses)
 
     def watch(self, wanted: Iterable[str]) -> None:
@@ -163,7 +164,7 @@ class Resolver:
         answer.failures += 1
         self.failures += 1
         pause = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2.0 ** min(answer.failures - 1, 10))
-        return pause * random.uniform(0.9, 1.1)     # noqa: S311  spreads load, hides nothing
+        return pause * random.uniform(0.9, 1.1)  # noqa: S311  spreads load, hides nothing
 
     def _answered(
         self, name: str, answer: Answer, addresses: tuple[str, ...], seconds: float, known: bool
@@ -209,7 +210,7 @@ class SystemNames:
         self._resolver: aiodns.DNSResolver | None = None
 
     async def __call__(self, name: str) -> tuple[tuple[str, ...], float]:
-        import aiodns       # only a configuration with names pays for it
+        import aiodns  # only a configuration with names pays for it
 
         if self._resolver is None:
             self._resolver = aiodns.DNSResolver(self._nameservers, timeout=2.0, tries=2)

@@ -22,8 +22,8 @@ class Status:
     started: float = field(default_factory=time.time)
     reloads: int = 0
     refusals: int = 0
-    last_reload: float = 0.0            # epoch seconds of the last one that is served
-    problems: tuple[str, ...] = ()      # of the last reload; empty when it is served
+    last_reload: float = 0.0  # epoch seconds of the last one that is served
+    problems: tuple[str, ...] = ()  # of the last reload; empty when it is served
 
     @property
     def ready(self) -> bool:
@@ -52,10 +52,7 @@ class Status:
 
     def text(self) -> str:
         """A few lines for people; the first says whether it is ready."""
-        if self.stopping:
-            first = "stopping"
-        else:
-            first = "ready" if self.ready else "not ready"
+        first = "stopping" if self.stopping else "ready" if self.ready else "not ready"
         lines = [first, f"{self.serving} of {self.wanted} workers serve snapshot {self.version}"]
         if self.last_reload:
             when = datetime.fromtimestamp(self.last_reload, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

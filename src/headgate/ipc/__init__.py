@@ -5,5 +5,14 @@ from headgate.ipc.frames import FORMAT, ChannelError, Decoder, Message, encode
 from headgate.ipc.memory import MemoryRefused, read, seal, sealed
 
 __all__ = [
-    "FORMAT", "Channel", "ChannelError", "Decoder", "MemoryRefused", "Message", "encode", "read", "seal", "sealed",
+    "FORMAT",
+    "Channel",
+    "ChannelError",
+    "Decoder",
+    "MemoryRefused",
+    "Message",
+    "encode",
+    "read",
+    "seal",
+    "sealed",
 ]

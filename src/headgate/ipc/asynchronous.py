@@ -14,7 +14,7 @@ from headgate.ipc.frames import ChannelError, Message
 
 _log = logging.getLogger("headgate")
 
-IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)    # a terminal sends them to all; the supervisor acts
+IGNORED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)  # a terminal sends them to all; the supervisor acts
 
 
 def ignore_signals() -> None:

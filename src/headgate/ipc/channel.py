@@ -12,7 +12,7 @@ from typing import Any
 from headgate.ipc.frames import DESCRIPTORS_PER_CHUNK, FORMAT, ChannelError, Decoder, Message, encode
 
 READ_BYTES = 64 * 1024
-WAITING_BYTES = 64 * 1024 * 1024    # a peer that lets more than this wait is stuck
+WAITING_BYTES = 64 * 1024 * 1024  # a peer that lets more than this wait is stuck
 _ANCILLARY_BYTES = socket.CMSG_SPACE(2 * DESCRIPTORS_PER_CHUNK * array.array("i").itemsize)
 _CLOSE_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 

@@ -17,7 +17,7 @@ from typing import Any
 FORMAT = 1
 HEADER = struct.Struct("<II")
 PAYLOAD_BYTES = 16 * 1024 * 1024
-DESCRIPTORS_PER_CHUNK = 200     # Linux takes at most 253 in one call
+DESCRIPTORS_PER_CHUNK = 200  # Linux takes at most 253 in one call
 
 
 class ChannelError(Exception):
@@ -53,7 +53,9 @@ class Message:
 
 def encode(kind: str, body: Mapping[str, Any], fds: Sequence[int] = ()) -> list[tuple[bytes, list[int]]]:
     """The message as pieces to send in order: bytes, and the descriptors to send with them."""
-    chunks = [list(fds[at : at + DESCRIPTORS_PER_CHUNK]) for at in range(0, len(fds), DESCRIPTORS_PER_CHUNK)] or [[]]
+    chunks = [
+        list(fds[at : at + DESCRIPTORS_PER_CHUNK]) for at in range(0, len(fds), DESCRIPTORS_PER_CHUNK)
+    ] or [[]]
     payload = json.dumps([kind, body], separators=(",", ":")).encode().ljust(len(chunks))
     if len(payload) > PAYLOAD_BYTES:
         raise ChannelError(f"message {kind!r} has {len(payload)} bytes, at most {PAYLOAD_BYTES} can be sent")

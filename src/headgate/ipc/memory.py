@@ -25,7 +25,7 @@ def seal(data: bytes, name: str = "headgate") -> int:
 
 
 def _temporary(data: bytes) -> int:
-    import tempfile     # only where there is no memfd
+    import tempfile  # only where there is no memfd
 
     fd, path = tempfile.mkstemp(prefix="headgate-")
     os.unlink(path)

@@ -75,7 +75,7 @@ def written_blocks(fd: int, slot: int) -> Iterator[int]:
             at = os.lseek(fd, at, os.SEEK_DATA)
             hole = min(os.lseek(fd, at, os.SEEK_HOLE), end)
         except OSError as error:
-            if error.errno == errno.ENXIO:      # nothing was written from here on
+            if error.errno == errno.ENXIO:  # nothing was written from here on
                 return
             raise
         yield from range(max(at - start, 0) // BLOCK_BYTES, max(hole - start, 0) // BLOCK_BYTES)

@@ -13,7 +13,7 @@ from headgate.supervisor.loop import Loop
 
 # Sent to the whole group by a terminal; blocked until the child ignores them.
 _BLOCKED = (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-_ORPHANED_SECONDS = 2.0     # from a closed channel to SIGKILL
+_ORPHANED_SECONDS = 2.0  # from a closed channel to SIGKILL
 
 
 class Child:

@@ -14,17 +14,17 @@ from headgate.supervisor.sockets import Binding
 class Edition:
     """One published snapshot. `memory` is a sealed memfd, owned by whoever holds the edition."""
 
-    number: int                     # of its publication
+    number: int  # of its publication
     version: int
     digest: str
     memory: int
     workers: int
     bindings: list[Binding]
-    drain_timeout: float            # seconds
-    pre_stop_delay: float           # seconds
+    drain_timeout: float  # seconds
+    pre_stop_delay: float  # seconds
     identity: Identity | None
-    product: str                    # name and version, for people
-    provider: str                   # where it came from, for people
+    product: str  # name and version, for people
+    provider: str  # where it came from, for people
 
     @classmethod
     def of(cls, number: int, body: Mapping[str, Any], memory: int, identity: Identity | None) -> Edition:

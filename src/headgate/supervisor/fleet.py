@@ -13,7 +13,7 @@ from headgate.supervisor.loop import Loop
 from headgate.supervisor.slot import Slot, State
 from headgate.supervisor.sockets import Sockets
 
-COVER_SECONDS = 0.2     # without a worker for so long, a slot is covered by a neighbour
+COVER_SECONDS = 0.2  # without a worker for so long, a slot is covered by a neighbour
 
 
 class Answers(Protocol):
@@ -39,7 +39,13 @@ class Fleet:
     """All slots. `on_change` is called whenever the number of serving workers may have changed."""
 
     def __init__(
-        self, loop: Loop, log: logging.Logger, sockets: Sockets, memory: int, level: str, on_change: Callable[[], None]
+        self,
+        loop: Loop,
+        log: logging.Logger,
+        sockets: Sockets,
+        memory: int,
+        level: str,
+        on_change: Callable[[], None],
     ) -> None:
         self._loop = loop
         self._log = log
@@ -97,7 +103,7 @@ class Fleet:
 
     def _leave(self, slot: Slot) -> None:
         slot.state = State.LEAVING
-        slot.empty_since = self._loop.now() - COVER_SECONDS     # a neighbour takes over at once
+        slot.empty_since = self._loop.now() - COVER_SECONDS  # a neighbour takes over at once
         self.cover()
         slot.send("drain")
 
@@ -157,14 +163,16 @@ class Fleet:
             if not expected:
                 self._replace(slot, reason, lived)
             elif slot.number < self.wanted:
-                self._spawn(slot)               # wanted again while it still drained
+                self._spawn(slot)  # wanted again while it still drained
             self._loop.later(COVER_SECONDS, self.cover)
         self._on_change()
 
     def _replace(self, slot: Slot, reason: str, lived: float) -> None:
         delay = slot.restarts.died(lived)
         when = f"in {delay:g} s" if delay else "now"
-        self._log.warning("worker %d %s after %.1f s; its replacement starts %s", slot.number, reason, lived, when)
+        self._log.warning(
+            "worker %d %s after %.1f s; its replacement starts %s", slot.number, reason, lived, when
+        )
         if delay:
             slot.restart = self._loop.later(delay, partial(self._spawn, slot))
         else:

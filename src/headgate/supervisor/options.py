@@ -11,6 +11,6 @@ class Options:
 
     config: str | None = None
     config_text: bytes | None = None
-    workers: int | None = None      # in place of what the file says
-    log: str | None = None          # level, in place of what the file says
-    single: bool = False            # all roles in this process
+    workers: int | None = None  # in place of what the file says
+    log: str | None = None  # level, in place of what the file says
+    single: bool = False  # all roles in this process

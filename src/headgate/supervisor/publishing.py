@@ -17,11 +17,11 @@ from headgate.supervisor.fleet import Fleet
 from headgate.supervisor.loop import Loop, Timer
 from headgate.supervisor.publication import Phase, Publication
 from headgate.supervisor.slot import State
-from headgate.supervisor.sockets import Binding, BindError, Bound, Change, Sockets
+from headgate.supervisor.sockets import BindError, Bound, Change, Sockets
 
-ANSWER_SECONDS = 20.0       # for every worker to build a snapshot, and again to swap it in
+ANSWER_SECONDS = 20.0  # for every worker to build a snapshot, and again to swap it in
 
-REFUSED = 1                 # exit codes when the first publication fails
+REFUSED = 1  # exit codes when the first publication fails
 ENVIRONMENT = 2
 
 

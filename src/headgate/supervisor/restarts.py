@@ -4,14 +4,14 @@ from __future__ import annotations
 
 FIRST_SECONDS = 0.1
 LONGEST_SECONDS = 10.0
-HEALTHY_SECONDS = 10.0      # one that lived so long has not "died again"
+HEALTHY_SECONDS = 10.0  # one that lived so long has not "died again"
 
 
 class Restarts:
     """The delays of one slot: none for the first death, then doubling from 0.1 s to 10 s."""
 
     def __init__(self) -> None:
-        self.count = 0              # deaths so far
+        self.count = 0  # deaths so far
         self._in_a_row = 0
 
     def died(self, lived_seconds: float) -> float:

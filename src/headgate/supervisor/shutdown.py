@@ -1,7 +1,7 @@
 """How everything ends: readiness fails, then listening stops, then exchanges finish, then processes end.
 
-    UNREADY ──pre_stop_delay──▶ DRAINING ──all workers gone, or drain_timeout──▶ STOPPING ──▶ over
-                       a second signal ───────────────────────────────────────────▲
+UNREADY ──pre_stop_delay──▶ DRAINING ──all workers gone, or drain_timeout──▶ STOPPING ──▶ over
+a second signal ───────────────────────────────────────────▲
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from headgate.supervisor.fleet import Fleet
 from headgate.supervisor.loop import Loop
 from headgate.supervisor.sockets import Sockets
 
-CLOSE_SECONDS = 1.0     # for workers to take what waits in their queues and close their sockets
-KILL_SECONDS = 3.0      # from being told to stop to SIGKILL: records are written in between
+CLOSE_SECONDS = 1.0  # for workers to take what waits in their queues and close their sockets
+KILL_SECONDS = 3.0  # from being told to stop to SIGKILL: records are written in between
 
 
 class Stage(Enum):
@@ -58,7 +58,9 @@ class Shutdown:
             return
         self.stage = Stage.UNREADY
         self._drain_timeout = edition.drain_timeout
-        self._log.info("stopping: %d workers drain for up to %g s", len(self._fleet.serving), edition.drain_timeout)
+        self._log.info(
+            "stopping: %d workers drain for up to %g s", len(self._fleet.serving), edition.drain_timeout
+        )
         self._fleet.fail_readiness()
         self._control.tell("unready")
         self._loop.later(edition.pre_stop_delay, self._drain)
@@ -102,7 +104,12 @@ class Shutdown:
                 self._sockets.close_all()
             if not self._fleet.alive:
                 self.stop()
-        elif self.stage is Stage.STOPPING and not self._over and not self._fleet.alive and not self._control.alive:
+        elif (
+            self.stage is Stage.STOPPING
+            and not self._over
+            and not self._fleet.alive
+            and not self._control.alive
+        ):
             self._over = True
             self._sockets.close_all()
             self._on_over()

@@ -13,17 +13,17 @@ from headgate.supervisor.loop import Loop, Timer
 from headgate.supervisor.restarts import Restarts
 from headgate.supervisor.sockets import SHARED, Table
 
-Held = tuple[int, str]      # slot and key of a listening socket
+Held = tuple[int, str]  # slot and key of a listening socket
 
 
 class State(Enum):
     """What the worker of a slot does."""
 
-    EMPTY = "empty"             # there is none
-    STARTING = "starting"       # it did not say hello yet
-    IDLE = "idle"               # it waits for its first snapshot
+    EMPTY = "empty"  # there is none
+    STARTING = "starting"  # it did not say hello yet
+    IDLE = "idle"  # it waits for its first snapshot
     SERVING = "serving"
-    LEAVING = "leaving"         # it drains, and is not replaced by itself
+    LEAVING = "leaving"  # it drains, and is not replaced by itself
 
 
 class Slot:
@@ -36,17 +36,21 @@ class Slot:
         self.child: Child | None = None
         self.restarts = Restarts()
         self.restart: Timer | None = None
-        self.served = False             # its sockets listen: a worker served from here once
-        self.closed = False             # its worker accepts nothing any more
-        self.empty_since = 0.0          # since when it has no worker that serves
-        self.preparing: int | None = None   # number of the edition that the worker builds
-        self.serving: int | None = None     # number of the edition that it serves
-        self.lender: Slot | None = None     # the neighbour that listens for this slot
+        self.served = False  # its sockets listen: a worker served from here once
+        self.closed = False  # its worker accepts nothing any more
+        self.empty_since = 0.0  # since when it has no worker that serves
+        self.preparing: int | None = None  # number of the edition that the worker builds
+        self.serving: int | None = None  # number of the edition that it serves
+        self.lender: Slot | None = None  # the neighbour that listens for this slot
         self._known: set[Held] = set()
-        self._fresh: set[Held] = set()      # sent with the edition that it builds
+        self._fresh: set[Held] = set()  # sent with the edition that it builds
 
     def spawn(
-        self, body: dict[str, Any], memory: int, on_message: Callable[[Message], None], on_exit: Callable[[str], None]
+        self,
+        body: dict[str, Any],
+        memory: int,
+        on_message: Callable[[Message], None],
+        on_exit: Callable[[str], None],
     ) -> None:
         """Start a worker with a first message that hands over the shared memory."""
         self.restart = None

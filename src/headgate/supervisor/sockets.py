@@ -133,7 +133,9 @@ class Sockets:
                     bound.sockets[slot] = new
                     change.added.append(new)
             except OSError as error:
-                reasons.append(f"{binding.name}: cannot listen on {binding.address}: {self._explain(binding, error)}")
+                reasons.append(
+                    f"{binding.name}: cannot listen on {binding.address}: {self._explain(binding, error)}"
+                )
         if reasons:
             self.abandon(change)
             raise BindError(reasons)
@@ -171,26 +173,32 @@ class Sockets:
         self.table = {}
 
     def _explain(self, binding: Binding, error: OSError) -> str:
-        if error.errno == errno.EADDRINUSE:
+        if error.errno == errno.EADDRINUSE and binding.port:
             for bound in self.table.values():
-                if binding.port and bound.address.endswith(f":{binding.port}"):
-                    return (f"{bound.binding.name} still listens on {bound.address}; "
-                            "a change between overlapping addresses needs a restart")
-            where = f"see `ss -ltnp 'sport = :{binding.port}'`" if binding.port else "see `ss -lxp`"
-            return f"it is in use by another process ({where}); is headgate running already?"
-        if error.errno in (errno.EACCES, errno.EPERM):
-            if binding.unix:
-                return "no right to create a socket in that folder"
-            return "missing right; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE"
-        if error.errno == errno.EADDRNOTAVAIL:
-            return "this machine has no such address"
-        if error.errno == errno.EAFNOSUPPORT:
-            return "this machine has no IPv6"
-        if error.errno == errno.EBADF:
-            return f"descriptor {binding.fd} was not passed to this process"
-        if error.errno == errno.ENOENT and binding.unix:
-            return "its folder does not exist"
-        return (error.strerror or str(error)).lower()
+                if bound.address.endswith(f":{binding.port}"):
+                    return (
+                        f"{bound.binding.name} still listens on {bound.address}; "
+                        "a change between overlapping addresses needs a restart"
+                    )
+        return _reason(binding, error)
+
+
+def _reason(binding: Binding, error: OSError) -> str:
+    """What it means and what to do, for people."""
+    where = f"see `ss -ltnp 'sport = :{binding.port}'`" if binding.port else "see `ss -lxp`"
+    right = "missing right; ports below 1024 need root or the capability CAP_NET_BIND_SERVICE"
+    if binding.unix:
+        right = "no right to create a socket in that folder"
+    reasons = {
+        errno.EADDRINUSE: f"it is in use by another process ({where}); is headgate running already?",
+        errno.EACCES: right,
+        errno.EPERM: right,
+        errno.EADDRNOTAVAIL: "this machine has no such address",
+        errno.EAFNOSUPPORT: "this machine has no IPv6",
+        errno.EBADF: f"descriptor {binding.fd} was not passed to this process",
+        errno.ENOENT: "its folder does not exist",
+    }
+    return reasons.get(error.errno or 0) or (error.strerror or str(error)).lower()
 
 
 def _missing(bound: Bound, slots: int) -> Iterator[tuple[int, socket.socket]]:
@@ -199,10 +207,7 @@ def _missing(bound: Bound, slots: int) -> Iterator[tuple[int, socket.socket]]:
         if SHARED not in bound.sockets:
             yield SHARED, _inherited(binding) if binding.fd >= 0 else _shared(binding)
         return
-    if bound.sockets:
-        address = next(iter(bound.sockets.values())).getsockname()
-    else:
-        address = _claim(binding)
+    address = next(iter(bound.sockets.values())).getsockname() if bound.sockets else _claim(binding)
     for slot in range(slots):
         if slot not in bound.sockets:
             first = not bound.sockets
@@ -255,10 +260,7 @@ def _set_options(sock: socket.socket, binding: Binding) -> None:
 
 
 def _shared(binding: Binding) -> socket.socket:
-    if not binding.unix:
-        sock = _tcp(binding, _numeric(binding), reuse_port=False)
-    else:
-        sock = _unix(binding)
+    sock = _tcp(binding, _numeric(binding), reuse_port=False) if not binding.unix else _unix(binding)
     sock.listen(binding.backlog)
     return sock
 
@@ -273,7 +275,7 @@ def _unix(binding: Binding) -> socket.socket:
         sock.setblocking(False)
         sock.bind(path)
         if not abstract:
-            os.chmod(path, binding.mode)    # nobody can connect before listen()
+            os.chmod(path, binding.mode)  # nobody can connect before listen()
     except BaseException:
         sock.close()
         raise
@@ -294,7 +296,7 @@ def _remove_stale(path: str) -> None:
         except ConnectionRefusedError:
             os.unlink(path)
         except BlockingIOError:
-            pass                            # its queue is full: somebody listens; bind() says so
+            pass  # its queue is full: somebody listens; bind() says so
 
 
 def _inherited(binding: Binding) -> socket.socket:

@@ -36,7 +36,13 @@ class Supervisor:
         )
         self._publishing = Publishing(self._loop, self._log, self._sockets, self._fleet, self._outcome)
         self._control = Control(
-            self._loop, self._log, options, self._memory, self._sockets, self._from_controller, self._controller_died
+            self._loop,
+            self._log,
+            options,
+            self._memory,
+            self._sockets,
+            self._from_controller,
+            self._controller_died,
         )
         self._shutdown = Shutdown(
             self._loop, self._log, self._fleet, self._control, self._sockets, self._over
@@ -48,14 +54,16 @@ class Supervisor:
         """Serve until told to stop. Returns 0, or 1 or 2 when it could not start."""
         raise_open_files()
         set_title("headgate")
-        self._loop.on_signals({
-            signal.SIGTERM: self._stop_signal,
-            signal.SIGINT: self._stop_signal,
-            signal.SIGHUP: self._control.reload,
-            signal.SIGUSR1: self._reopen,
-            signal.SIGCHLD: self._reap,
-        })
-        # Workers do not need the configuration to load their code: the first ones start beside the controller.
+        self._loop.on_signals(
+            {
+                signal.SIGTERM: self._stop_signal,
+                signal.SIGINT: self._stop_signal,
+                signal.SIGHUP: self._control.reload,
+                signal.SIGUSR1: self._reopen,
+                signal.SIGCHLD: self._reap,
+            }
+        )
+        # Workers load their code without the configuration: the first start beside the controller.
         self._control.start(lambda: self._publishing.current)
         self._fleet.resize(self._options.workers or 1)
         try:
@@ -111,14 +119,17 @@ class Supervisor:
         current = self._publishing.current
         if current:
             up_to_date = [slot for slot in self._fleet.serving if slot.serving == current.number]
-            self._control.tell("state", {
-                "version": current.version,
-                "wanted": self._fleet.wanted,
-                "serving": len(up_to_date),
-                "slots": len(self._fleet.slots),
-                "worker_restarts": self._fleet.restarts,
-                "controller_restarts": self._control.restarts.count,
-            })
+            self._control.tell(
+                "state",
+                {
+                    "version": current.version,
+                    "wanted": self._fleet.wanted,
+                    "serving": len(up_to_date),
+                    "slots": len(self._fleet.slots),
+                    "worker_restarts": self._fleet.restarts,
+                    "controller_restarts": self._control.restarts.count,
+                },
+            )
         self._shutdown.check()
 
     def _stop_signal(self) -> None:
@@ -138,6 +149,6 @@ class Supervisor:
 
 
 def _print(text: str) -> None:
-    with contextlib.suppress(OSError):      # a closed terminal must not end the proxy
+    with contextlib.suppress(OSError):  # a closed terminal must not end the proxy
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -7,7 +7,7 @@ import gc
 from collections.abc import Callable
 
 LOOK_SECONDS = 1.0
-LONGEST_SECONDS = 60.0      # a worker that is never idle collects after so long all the same
+LONGEST_SECONDS = 60.0  # a worker that is never idle collects after so long all the same
 
 
 class Garbage:

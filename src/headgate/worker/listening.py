@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Held = tuple[int, str]      # slot and key of a socket
-TURNS = 4       # of the loop, from a connection in the queue to its protocol
-QUEUE_SECONDS = 0.5     # to take what waits in the queues; who comes all the time cannot hold the end up
+Held = tuple[int, str]  # slot and key of a socket
+TURNS = 4  # of the loop, from a connection in the queue to its protocol
+QUEUE_SECONDS = 0.5  # to take what waits in the queues; who comes all the time cannot hold the end up
 Factory = Callable[[], asyncio.BaseProtocol]
 
 
@@ -77,7 +77,7 @@ class Listening:
         sock = socket.socket(fileno=os.dup(fd))
         create: Any = self._loop.create_server
         if sock.family == socket.AF_UNIX and not isinstance(self._loop, asyncio.BaseEventLoop):
-            create = self._loop.create_unix_server      # asyncio's own would remove the path when closed
+            create = self._loop.create_unix_server  # asyncio's own would remove the path when closed
         server: asyncio.AbstractServer = await create(
             self._protocol(served.listener), sock=sock, backlog=served.backlog
         )
@@ -102,7 +102,7 @@ class Listening:
 
     def _waiting(self) -> bool:
         """Whether a connection waits in any of the queues."""
-        queues = select.poll()      # select() knows no descriptors above 1023
+        queues = select.poll()  # select() knows no descriptors above 1023
         for fd in self._sockets.values():
             queues.register(fd, select.POLLIN)
         return bool(queues.poll(0))

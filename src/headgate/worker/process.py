@@ -40,7 +40,7 @@ async def _run(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> int:
         try:
             worker = Worker(loop, log, region, slot, level)
         except RegionError as error:
-            log.error("%s", error)
+            log.critical("%s", error)
             return 1
         finally:
             os.close(region)

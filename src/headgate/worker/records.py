@@ -30,7 +30,7 @@ class Records:
         self.abandon()
         self._next = settings
         if settings is not None and not self._same(settings):
-            from headgate.observe.sinks import SinkError, open_sink     # without an access log, no thread
+            from headgate.observe.sinks import SinkError, open_sink  # without an access log, no thread
 
             try:
                 self._opened = open_sink(settings)

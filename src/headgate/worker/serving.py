@@ -11,7 +11,7 @@ from headgate.spec import Endpoint, Snapshot
 from headgate.worker.listening import Held, Listening, Served
 from headgate.worker.records import Records, RecordsError
 
-LOOK_SECONDS = 0.02     # how often it is looked whether draining is done
+LOOK_SECONDS = 0.02  # how often it is looked whether draining is done
 
 
 class Serving:
@@ -48,7 +48,7 @@ class Serving:
         except (SnapshotRefused, RecordsError) as error:
             self.abandon()
             return str(error)
-        except Exception as error:      # noqa: BLE001  a bug must refuse a snapshot, not end the worker
+        except Exception as error:  # noqa: BLE001  a bug must refuse a snapshot, not end the worker
             self._log.exception("the snapshot cannot be built")
             self.abandon()
             return f"internal error: {error!r}"
@@ -112,7 +112,7 @@ class Serving:
         await self._listening.close()
         on_closed()
         self._runtime.drain()
-        while self._runtime.connections and self._loop.time() < deadline:   # noqa: ASYNC110  it says no more
+        while self._runtime.connections and self._loop.time() < deadline:  # noqa: ASYNC110  it says no more
             await asyncio.sleep(LOOK_SECONDS)
         if self._runtime.active:
             self._log.warning("%d exchanges are cut by the drain limit of %g s", self._runtime.active, limit)

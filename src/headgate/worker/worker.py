@@ -36,7 +36,7 @@ class Offer:
         self.sockets = _held(message.body["sockets"], sockets)
 
     def load(self) -> Snapshot:
-        """The snapshot. Raises SnapshotError or MemoryRefused when the bytes are not those of the controller."""
+        """The snapshot. Raises SnapshotError or MemoryRefused when it is not what the controller sent."""
         data = read(self._memory)
         if hashlib.sha256(data).hexdigest() != self._digest:
             raise SnapshotError("the bytes do not have the digest that they came with")
@@ -89,7 +89,7 @@ class Worker:
         try:
             await asyncio.wait([conversation, self._end], return_when=asyncio.FIRST_COMPLETED)
             if conversation.done():
-                conversation.result()       # raises what went wrong
+                conversation.result()  # raises what went wrong
         finally:
             conversation.cancel()
             if self._drain:

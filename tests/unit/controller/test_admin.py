@@ -15,7 +15,9 @@ def metrics(openmetrics: bool) -> bytes:
     return b"open\n" if openmetrics else b"plain\n"
 
 
-async def ask(sock: socket.socket, path: str, fields: Mapping[str, str] | None = None) -> tuple[int, str, str]:
+async def ask(
+    sock: socket.socket, path: str, fields: Mapping[str, str] | None = None
+) -> tuple[int, str, str]:
     """Status, media type and body."""
     address = sock.getsockname()
     if isinstance(address, str):
@@ -30,7 +32,9 @@ async def ask(sock: socket.socket, path: str, fields: Mapping[str, str] | None =
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
-    kind = next((line.partition(": ")[2] for line in head.splitlines() if line.startswith("content-type")), "")
+    kind = next(
+        (line.partition(": ")[2] for line in head.splitlines() if line.startswith("content-type")), ""
+    )
     return int(head.split()[1]), kind, body
 
 
@@ -40,7 +44,7 @@ def status() -> Status:
 
 
 @contextlib.asynccontextmanager
-async def serving(status: Status, *socks: socket.socket):      # type: ignore[no-untyped-def]
+async def serving(status: Status, *socks: socket.socket):  # type: ignore[no-untyped-def]
     admin = Admin(logging.getLogger("test"), application(status, metrics))
     admin.serve({str(sock.getsockname()): sock.dup().detach() for sock in socks})
     try:
@@ -50,7 +54,7 @@ async def serving(status: Status, *socks: socket.socket):      # type: ignore[no
 
 
 @pytest.fixture
-def bound():        # type: ignore[no-untyped-def]
+def bound():  # type: ignore[no-untyped-def]
     with socket.create_server(("127.0.0.1", 0)) as sock:
         sock.setblocking(False)
         yield sock
@@ -77,7 +81,9 @@ async def test_readiness_follows_the_status(status: Status, bound: socket.socket
         code, _, body = await ask(bound, "/readyz")
         assert code == 200
         assert body.splitlines()[-3:] == [
-            "the last reload was refused:", "  a.yaml:1:2: error: no", "      write yes"
+            "the last reload was refused:",
+            "  a.yaml:1:2: error: no",
+            "      write yes",
         ]
         status.stopping = True
         code, _, body = await ask(bound, "/readyz")
@@ -85,13 +91,16 @@ async def test_readiness_follows_the_status(status: Status, bound: socket.socket
         assert (await ask(bound, "/healthz"))[0] == 200
 
 
-@pytest.mark.parametrize("fields", [
-    {"Host": "evil.example"},
-    {"Host": "evil.example:9080"},
-    {"Host": ""},
-    {"Host": "localhost", "Origin": "http://evil.example"},
-    {"Host": "localhost", "Origin": "null"},
-])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"Host": "evil.example"},
+        {"Host": "evil.example:9080"},
+        {"Host": ""},
+        {"Host": "localhost", "Origin": "http://evil.example"},
+        {"Host": "localhost", "Origin": "null"},
+    ],
+)
 async def test_a_page_from_elsewhere_is_refused(
     status: Status, bound: socket.socket, fields: dict[str, str]
 ) -> None:
@@ -105,10 +114,21 @@ async def test_a_page_of_its_own_is_not(status: Status, bound: socket.socket) ->
         assert (await ask(bound, "/metrics", fields))[0] == 200
 
 
-@pytest.mark.parametrize(("authority", "expected"), [
-    ("localhost", True), ("LOCALHOST:80", True), ("a.localhost:1", True), ("127.0.0.1", True), ("[::1]:80", True),
-    ("::1", True), ("localhost.evil", False), ("127.0.0.1.nip.io", False), ("", False), ("[", False),
-])
+@pytest.mark.parametrize(
+    ("authority", "expected"),
+    [
+        ("localhost", True),
+        ("LOCALHOST:80", True),
+        ("a.localhost:1", True),
+        ("127.0.0.1", True),
+        ("[::1]:80", True),
+        ("::1", True),
+        ("localhost.evil", False),
+        ("127.0.0.1.nip.io", False),
+        ("", False),
+        ("[", False),
+    ],
+)
 def test_names_this_machine(authority: str, expected: bool) -> None:
     assert names_this_machine(authority) is expected
 

@@ -53,6 +53,7 @@ def test_the_supervisor_understands_what_it_is_told() -> None:
     web, *admin = [Binding.of(fields) for fields in body["bindings"]]
     assert (web.name, web.address, web.admin) == ("web", "[::1]:8080", False)
     assert [(binding.address, binding.admin) for binding in admin] == [
-        ("127.0.0.1:9080", True), ("unix:/run/admin.sock", True)
+        ("127.0.0.1:9080", True),
+        ("unix:/run/admin.sock", True),
     ]
     assert (body["drain_timeout"], body["pre_stop_delay"], body["workers"]) == (7.0, 2.0, 3)

@@ -33,9 +33,14 @@ def snapshot(*endpoints: str) -> Snapshot:
         host, _, port = text.rpartition(":")
         return Address(host=host.strip("[]"), port=int(port))
 
-    return Snapshot(services=(
-        Service(name="s", endpoints=tuple(Endpoint(name=e, addresses=(address(e),), weight=2) for e in endpoints)),
-    ))
+    return Snapshot(
+        services=(
+            Service(
+                name="s",
+                endpoints=tuple(Endpoint(name=e, addresses=(address(e),), weight=2) for e in endpoints),
+            ),
+        )
+    )
 
 
 def hosts(snapshot: Snapshot) -> list[list[str]]:
@@ -44,7 +49,7 @@ def hosts(snapshot: Snapshot) -> list[list[str]]:
 
 async def until(condition: Callable[[], object]) -> None:
     async with asyncio.timeout(5):
-        while not condition():      # noqa: ASYNC110
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
 
@@ -55,9 +60,17 @@ def fast(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "START_SECONDS", 0.2)
 
 
-@pytest.mark.parametrize(("host", "expected"), [
-    ("a.b", True), ("localhost", True), ("1.2.3.4", False), ("::1", False), ("fe80::1%eth0", False), ("", False),
-])
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("a.b", True),
+        ("localhost", True),
+        ("1.2.3.4", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("", False),
+    ],
+)
 def test_is_name(host: str, expected: bool) -> None:
     assert is_name(host) is expected
 
@@ -175,9 +188,8 @@ async def test_a_name_server_says_addresses_and_how_long(name_server: NameServer
     name_server.addresses = ["::5"]
     assert await look_up("other.test") == (("::5",), 77.0)
     name_server.addresses = []
-    with pytest.raises(OSError) as raised:
+    with pytest.raises(OSError, match="server returned general failure"):
         await look_up("third.test")
-    assert raised.value.strerror
 
 
 async def test_the_systems_own_names() -> None:

@@ -4,10 +4,17 @@ from headgate.controller.status import Status
 from headgate.observe.families import ROLES
 
 
-@pytest.mark.parametrize(("version", "wanted", "serving", "stopping", "ready"), [
-    (1, 2, 2, False, True), (1, 2, 1, False, False), (0, 0, 0, False, False), (1, 0, 0, False, False),
-    (1, 2, 2, True, False), (1, 1, 2, False, True),
-])
+@pytest.mark.parametrize(
+    ("version", "wanted", "serving", "stopping", "ready"),
+    [
+        (1, 2, 2, False, True),
+        (1, 2, 1, False, False),
+        (0, 0, 0, False, False),
+        (1, 0, 0, False, False),
+        (1, 2, 2, True, False),
+        (1, 1, 2, False, True),
+    ],
+)
 def test_ready(version: int, wanted: int, serving: int, stopping: bool, ready: bool) -> None:
     assert Status(version=version, wanted=wanted, serving=serving, stopping=stopping).ready is ready
 

@@ -14,9 +14,9 @@ async def test_messages_both_ways_and_the_end() -> None:
     message = await channel.expect("start")
     assert message is not None
     assert message.body == {"slot": 3}
-    text = "x" * 3_000_000      # does not fit at once: the loop writes the rest
+    text = "x" * 3_000_000  # does not fit at once: the loop writes the rest
     channel.send("much", {"text": text})
-    got = []
+    got: list[str] = []
     async with asyncio.timeout(10):
         while not got:
             await asyncio.sleep(0)

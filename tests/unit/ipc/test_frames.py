@@ -23,11 +23,13 @@ def test_whatever_the_pieces(kind: str, body: dict[str, object], data: st.DataOb
     assert [(message.kind, message.body) for message in messages] == [(kind, body)] * 2
 
 
-@pytest.mark.parametrize("count", [0, 1, DESCRIPTORS_PER_CHUNK, DESCRIPTORS_PER_CHUNK + 1, 30 * DESCRIPTORS_PER_CHUNK])
+@pytest.mark.parametrize(
+    "count", [0, 1, DESCRIPTORS_PER_CHUNK, DESCRIPTORS_PER_CHUNK + 1, 30 * DESCRIPTORS_PER_CHUNK]
+)
 def test_descriptors_come_before_the_end_of_their_message(count: int) -> None:
     pieces = encode("k", {}, range(count))
     assert all(len(fds) <= DESCRIPTORS_PER_CHUNK for _, fds in pieces)
-    assert all(data for data, _ in pieces)      # descriptors travel on at least one byte
+    assert all(data for data, _ in pieces)  # descriptors travel on at least one byte
     decoder = Decoder()
     messages = [message for data, fds in pieces for message in decoder.receive(data, fds)]
     assert [message.take() for message in messages] == [list(range(count))]
@@ -68,7 +70,7 @@ def test_what_nobody_took_is_closed() -> None:
     (message,) = Decoder().receive(joined(encode("k", {}, [write])), [write])
     message.close()
     for fd in (read, write):
-        with pytest.raises(OSError):
+        with pytest.raises(OSError, match="Bad file descriptor"):
             os.fstat(fd)
         with suppress(OSError):
             os.close(fd)

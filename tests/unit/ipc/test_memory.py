@@ -11,7 +11,11 @@ def test_what_is_sealed_can_be_read_but_not_changed(data: bytes) -> None:
     try:
         assert sealed(fd)
         assert read(fd) == data == read(fd)
-        for change in (lambda: os.pwrite(fd, b"x", 0), lambda: os.ftruncate(fd, 1), lambda: os.ftruncate(fd, 9_999_999)):
+        for change in (
+            lambda: os.pwrite(fd, b"x", 0),
+            lambda: os.ftruncate(fd, 1),
+            lambda: os.ftruncate(fd, 9_999_999),
+        ):
             with pytest.raises(PermissionError):
                 change()
     finally:

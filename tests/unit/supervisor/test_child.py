@@ -37,7 +37,11 @@ def run(end: str = "") -> tuple[list[Message], str]:
         loop.stop(0)
 
     child = Child(loop, "role_of_a_test", messages.append, exited)
-    loop.on_signals({signal.SIGCHLD: lambda: child.reap() and None})
+
+    def ended() -> None:
+        child.reap()
+
+    loop.on_signals({signal.SIGCHLD: ended})
     if end:
         loop.later(0.0, child.kill)
     loop.later(20.0, lambda: loop.stop(1))
@@ -63,6 +67,8 @@ def test_exit_codes_and_signals_are_named(module: Path) -> None:
 
 
 def test_one_that_speaks_nonsense_is_killed(module: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    module.write_text(f"import os, sys, time; os.write(int(sys.argv[1]), b'x' * 99); time.sleep(60)  # {sys.version}")
+    module.write_text(
+        f"import os, sys, time; os.write(int(sys.argv[1]), b'x' * 99); time.sleep(60)  # {sys.version}"
+    )
     assert run()[1] == "was killed by SIGKILL"
     assert "is stopped: a message of" in capfd.readouterr().err

@@ -45,7 +45,7 @@ def test_what_is_closed_by_another_callback_is_not_called(loop: Loop) -> None:
         loop.stop(0)
 
     for number, (ours, theirs) in enumerate(pairs):
-        loop.watch(ours, lambda number=number: read(number))    # type: ignore[misc]
+        loop.watch(ours, lambda number=number: read(number))  # type: ignore[misc]
         theirs.send(b"x")
     loop.run()
     assert len(called) == 1

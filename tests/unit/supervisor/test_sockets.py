@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headgate.supervisor.sockets import SHARED, Binding, BindError, Sockets
+from headgate.supervisor.sockets import SHARED, BindError, Binding, Sockets
 from support import free_port
 
 
@@ -65,7 +65,7 @@ def test_a_port_with_old_connections_is_free(sockets: Sockets) -> None:
     with socket.create_connection(("127.0.0.1", port)) as client:
         bound.sockets[0].setblocking(True)
         accepted, _ = bound.sockets[0].accept()
-        accepted.close()                            # we close first: TIME_WAIT is on our side
+        accepted.close()  # we close first: TIME_WAIT is on our side
         assert client.recv(1) == b""
     use(sockets)
     use(sockets, tcp(port=port))
@@ -76,11 +76,21 @@ def test_all_reasons_at_once_and_nothing_stays_bound(sockets: Sockets, tmp_path:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         text = reason(
-            sockets, free, tcp("used", port), tcp("far", host="192.0.2.1"),
-            Binding("path", unix=str(tmp_path / "no" / "x.sock")), Binding("file", unix=__file__),
+            sockets,
+            free,
+            tcp("used", port),
+            tcp("far", host="192.0.2.1"),
+            Binding("path", unix=str(tmp_path / "no" / "x.sock")),
+            Binding("file", unix=__file__),
             Binding("inherited", fd=987),
         )
-    assert [line.partition(":")[0] for line in text.splitlines()] == ["used", "far", "path", "file", "inherited"]
+    assert [line.partition(":")[0] for line in text.splitlines()] == [
+        "used",
+        "far",
+        "path",
+        "file",
+        "inherited",
+    ]
     assert "no such address" in text
     assert "its folder does not exist" in text
     assert "is no socket" in text
@@ -175,7 +185,10 @@ def test_abstract_and_inherited_sockets(sockets: Sockets) -> None:
     name = f"@headgate-test-{os.getpid()}"
     with socket.create_server(("127.0.0.1", 0)) as passed:
         use(sockets, Binding("a", unix=name), Binding("i", fd=passed.fileno()))
-        assert [bound.address for bound in sockets.table.values()] == [f"unix:{name}", f"fd:{passed.fileno()}"]
+        assert [bound.address for bound in sockets.table.values()] == [
+            f"unix:{name}",
+            f"fd:{passed.fileno()}",
+        ]
     with socket.socket(socket.AF_UNIX) as client:
         client.connect("\0" + name[1:])
 

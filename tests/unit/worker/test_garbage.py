@@ -25,14 +25,14 @@ async def test_it_collects_when_idle_only(monkeypatch: pytest.MonkeyPatch) -> No
         assert seen() is not None
         busy = False
         async with asyncio.timeout(5):
-            while seen() is not None:       # noqa: ASYNC110
+            while seen() is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert gc.get_freeze_count() > 0
         busy = True
         monkeypatch.setattr(garbage, "LONGEST_SECONDS", 0.02)
         seen = weakref.ref(Node())
         async with asyncio.timeout(5):
-            while seen() is not None:       # noqa: ASYNC110
+            while seen() is not None:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
     finally:
         collector.close()
