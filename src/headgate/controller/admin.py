@@ -106,12 +106,13 @@ class Admin:
     def __init__(self, log: logging.Logger, app: ASGIApp) -> None:
         self._log = log
         self._app = app
-        self._serving: dict[str, tuple[_Server, asyncio.Task[Any]]] = {}
+        self._serving: dict[str, _Server] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()     # of servers that end, too
 
     def serve(self, descriptors: Mapping[str, int]) -> None:
         """Serve on these descriptors, which are taken over, and on no others any more."""
         for address in self._serving.keys() - descriptors.keys():
-            self._serving.pop(address)[0].should_exit = True
+            self._serving.pop(address).should_exit = True
         for address, fd in descriptors.items():
             sock = socket.socket(fileno=fd)
             if address in self._serving:
@@ -134,15 +135,16 @@ class Admin:
             server = _Server(config)
             task = asyncio.ensure_future(server.serve(sockets=[sock]))
             task.add_done_callback(self._ended)
-            self._serving[address] = server, task
+            self._tasks.add(task)
+            self._serving[address] = server
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._log.error("the admin address failed: %r", error)
 
     async def close(self) -> None:
         """Stop serving; answers under way are finished."""
-        tasks = [task for _, task in self._serving.values()]
         self.serve({})
-        if tasks:
-            await asyncio.wait(tasks, timeout=3.0)
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=3.0)
