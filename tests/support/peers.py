@@ -1,4 +1,4 @@
-"""Real servers of other people, started for a test: nginx, uvicorn, Node.js."""
+"""Real servers, started for a test: nginx, uvicorn, Node.js, and one of our own that can be broken."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from support.product import free_port, until
 
 PROGRAMS = Path(__file__).parent / "programs"
+TESTS = Path(__file__).parent.parent
 START_SECONDS = 20.0
 
 NGINX = """\
@@ -31,7 +32,11 @@ http {{
     fastcgi_temp_path {folder}/fastcgi;
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
-    server {{ listen 127.0.0.1:{port}; root {folder}/www; }}
+    server {{
+        listen 127.0.0.1:{port};
+        root {folder}/www;
+        location /text/ {{ return 200 $request_uri; }}
+    }}
 }}
 """
 
@@ -39,8 +44,11 @@ http {{
 @contextmanager
 def peer(command: Sequence[str | Path], port: int, log: Path) -> Iterator[str]:
     """Run the command until the block ends; gives "127.0.0.1:PORT" once the port answers."""
+    env = {**os.environ, "PYTHONPATH": str(TESTS)}
     with log.open("wb") as output:
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=env
+        )
     try:
         until(lambda: answers(port) or process.poll() is not None, f"{command[0]} to listen", START_SECONDS)
         assert process.poll() is None, f"{command[0]} ended: {log.read_text()}"
@@ -101,3 +109,25 @@ def node(folder: Path) -> Iterator[str]:
     port = free_port()
     with peer(["node", PROGRAMS / "node.mjs", str(port)], port, folder / "node.log") as address:
         yield address
+
+
+@contextmanager
+def origin(folder: Path, port: int = 0) -> Iterator[str]:
+    """programs/origin.py: bodies of all kinds, tunnels, broken answers."""
+    port = port or free_port()
+    command = [sys.executable, "-m", "support.programs.origin", str(port)]
+    with peer(command, port, folder / "origin.log") as address:
+        yield address
+
+
+@contextmanager
+def wrk(port: int, path: str, connections: int) -> Iterator[None]:
+    """Load that nobody asks how it went, until the block ends."""
+    url = f"http://127.0.0.1:{port}{path}"
+    command = ["wrk", "-t1", f"-c{connections}", "-d3600s", "--timeout", "30s", url]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()

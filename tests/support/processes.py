@@ -1,0 +1,148 @@
+"""What the kernel says about the product's processes."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.load import client_ports
+from support.product import Product, until
+
+_TICK = os.sysconf("SC_CLK_TCK")
+LISTEN = "0A"
+
+
+def named(product: Product, title: str) -> int:
+    """The process of that role ("w0", "ctl"); 0 when there is none."""
+    for pid in product.pids():
+        try:
+            if Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}":
+                return pid
+        except OSError:
+            continue
+    return 0
+
+
+def workers(product: Product) -> list[int]:
+    """The processes of all workers, by slot."""
+    found = ((slot, named(product, f"w{slot}")) for slot in range(16))
+    return [pid for _, pid in found if pid]
+
+
+def pss(pid: int) -> int:
+    """Proportional set size, in bytes."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    matched = re.search(r"^Pss: +(\d+) kB", text, re.MULTILINE)
+    assert matched, text
+    return int(matched[1]) * 1024
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICK
+
+
+def busy(pid: int, seconds: float = 1.0) -> float:
+    """The share of a processor that the process uses, measured over that time."""
+    before, start = cpu_seconds(pid), time.monotonic()
+    time.sleep(seconds)
+    return (cpu_seconds(pid) - before) / (time.monotonic() - start)
+
+
+def descriptors(pid: int) -> int:
+    """Open files."""
+    return len(os.listdir(f"/proc/{pid}/fd"))
+
+
+def state(pid: int) -> str:
+    """R, S, T and so on; "" when the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended."""
+    return state(pid) in ("", "Z")
+
+
+def waiting(port: int) -> list[int]:
+    """For each socket that listens on the port, the connections in its queue."""
+    found = []
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if fields[1].endswith(f":{port:04X}") and fields[3] == LISTEN:
+            found.append(int(fields[4].partition(":")[2], 16))
+    return found
+
+
+def stop(pid: int) -> None:
+    """SIGSTOP, and wait until it counts."""
+    os.kill(pid, signal.SIGSTOP)
+    until(lambda: state(pid) == "T", f"process {pid} to stop")
+
+
+@contextmanager
+def stopped(*pids: int) -> Iterator[None]:
+    """Processes that stand still during the block."""
+    try:
+        for pid in pids:
+            stop(pid)
+        yield
+    finally:
+        for pid in pids:
+            if not gone(pid):
+                os.kill(pid, signal.SIGCONT)
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A worker that was killed: when, and the clients' ports of the connections that were its own."""
+
+    at: float
+    ports: set[int] = field(repr=False)
+
+    def explains(self, port: int, opened: float, failed: float) -> bool:
+        """Whether a connection with this port and these times was one of them."""
+        return port in self.ports and opened < self.at < failed
+
+
+def kill_worker(product: Product, slot: int) -> Kill:
+    """SIGKILL the worker of a slot.
+
+    It stands still while the kernel is asked which connections it has accepted: that list is exact, and
+    no other connection may be hurt. What waits in its queue belongs to nobody yet.
+    """
+    pid = until(lambda: named(product, f"w{slot}"), f"worker {slot}", 30)
+    stop(pid)
+    kill = Kill(time.monotonic(), client_ports(pid, product.port))
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: gone(pid), "its end")
+    return kill
+
+
+def kill_controller(product: Product) -> None:
+    """SIGKILL the controller, whatever it is doing."""
+    pid = until(lambda: named(product, "ctl"), "a controller", 30)
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: gone(pid), "its end")
+
+
+def ready(product: Product, seconds: float = 30) -> None:
+    """Wait until every worker serves."""
+
+    def all_serve() -> bool:
+        try:
+            return product.admin("/readyz")[0] == 200
+        except OSError:
+            return False
+
+    until(all_serve, "all workers to serve", seconds)
