@@ -9,7 +9,7 @@ from headgate import config
 from headgate.config.problems import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
     from pathlib import Path
 
     from headgate.config.model import Config
@@ -90,13 +90,13 @@ class Running:
 
     @property
     def url(self) -> str:
-        """How to reach the first TCP listener."""
-        return next(iter(self.urls.values()))
+        """How to reach the first TCP listener. Raises LookupError when it listens on none."""
+        return _first(self.urls.values(), "TCP listener")
 
     @property
     def admin_url(self) -> str:
-        """How to reach the first admin address. Raises StopIteration when there is none."""
-        return f"http://{next(iter(self._single.admin_addresses))}"
+        """How to reach the first admin address. Raises LookupError when it listens on none."""
+        return f"http://{_first(self._single.admin_addresses, 'admin address')}"
 
     @property
     def active(self) -> int:
@@ -109,6 +109,12 @@ class Running:
         Raises PublishError when it cannot be served; then nothing has changed.
         """
         await self._single.reload(gateway._snapshot_and_warnings)
+
+
+def _first(texts: Iterable[str], what: str) -> str:
+    for text in texts:
+        return text
+    raise LookupError(f"the gateway has no {what}, or serves no more")
 
 
 def _reachable(address: str) -> str:

@@ -135,9 +135,12 @@ async def test_leaving_the_block_drains() -> None:
             slow = asyncio.create_task(text(session, f"{running.url}/slow"))
             await app.slow_asked.wait()
             asyncio.get_running_loop().call_later(0.1, app.go_asked.set)
+            url = running.url
         assert await slow == "slow"
         with pytest.raises(aiohttp.ClientConnectorError):
-            await text(session, f"{running.url}/go")
+            await text(session, f"{url}/go")
+        with pytest.raises(LookupError, match="serves no more"):
+            _ = running.url
 
 
 def test_yaml_and_python_give_the_same_snapshot(tmp_path: Path) -> None:
