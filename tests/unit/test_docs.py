@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
+from headgate import config
 from headgate.cli.commands import COMMANDS
+from headgate.cli.explain import command as explain
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -62,3 +65,17 @@ def test_every_page_is_in_the_navigation() -> None:
     }
     assert pages <= set(navigation)
     assert all((ROOT / "docs" / page).exists() or page == "configuration.md" for page in navigation)
+
+
+def test_the_configuration_of_the_readme() -> None:
+    """It is valid, and `explain` shows what the README shows."""
+    text = (ROOT / "README.md").read_text()
+    found = re.search(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert found
+    loaded = config.load("headgate.yaml", text=found[1], environ={})
+    assert loaded.problems == []
+    asked = re.search(r"^\$ headgate explain (.*)\n((?:.|\n)*?)^```", text, re.MULTILINE)
+    assert asked
+    arguments = asked[1].replace("headgate.yaml", "-").split()
+    shown = CliRunner().invoke(explain, arguments, input=found[1])
+    assert shown.output.replace("(stdin:", "(headgate.yaml:") == asked[2]
