@@ -52,7 +52,7 @@ bench: $(STAMP)/core $(STAMP)/bench $(STAMP)/bench-packages ## Measure against n
 	$(BIN)/python -m benchmarks
 
 fuzz: $(STAMP)/core $(STAMP)/test ## Fuzz every codec and the configuration, FUZZ_SECONDS each (600)
-	$(BIN)/python -m tests.fuzz --seconds $(FUZZ_SECONDS)
+	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 docs: $(STAMP)/core $(STAMP)/docs ## Write the configuration reference and build the site into site/
 	$(BIN)/headgate schema --format markdown > docs/configuration.md
