@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchmarks.micro.build import ROOT, build, cases
+from benchmarks.micro.build import ROOT, build
 from benchmarks.processes import BenchError, find_program, pinned
-from benchmarks.rows.row import Bench, Column, Row, Trial, interleave, progress, shell
+from benchmarks.rows.row import Bench, Column, Row, Trial, progress, shell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from benchmarks.results import Figures, Verdict
     from benchmarks.rows.row import Variant
 
-SECONDS_A_ROUND = 0.05
 COUNTED = 2000
 """Rounds under callgrind: enough that what a case does around its loop does not show."""
 
@@ -34,50 +33,32 @@ class MicroRow(Row):
 
     def measure(self, bench: Bench, variants: Sequence[Variant]) -> Trial:  # noqa: ARG002
         build()
-        found = cases()
-        trial = Trial(rounds={name: [] for name in found})
-        repeats = {name: _repeats(case) for name, case in found.items()}
-        instructions = _instructions(bench, found, trial)
-        for _, name in interleave(bench, list(found)):
-            began = time.perf_counter_ns()
-            found[name](repeats[name])
-            figures = {"nanoseconds": (time.perf_counter_ns() - began) / repeats[name]}
-            trial.rounds[name].append(figures | instructions.get(name, {}))
-        progress(f"{self.name}: {len(found)} cases")
+        command = [sys.executable, "-m", "benchmarks.micro"]
+        timed = json.loads(_run(pinned(bench.proxy_core, [*command, "time", str(bench.rounds)])))
+        trial = Trial(rounds={})
+        trial.commands["time"] = shell([*command, "time", str(bench.rounds)])
+        costs = _costs(bench, [*command, "run", str(COUNTED)], trial)
+        for name, function, rounds in timed:
+            counted = {"instructions": costs[function] / COUNTED} if function in costs else {}
+            trial.rounds[name] = [{"nanoseconds": nanoseconds, **counted} for nanoseconds in rounds]
         return trial
 
     def judge(self, figures: dict[str, Figures]) -> list[Verdict]:  # noqa: ARG002 - the design holds none
         return []
 
 
-def _repeats(case: Callable[[int], None]) -> int:
-    """So many that a round takes SECONDS_A_ROUND; the first calls warm up."""
-    count, spent = 1, 0.0
-    while spent < SECONDS_A_ROUND / 10:
-        count *= 2
-        began = time.perf_counter()
-        case(count)
-        spent = time.perf_counter() - began
-    return max(1, round(count * SECONDS_A_ROUND / spent))
-
-
-def _instructions(bench: Bench, found: dict[str, Callable[[int], None]], trial: Trial) -> dict[str, Figures]:
-    """Callgrind counts inside the cases only."""
+def _costs(bench: Bench, command: list[str], trial: Trial) -> dict[str, int]:
+    """Instructions that callgrind counts inside each function, calls included."""
     valgrind = find_program("valgrind")
     if valgrind is None:
         trial.notes.append("valgrind is not installed, so instructions were not counted.")
         return {}
+    progress("micro: counting instructions, about two minutes")
     out = bench.folder / "callgrind"
-    command = [
-        valgrind,
-        "--tool=callgrind",
-        f"--callgrind-out-file={out}",
-    ]
-    command += [sys.executable, "-m", "benchmarks.micro", str(COUNTED)]
+    command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={out}", *command]
     trial.commands["instructions"] = shell(command)
     _run(pinned(bench.load_core, command))
-    costs = inclusive(_run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", str(out)]))
-    return {name: {"instructions": costs[case.__name__] / COUNTED} for name, case in found.items()}
+    return inclusive(_run(["callgrind_annotate", "--inclusive=yes", "--threshold=100", str(out)]))
 
 
 def inclusive(annotated: str) -> dict[str, int]:
@@ -94,5 +75,6 @@ def inclusive(annotated: str) -> dict[str, int]:
 def _run(command: list[str]) -> str:
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
-        raise BenchError(f"{command[0]} ended with {done.returncode}:\n{done.stderr[-2000:]}")
+        hint = "a core that is not built from this tree does that: make build" if done.returncode < 0 else ""
+        raise BenchError(f"{' '.join(command)} ended with {done.returncode} {hint}\n{done.stderr[-2000:]}")
     return done.stdout
