@@ -234,13 +234,14 @@ class _Run:
         self._asked = asyncio.Event()  # to stop
         self._at_once = asyncio.Event()
         self._reload_wanted = asyncio.Event()
+        self._started = False
 
     async def run(self) -> int:
         on_signals: dict[signal.Signals, Callable[[], None]] = {
             signal.SIGTERM: self._ask,
             signal.SIGINT: self._ask,
             signal.SIGHUP: self._reload_wanted.set,
-            signal.SIGUSR1: self._gateway.reopen,
+            signal.SIGUSR1: self._reopen,
         }
         for number, callback in on_signals.items():
             self._loop.add_signal_handler(number, callback)
@@ -249,6 +250,7 @@ class _Run:
         except (LoadError, PublishError) as error:
             sys.stderr.write(f"{error}\n")
             return error.code
+        self._started = True
         garbage = Garbage(self._loop, lambda: self._gateway.active > 0)
         garbage.start()
         self._announce()
@@ -263,6 +265,10 @@ class _Run:
 
     def _ask(self) -> None:
         (self._at_once if self._asked.is_set() else self._asked).set()
+
+    def _reopen(self) -> None:
+        if self._started:
+            self._gateway.reopen()
 
     async def _reload(self) -> None:
         while True:

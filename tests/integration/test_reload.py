@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -186,6 +187,26 @@ def test_more_and_fewer_workers_drop_nothing(backend: PathBackend) -> None:
                 load.go_on(100)
         assert load.failures == []
         assert product.metric("headgate_worker_restarts_total") == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["roles", "single"])
+def test_reloads_leak_no_descriptors(arguments: tuple[str, ...]) -> None:
+    with Product(greeting("one"), *arguments) as product:
+        good = product.config
+        more = merge(good, {"listeners": {"more": {"bind": f"127.0.0.1:{free_port()}"}}})
+        bad = merge(more, {"access_log": {"path": "/no/such/folder/a.log"}})
+
+        def descriptors() -> list[int]:
+            reload(product, good)
+            settled = [len([*Path(f"/proc/{pid}/fd").iterdir()]) for pid in [product.pid, *product.pids()]]
+            for _ in range(3):
+                reload(product, more)
+                refused(product, bad)
+                reload(product, good)
+            return settled
+
+        first = descriptors()
+        until(lambda: descriptors() <= first, "no more than before")
 
 
 def test_an_exchange_outlives_reloads(backend: PathBackend) -> None:

@@ -6,6 +6,8 @@ import http.client
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -172,3 +174,20 @@ def test_what_a_terminal_sends_to_all_is_left_to_the_supervisor(backend: PathBac
             for number in (signal.SIGINT, signal.SIGHUP, signal.SIGUSR1):
                 os.kill(pid, number)
         assert Slow(product.port, 0.2).end() == (200, b"/slow", None)
+
+
+@MODES
+@pytest.mark.parametrize("part", [0.3, 0.6, 0.9, 1.2])
+def test_a_signal_while_it_starts(arguments: tuple[str, ...], part: float, tmp_path: Path) -> None:
+    """Whatever it was doing: it ends, at once, with all its processes, and says nothing unseemly."""
+    file = tmp_path / "a.yaml"
+    file.write_text("listeners: { web: { bind: '127.0.0.1:0' } }\nroutes: [{ name: all, respond: {} }]\n")
+    command = [sys.executable, "-m", "headgate.cli", "run", "-c", str(file), *arguments]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        time.sleep(part * 0.5)  # the moment is the parameter, not something to wait for
+        process.send_signal(signal.SIGTERM)
+        _, output = process.communicate(timeout=20)
+        assert process.returncode in (0, -signal.SIGTERM), output  # the latter: before it could know better
+        assert "Traceback" not in output
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
