@@ -74,6 +74,8 @@ cdef class Http1:
     cdef int send_trailers(self, Head head) except -1
     cdef int begin_tunnel(self) except -1
     cdef bint written(self) noexcept
+    cdef int pass_in(self, Py_ssize_t size) except -1
+    cdef int pass_out(self, Py_ssize_t size) except -1
 
 
 cdef class Http1Server(Http1):

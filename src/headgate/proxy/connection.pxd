@@ -1,4 +1,3 @@
-from headgate.core.events cimport Event
 from headgate.core.http1 cimport Http1
 from headgate.core.output cimport Output
 from headgate.proxy.context cimport Context
@@ -21,19 +20,50 @@ cdef class Connection(Leg):
     cdef Register register
     cdef Py_ssize_t place               # in the register, or -1
     cdef Http1 codec
-    cdef object transport
     cdef int fd
-    cdef bint closed
+    cdef bint closed                    # takes part in nothing more
+    cdef bint closing                   # closes when the last byte is out
+    cdef bint ending                    # half-closes when the last byte is out
+    cdef bint heard                     # bytes came since the last sweep
+    cdef bint input_over                # the peer ended its side
+    cdef bint write_dead                # the peer takes nothing any more
     cdef bint lingering
+    cdef list unsent                    # bytes that the socket did not take yet
+    cdef Py_ssize_t unsent_bytes
     cdef Py_ssize_t last_backlog
+    # A body that the kernel moves from this socket to the other side's.
+    cdef tuple pipe
+    cdef Py_ssize_t piped               # bytes inside the pipe
+    cdef Connection feeder              # whose pipe this socket is to take
 
+    cdef int open(self, int fd) except -1
+    cdef bint read_once(self) except -1
+    cdef int check(self) except -1
+    cdef int listen(self, bint yes) except -1
     cdef int open_output(self) except -1
+    cdef int write(self, bytes data) except -1
+    cdef int drained(self) except -1
+    cdef int blocked(self) except -1
+    cdef int unblocked(self) except -1
+    cdef int half_close(self) except -1
     cdef int close(self) except -1
     cdef int close_hard(self) except -1
+    cdef int dispose(self) except -1
+    cdef int _input_ended(self) except -1
+    cdef Py_ssize_t _send(self, Output out) except -2
+    cdef int failed(self) except -1
+    cdef bint tunnelled(self) noexcept
+
+    cdef int move_to(self, Connection other) except -1
+    cdef int move(self) except -1
+    cdef Py_ssize_t move_out(self, Connection other) except -2
+    cdef int drop_pipe(self) except -1
+
     cdef int received(self, const char* data, Py_ssize_t size) except -1
     cdef int ended(self) except -1
-    cdef int lost(self, object error) except -1
+    cdef int gone(self) except -1
+    cdef int left(self) except -1
+    cdef int moved(self, Py_ssize_t size, bint last) except -1
     cdef int expire(self) except -1
     cdef int sweep(self, double now, double elapsed) except -1
-    cdef bint tunnelled(self) noexcept
     cdef int lost_while_paused(self) except -1

@@ -1,22 +1,25 @@
-"""A connection: transport, codec and deadline. What both sides of the proxy share.
+"""A connection: socket, codec and deadline. What both sides of the proxy share.
 
-Bytes are received into one buffer for the whole worker and sent straight to the socket; the
-transport of the event loop takes over what the socket does not take at once. So a connection that
-waits holds no buffer.
+The event loop says when a socket is ready; bytes are then received into one buffer for the whole
+worker and sent straight from where they lie. So a connection that waits holds no buffer, and what a
+socket does not take at once stops the other side. Large bodies are not even received: the kernel
+moves them from socket to socket through a pipe.
+
+Whoever calls a method of an exchange or a connection holds a reference of its own: both let go of
+each other when they end, and a C method keeps nothing alive.
 """
 
-import socket as _socket
-import struct
+import os
 
-from cpython.bytes cimport PyBytes_AS_STRING
-from cpython.bytearray cimport PyByteArray_AS_STRING
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc, realloc
+from libc.string cimport memset
 
 from headgate.core.head cimport Head
-from headgate.core.http1 cimport Http1
+from headgate.core.http1 cimport READ_LENGTH, WRITE_LENGTH, Http1
 from headgate.core.output cimport Output, Piece
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg
@@ -29,29 +32,30 @@ cdef extern from "../proxy/socket.h" nogil:
     struct msghdr:
         iovec* msg_iov
         size_t msg_iovlen
-    struct pollfd:
-        int fd
-        short events
-        short revents
+    ssize_t recv(int fd, void* data, size_t size, int flags)
     ssize_t send(int fd, const void* data, size_t size, int flags)
     ssize_t sendmsg(int fd, const msghdr* message, int flags)
-    int poll(pollfd* fds, unsigned long count, int timeout)
+    int shutdown(int fd, int how)
+    int close_fd "close"(int fd)
     int MSG_NOSIGNAL
-    int MSG_DONTWAIT
-    short POLLERR
-    short POLLHUP
-    short POLLRDHUP
+    int SHUT_WR
+    void hg_reset_on_close(int fd)
+    bint hg_hung_up(int fd, bint half)
+    ssize_t hg_splice(int source, int target, size_t size)
+    bint HG_CAN_SPLICE
 
 cdef enum:
-    RECEIVE_BYTES = 65536       # bounds what one exchange holds in each direction
+    # A head and 64 KiB of body in one read; bounds what one exchange holds in each direction.
+    RECEIVE_BYTES = 65536 + 8192
     MOST_PIECES = 64
+    MOVE_FROM = 262144          # smaller rests are received: a pipe costs two more system calls
+    MOVE_BYTES = 65536          # in the pipe at most
+    MOVES = 32                  # in one turn, so that one fast body does not starve the others
 
-_LINGER_RESET = struct.pack("ii", 1, 0)
+cdef char[RECEIVE_BYTES] _receive_bytes
 
-# Every read of a worker goes here; what must live longer is copied before the next read.
-cdef object _receive_buffer = bytearray(RECEIVE_BYTES)
-cdef object _receive_view = memoryview(_receive_buffer)
-cdef char* _receive_bytes = PyByteArray_AS_STRING(_receive_buffer)
+# A peer that does not take the rest of what was sent before the end is not waited for longer.
+cdef double CLOSING_SECONDS = 30.0
 
 
 cdef class Register:
@@ -117,81 +121,81 @@ cdef class Register:
 
 
 cdef class Connection(Leg):
-    """One TCP or unix connection that speaks HTTP/1. A buffered protocol of asyncio."""
+    """One TCP or unix connection that speaks HTTP/1."""
 
     def __cinit__(self):
         self.place = -1
         self.fd = -1
         self.deadline = INFINITY
 
+    cdef int open(self, int fd) except -1:
+        """Take over a connected socket that does not block."""
+        self.fd = fd
+        self.register.add(self)
+        return self.listen(True)
+
+    cdef int listen(self, bint yes) except -1:
+        if yes:
+            self.context.loop.add_reader(self.fd, self._on_readable)
+        else:
+            self.context.loop.remove_reader(self.fd)
+        return 0
+
     # --- What the event loop calls ---
 
-    def connection_made(self, transport: object) -> None:
-        self.transport = transport
-        self.fd = transport.get_extra_info("socket").fileno()
-        # Whatever the socket does not take at once stops the other side.
-        transport.set_write_buffer_limits(0)
-        self.register.add(self)
-
-    def get_buffer(self, size_hint: int) -> memoryview:
-        return _receive_view
-
-    def buffer_updated(self, Py_ssize_t size) -> None:
+    def _on_readable(self) -> None:
         try:
+            self.heard = True
+            if self.pipe is not None:
+                self.move()
+            else:
+                self.read_once()
+        except Exception:
+            self._own_error("received bytes could not be handled")
+
+    cdef bint read_once(self) except -1:
+        """Receive and handle what is there. Whether more may be."""
+        cdef ssize_t size = recv(self.fd, _receive_bytes, RECEIVE_BYTES, 0)
+        if size > 0:
             self.received(_receive_bytes, size)
-        except Exception:
-            self._own_error("received bytes could not be handled")
+            return not self.closed and not self.read_paused
+        if size == 0:
+            self._input_ended()
+        elif errno not in (EAGAIN, EINTR):
+            self.failed()
+        return False
 
-    def data_received(self, bytes data) -> None:
-        """For asyncio's own loop, which knows buffered protocols by a base class that this cannot have."""
+    cdef int check(self) except -1:
+        """libuv tells of a reset once, and only that the socket is readable: where bytes came with
+        it, the reset itself is found here."""
+        self.heard = False
+        if not self.read_paused and hg_hung_up(self.fd, False):
+            while self.read_once():
+                pass
+        return 0
+
+    def _on_writable(self) -> None:
         try:
-            self.received(PyBytes_AS_STRING(data), len(data))
-        except Exception:
-            self._own_error("received bytes could not be handled")
-
-    def eof_received(self) -> bool:
-        """The peer sends no more; the connection stays open until this side decides."""
-        try:
-            self.ended()
-        except Exception:
-            self._own_error("an end of input could not be handled")
-        return True
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self.register.remove(self)
-        self.closed = True
-        self.transport = None
-        self.fd = -1
-        try:
-            self.lost(error)
-        except Exception:
-            self.context.own_error("a lost connection could not be handled")
-        self.codec = None
-
-    def pause_writing(self) -> None:
-        cdef Exchange exchange
-        self.write_blocked = True
-        self.last_backlog = self.backlog()
-        exchange = self.exchange
-        if exchange is not None:
-            if exchange.route is not None:
-                self.deadline = self.context.now + exchange.route.limits.response_idle_timeout
-            try:
-                exchange.writable(self, False)
-            except Exception:
-                self._own_error("a full socket could not be handled")
-
-    def resume_writing(self) -> None:
-        cdef Exchange exchange = self.exchange
-        self.write_blocked = False
-        self.deadline = INFINITY
-        if exchange is None:
-            return
-        self.context.tick()
-        try:
-            exchange.writable(self, True)
+            self.drained()
         except Exception:
             self._own_error("a socket that drained could not be handled")
+
+    cdef int _input_ended(self) except -1:
+        """The peer sends no more; the connection stays open until this side decides."""
+        self.input_over = True
+        if not self.read_paused:
+            self.read_paused = True
+            self.listen(False)
+        self.ended()
+        return 0
+
+    cdef int failed(self) except -1:
+        """The socket is broken."""
+        if self.closed:
+            return 0
+        hg_reset_on_close(self.fd)
+        self.gone()
+        return self.dispose()
 
     def _own_error(self, what: str) -> None:
         cdef Exchange exchange = self.exchange
@@ -221,68 +225,269 @@ cdef class Connection(Leg):
 
     cdef int flush(self) except -1:
         """Send what is queued; borrowed bytes are not needed afterwards."""
-        cdef Output out
+        cdef Output out = self.codec.out
         cdef Py_ssize_t sent
-        if self.closed or self.codec is None or self.codec.out is None:
+        if out is None:
             return 0
-        out = self.codec.out
         self.codec.out = None
-        if out.total:
+        if out.total and not self.closed:
             if self.write_blocked:
-                self.transport.write(out.rest(0))
+                self.write(out.rest(0))
             else:
-                sent = _send(self.fd, out)
-                if 0 <= sent < <Py_ssize_t>out.total:
-                    self.transport.write(out.rest(sent))
+                sent = self._send(out)
+                if sent < <Py_ssize_t>out.total:
+                    self.write(out.rest(sent))
         self.context.give_output(out)
         return 0
 
+    cdef Py_ssize_t _send(self, Output out) except -2:
+        """Bytes that the socket took at once."""
+        cdef iovec parts[MOST_PIECES]
+        cdef msghdr message
+        cdef int count = 0
+        cdef Piece* piece
+        cdef ssize_t sent
+        if self.write_dead:
+            return out.total
+        if out.piece_count == 0:
+            sent = send(self.fd, out.buffer, out.size, MSG_NOSIGNAL)
+        else:
+            while count < out.piece_count and count < MOST_PIECES:
+                piece = &out.pieces[count]
+                parts[count].iov_base = <void*>(piece.data if piece.data != NULL
+                                                else out.buffer + piece.start)
+                parts[count].iov_len = piece.size
+                count += 1
+            if out.size > out.tail and count < MOST_PIECES:
+                parts[count].iov_base = out.buffer + out.tail
+                parts[count].iov_len = out.size - out.tail
+                count += 1
+            memset(&message, 0, sizeof(message))
+            message.msg_iov = parts
+            message.msg_iovlen = count
+            sent = sendmsg(self.fd, &message, MSG_NOSIGNAL)
+        if sent >= 0:
+            return sent
+        if errno in (EAGAIN, EINTR):
+            return 0
+        # What the peer still had to say, and that it is gone, comes from reading.
+        self.write_dead = True
+        return out.total
+
+    cdef int write(self, bytes data) except -1:
+        """Queue bytes that the socket does not take now."""
+        if self.unsent is None:
+            self.unsent = []
+        self.unsent.append(data)
+        self.unsent_bytes += PyBytes_GET_SIZE(data)
+        return self.blocked()
+
+    cdef int blocked(self) except -1:
+        """Wait until the socket takes more; the other side is to stop."""
+        cdef Exchange exchange = self.exchange
+        if self.write_blocked:
+            return 0
+        self.write_blocked = True
+        self.last_backlog = self.backlog()
+        self.context.loop.add_writer(self.fd, self._on_writable)
+        if exchange is not None:
+            if exchange.route is not None:
+                self.deadline = self.context.now + exchange.route.limits.response_idle_timeout
+            exchange.writable(self, False)
+        return 0
+
+    cdef int drained(self) except -1:
+        """The socket takes bytes again."""
+        cdef bytes data
+        cdef ssize_t sent
+        self.context.tick()
+        while self.unsent:
+            data = self.unsent[0]
+            sent = send(self.fd, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), MSG_NOSIGNAL)
+            if sent < 0:
+                if errno in (EAGAIN, EINTR):
+                    return 0
+                self.write_dead = True
+                self.unsent.clear()
+                self.unsent_bytes = 0
+                break
+            self.unsent_bytes -= sent
+            if sent < PyBytes_GET_SIZE(data):
+                self.unsent[0] = data[sent:]
+                return 0
+            self.unsent.pop(0)
+        self.unsent = None
+        if self.feeder is not None and self.feeder.move_out(self) > 0:
+            return 0
+        return self.unblocked()
+
+    cdef int unblocked(self) except -1:
+        cdef Exchange exchange = self.exchange
+        cdef Connection feeder = self.feeder
+        self.write_blocked = False
+        if not self.lingering:
+            self.deadline = INFINITY
+        self.context.loop.remove_writer(self.fd)
+        if self.closing:
+            return self.dispose()
+        if self.ending:
+            shutdown(self.fd, SHUT_WR)
+        if feeder is not None:
+            return feeder.move()
+        if exchange is not None:
+            exchange.writable(self, True)
+        return 0
+
     cdef Py_ssize_t backlog(self) except -1:
-        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+        if self.feeder is not None:
+            return self.unsent_bytes + self.feeder.piped
+        return self.unsent_bytes
 
     cdef int pause(self) except -1:
         if not self.read_paused and not self.closed:
             self.read_paused = True
-            self.transport.pause_reading()
+            self.listen(False)
         return 0
 
     cdef int resume(self) except -1:
-        if self.read_paused and not self.closed:
+        if self.read_paused and not self.closed and not self.input_over:
             self.read_paused = False
-            self.transport.resume_reading()
+            self.listen(True)
         return 0
 
     cdef int end_tunnel(self) except -1:
         self.flush()
-        if not self.closed and self.transport.can_write_eof():
-            self.transport.write_eof()
-        return 0
+        return self.half_close()
 
     # --- Closing ---
+
+    cdef int half_close(self) except -1:
+        """End this side's sending, behind what is queued."""
+        if self.closed:
+            return 0
+        self.ending = True
+        if not self.write_blocked:
+            shutdown(self.fd, SHUT_WR)
+        return 0
 
     cdef int close(self) except -1:
         """Send what is queued, then close."""
         if self.closed:
             return 0
         self.flush()
-        self.closed = True
-        self.deadline = INFINITY
-        self.transport.close()
-        return 0
+        if self.write_blocked and not self.write_dead:
+            self.closing = True
+            self.deadline = self.context.now + CLOSING_SECONDS
+            return self.pause()
+        return self.dispose()
 
     cdef int close_hard(self) except -1:
         """Reset: the peer must not take what it has for everything."""
-        if self.transport is None:
+        if self.closed:
+            return 0
+        hg_reset_on_close(self.fd)
+        return self.dispose()
+
+    cdef int dispose(self) except -1:
+        """Close the socket now."""
+        cdef Connection alive = self
+        if self.closed:
             return 0
         self.closed = True
         self.deadline = INFINITY
-        sock = self.transport.get_extra_info("socket")
-        if sock is not None and self.fd >= 0:
-            try:
-                sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_LINGER, _LINGER_RESET)
-            except OSError:
-                pass        # already disconnected: there is nothing to reset
-        self.transport.abort()
+        if not self.read_paused:
+            self.listen(False)
+        if self.write_blocked:
+            self.context.loop.remove_writer(self.fd)
+        close_fd(self.fd)
+        self.fd = -1
+        self.unsent = None
+        self.feeder = None
+        self.exchange = None
+        self.drop_pipe()
+        self.register.remove(self)
+        return self.left()
+
+    # --- Bodies that the kernel moves ---
+
+    cdef int move_to(self, Connection other) except -1:
+        """Let the kernel move what is left of this body, when that is much and both sides frame it
+        by its length."""
+        if (not HG_CAN_SPLICE or self.pipe is not None or self.closed or other.closed
+                or self.codec.reading != READ_LENGTH or self.codec.left < MOVE_FROM
+                or other.codec.writing != WRITE_LENGTH or other.codec.write_left != self.codec.left
+                or other.write_blocked or other.write_dead or other.codec.out is not None):
+            return 0
+        self.pipe = self.context.take_pipe()
+        self.piped = 0
+        return 0
+
+    cdef int move(self) except -1:
+        """Move what is there, through the pipe."""
+        cdef Exchange exchange = self.exchange
+        cdef Connection other
+        cdef ssize_t size
+        cdef int turn
+        self.context.tick()
+        if exchange is None:
+            return self.close_hard()
+        other = <Connection>(exchange.up if exchange.down is self else exchange.down)
+        for turn in range(MOVES):
+            size = hg_splice(self.fd, self.pipe[1],
+                             self.codec.left if self.codec.left < MOVE_BYTES else MOVE_BYTES)
+            if size < 0:
+                return 0 if errno in (EAGAIN, EINTR) else self.failed()
+            if size == 0:
+                self.drop_pipe()
+                return self._input_ended()
+            self.piped = size
+            self.codec.pass_in(size)
+            if self.move_out(other) != 0:
+                other.feeder = self
+                self.pause()
+                return other.blocked()
+            if self.pipe is None or self.closed:
+                return 0
+        return 0
+
+    cdef Py_ssize_t move_out(self, Connection other) except -2:
+        """Empty the pipe into the other socket. Returns the bytes that are left in it; when none
+        are, the other side's feeder is this one no more, and the body may be over."""
+        cdef ssize_t size
+        cdef bint last
+        while self.piped:
+            size = -1 if other.write_dead else hg_splice(self.pipe[0], other.fd, self.piped)
+            if size < 0:
+                if not other.write_dead and errno in (EAGAIN, EINTR):
+                    return self.piped
+                # Nobody takes them; that the peer is gone comes from reading.
+                other.write_dead = True
+                size = self.piped
+                self.drop_pipe()
+            else:
+                self.piped -= size
+            other.codec.pass_out(size)
+            last = self.piped == 0 and self.codec.left == 0
+            if last:
+                other.feeder = None
+                self.drop_pipe()
+            self.moved(size, last)
+            if last:
+                return 0
+        other.feeder = None
+        self.resume()
+        return 0
+
+    cdef int drop_pipe(self) except -1:
+        """The pipe may still hold bytes of this body: it serves no other."""
+        if self.pipe is not None:
+            if self.piped:
+                os.close(self.pipe[0])
+                os.close(self.pipe[1])
+            else:
+                self.context.give_pipe(self.pipe)
+            self.pipe = None
+            self.piped = 0
         return 0
 
     # --- What each side fills in ---
@@ -293,7 +498,16 @@ cdef class Connection(Leg):
     cdef int ended(self) except -1:
         raise NotImplementedError
 
-    cdef int lost(self, object error) except -1:
+    cdef int gone(self) except -1:
+        """The peer reset the connection: tell the exchange."""
+        raise NotImplementedError
+
+    cdef int left(self) except -1:
+        """The connection is closed: tell whoever counts it."""
+        raise NotImplementedError
+
+    cdef int moved(self, Py_ssize_t size, bint last) except -1:
+        """Bytes of this side's body went to the other side."""
         raise NotImplementedError
 
     cdef int expire(self) except -1:
@@ -302,72 +516,30 @@ cdef class Connection(Leg):
     cdef int sweep(self, double now, double elapsed) except -1:
         """Called a few times a second."""
         cdef Py_ssize_t backlog
-        if self.read_paused and not self.closed and _hung_up(self.fd, not self.tunnelled()):
+        cdef Exchange exchange
+        if self.heard:
+            self.check()
+            if self.closed:
+                return 0
+        exchange = self.exchange
+        if (self.read_paused and not self.closed
+                and hg_hung_up(self.fd, not self.input_over and not self.tunnelled())):
             return self.lost_while_paused()
         if self.deadline > now:
             return 0
-        if self.write_blocked:
+        if self.write_blocked and exchange is not None:
             backlog = self.backlog()
-            if backlog < self.last_backlog and self.exchange is not None:
+            if backlog < self.last_backlog:
                 # Slow, but it takes bytes: the idle time begins anew.
                 self.last_backlog = backlog
-                self.deadline = now + self.exchange.route.limits.response_idle_timeout
+                self.deadline = now + exchange.route.limits.response_idle_timeout
                 return 0
         self.deadline = INFINITY
-        return self.expire()
+        return self.close_hard() if self.closing else self.expire()
 
     cdef bint tunnelled(self) noexcept:
         return self.exchange is not None and self.exchange.tunnel
 
     cdef int lost_while_paused(self) except -1:
         """The peer left while nothing was read from it."""
-        self.close_hard()
-        return 0
-
-
-cdef bint _hung_up(int fd, bint half) noexcept:
-    """Whether the peer reset the connection, or with `half` closed its sending side."""
-    cdef pollfd entry
-    entry.fd = fd
-    entry.events = POLLRDHUP if half else 0
-    entry.revents = 0
-    if poll(&entry, 1, 0) <= 0:
-        return False
-    return entry.revents & (POLLERR | POLLHUP | POLLRDHUP) != 0
-
-
-cdef Py_ssize_t _send(int fd, Output out) except -2:
-    """Bytes that the socket took at once. After a hard error everything counts as taken: what the
-    peer still had to say, and that it is gone, comes from reading."""
-    cdef iovec parts[MOST_PIECES]
-    cdef msghdr message
-    cdef int count = 0
-    cdef int i
-    cdef Piece* piece
-    cdef ssize_t sent
-    if out.piece_count == 0:
-        sent = send(fd, out.buffer, out.size, MSG_NOSIGNAL | MSG_DONTWAIT)
-    else:
-        for i in range(out.piece_count if out.piece_count < MOST_PIECES else MOST_PIECES):
-            piece = &out.pieces[i]
-            parts[i].iov_base = <void*>(piece.data if piece.data != NULL else out.buffer + piece.start)
-            parts[i].iov_len = piece.size
-            count += 1
-        if out.size > out.tail and count < MOST_PIECES:
-            parts[count].iov_base = out.buffer + out.tail
-            parts[count].iov_len = out.size - out.tail
-            count += 1
-        _clear(&message)
-        message.msg_iov = parts
-        message.msg_iovlen = count
-        sent = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT)
-    if sent < 0:
-        return 0 if errno in (EAGAIN, EINTR) else <Py_ssize_t>out.total
-    return sent
-
-
-cdef inline void _clear(msghdr* message) noexcept:
-    cdef char* p = <char*>message
-    cdef size_t i
-    for i in range(sizeof(msghdr)):
-        p[i] = 0
+        return self.failed()

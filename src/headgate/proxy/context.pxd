@@ -22,7 +22,12 @@ cdef class Context:
     cdef uint64_t random_a
     cdef uint64_t random_b
     cdef readonly Py_ssize_t active
+    cdef readonly Py_ssize_t connections    # downstream
+    cdef public Py_ssize_t most_connections
+    cdef public object on_accept        # told False when there are too many connections, then True
+    cdef bint accepting
     cdef list outputs
+    cdef list pipes
 
     cdef double tick(self) noexcept
     cpdef void refresh_date(self)
@@ -31,4 +36,8 @@ cdef class Context:
     cpdef void write_records(self)
     cdef Output take_output(self)
     cdef void give_output(self, Output output)
+    cdef tuple take_pipe(self)
+    cdef int give_pipe(self, tuple pipe) except -1
+    cdef int connection_opened(self) except -1
+    cdef int connection_closed(self) except -1
     cdef void own_error(self, str what)

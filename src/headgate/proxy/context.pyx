@@ -8,12 +8,13 @@ from libc.string cimport memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from headgate.core.cells cimport (
-    Block, WORKER_ERRORS, WORKER_RECORDS_DROPPED,
+    Block, WORKER_ACCEPT_PAUSES, WORKER_ERRORS, WORKER_RECORDS_DROPPED,
 )
 from headgate.core.output cimport Output
 
 cdef enum:
     SPARE_OUTPUTS = 64
+    SPARE_PIPES = 64
     OUTPUT_BYTES = 16384
     FLUSH_RECORDS = 32768
 
@@ -30,7 +31,9 @@ cdef class Context:
         self.memory = memory
         self.block = Block(memory, 0)
         self.records = Output(2 * FLUSH_RECORDS)
+        self.accepting = True
         self.outputs = []
+        self.pipes = []
         seed = os.urandom(16)
         self.random_a = int.from_bytes(seed[:8], "little") | 1
         self.random_b = int.from_bytes(seed[8:], "little")
@@ -98,6 +101,37 @@ cdef class Context:
         if len(self.outputs) < SPARE_OUTPUTS and output.capacity <= 4 * OUTPUT_BYTES:
             output.clear()
             self.outputs.append(output)
+
+    cdef tuple take_pipe(self):
+        """An empty pipe that does not block: (read end, write end)."""
+        if self.pipes:
+            return self.pipes.pop()
+        return os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    cdef int give_pipe(self, tuple pipe) except -1:
+        """Give an empty pipe back."""
+        if len(self.pipes) < SPARE_PIPES:
+            self.pipes.append(pipe)
+        else:
+            os.close(pipe[0])
+            os.close(pipe[1])
+        return 0
+
+    cdef int connection_opened(self) except -1:
+        """Count a downstream connection; at the limit accepting stops."""
+        self.connections += 1
+        if self.accepting and self.connections >= self.most_connections:
+            self.accepting = False
+            self.block.add(WORKER_ACCEPT_PAUSES, 1)
+            self.on_accept(False)
+        return 0
+
+    cdef int connection_closed(self) except -1:
+        self.connections -= 1
+        if not self.accepting and self.connections < self.most_connections * 0.95:
+            self.accepting = True
+            self.on_accept(True)
+        return 0
 
     cdef void own_error(self, str what):
         """An error of ours: counted and logged with its traceback; only one exchange suffers."""

@@ -1,16 +1,35 @@
 from headgate.core.events cimport Event
 from headgate.core.head cimport Head
 from headgate.core.http1 cimport Http1Server
-from headgate.proxy.connection cimport Connection
+from headgate.proxy.connection cimport Connection, Register
+from headgate.proxy.context cimport Context
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.snapshot cimport Listener
+
+
+# The listening side of one listener: counts connections, all of them and by client.
+cdef class Port:
+    cdef Context context
+    cdef Register register
+    cdef public Listener listener
+    cdef dict clients
+
+    cdef bint opened(self, bytes client) except -1
+    cdef int closed(self, bytes client) except -1
+
+
+# One listening socket that is accepted on.
+cdef class Acceptor:
+    cdef Port port
+    cdef int fd
+    cdef bint stopped
 
 
 cdef class Http1Downstream(Connection):
     cdef Listener listener
     cdef Http1Server server             # the codec
     cdef Peer peer
-    cdef object port                    # the listening side: counts connections
+    cdef Port port
     cdef bint dispatching
     cdef bint again                     # a message ended while its events were dispatched
     cdef bint in_head
@@ -20,7 +39,8 @@ cdef class Http1Downstream(Connection):
     cdef int handle(self, Event event) except -1
     cdef int start_exchange(self, Head head) except -1
     cdef int refuse(self, int status, str reason) except -1
-    cdef int input_over(self, bytes reason) except -1
+    cdef int accept(self, int fd, Peer peer) except -1
+    cdef int give_up(self, bytes reason) except -1
     cdef int next_exchange(self) except -1
     cdef int linger(self) except -1
     cdef void watch(self) noexcept

@@ -1,63 +1,175 @@
 """The client's side of an exchange over HTTP/1.1: one exchange after the other on a connection."""
 
+from cpython.bytes cimport PyBytes_GET_SIZE
+from libc.errno cimport EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
 from libc.math cimport INFINITY
 
 from headgate.core.cells cimport (
-    CONNECTIONS, OPEN, REJECTED, WORKER_CLIENT_LIMIT, WORKER_CONNECTIONS, WORKER_VIOLATIONS,
+    CONNECTIONS, OPEN, REJECTED, WORKER_ACCEPT_PAUSES, WORKER_CLIENT_LIMIT, WORKER_CONNECTIONS,
+    WORKER_VIOLATIONS,
 )
 from headgate.core.events cimport (
     CLOSING, DATA, REQUEST_HEAD, RESET, TRAILERS, VIOLATION, Data, Event, Violation,
 )
 from headgate.core.head cimport Head
-from headgate.core.http1 cimport READ_HEAD, READ_HELD, WRITE_TO_END, WRITE_TUNNEL, Http1Server
+from headgate.core.http1 cimport (
+    READ_HEAD, READ_HELD, READ_LENGTH, WRITE_TO_END, WRITE_TUNNEL, Http1Server,
+)
+from headgate.core.output cimport Output
 from headgate.proxy.connection cimport Connection, Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, new_exchange
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.snapshot cimport Listener
 
+
+cdef extern from "../proxy/socket.h" nogil:
+    struct sockaddr_storage:
+        pass
+    ctypedef unsigned int socklen_t
+    int IPPROTO_TCP
+    int TCP_NODELAY
+    int SOL_SOCKET
+    int SO_KEEPALIVE
+    int hg_accept(int fd, sockaddr_storage* address, socklen_t* size)
+    void hg_option(int fd, int level, int name, int value)
+    int close_fd "close"(int fd)
+
 cdef enum:
     HELD_BYTES = 16384          # pipelined input that is kept before reading stops
 
+    ACCEPTS = 64                # connections from one queue before other sockets have their turn
+
 cdef double LINGER_SECONDS = 2.0
+cdef double REST_SECONDS = 0.2
+
+cdef object NO_OUTPUT = Output(1)   # a connection borrows one while it sends
+
+
+cdef class Port:
+    """The listening side of one listener."""
+
+    def __init__(self, Context context, Register register, Listener listener):
+        self.context = context
+        self.register = register
+        self.listener = listener
+        self.clients = {}
+
+    cdef bint opened(self, bytes client) except -1:
+        """Count a connection; False when its client has too many."""
+        cdef int most = self.listener.connections_per_client
+        self.context.connection_opened()
+        if not PyBytes_GET_SIZE(client):
+            return True
+        count = self.clients.get(client, 0) + 1
+        self.clients[client] = count
+        return most == 0 or count <= most
+
+    cdef int closed(self, bytes client) except -1:
+        self.context.connection_closed()
+        if PyBytes_GET_SIZE(client):
+            count = self.clients[client] - 1
+            if count:
+                self.clients[client] = count
+            else:
+                del self.clients[client]
+        return 0
+
+
+cdef class Acceptor:
+    """Accepts on one listening socket from now until close(). Owns the descriptor."""
+
+    def __init__(self, Port port, int fd):
+        options = port.listener.spec.socket
+        self.port = port
+        self.fd = fd
+        # Accepted sockets inherit these.
+        hg_option(fd, IPPROTO_TCP, TCP_NODELAY, options.nodelay)
+        hg_option(fd, SOL_SOCKET, SO_KEEPALIVE, options.keepalive)
+        self._watch()
+
+    def _watch(self) -> None:
+        if not self.stopped:
+            self.port.context.loop.add_reader(self.fd, self._on_readable)
+
+    def _on_readable(self) -> None:
+        cdef sockaddr_storage address
+        cdef socklen_t size
+        cdef Http1Downstream connection
+        cdef Peer peer
+        cdef int fd
+        cdef int turn
+        for turn in range(ACCEPTS):
+            if self.stopped:
+                return
+            size = sizeof(address)
+            fd = hg_accept(self.fd, &address, &size)
+            if fd < 0:
+                if errno in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
+                    self._rest()
+                return
+            peer = Peer.__new__(Peer)
+            peer.read(&address)
+            connection = Http1Downstream.__new__(Http1Downstream)
+            connection.context = self.port.context
+            connection.register = self.port.register
+            connection.port = self.port
+            connection.accept(fd, peer)
+
+    def _rest(self) -> None:
+        """No descriptor is free: look again when some may have been given back, do not spin."""
+        cdef Context context = self.port.context
+        context.block.add(WORKER_ACCEPT_PAUSES, 1)
+        context.log.warning("no more files can be opened: accepting on %s rests for %g s",
+                            self.port.listener.name.decode(), REST_SECONDS)
+        context.loop.remove_reader(self.fd)
+        context.loop.call_later(REST_SECONDS, self._watch)
+
+    def close(self) -> None:
+        """Accept no more. What waits in the queue stays there as long as another holds the socket."""
+        if not self.stopped:
+            self.stopped = True
+            self.port.context.loop.remove_reader(self.fd)
+            close_fd(self.fd)
 
 
 cdef class Http1Downstream(Connection):
-    """A client's connection. `port` is told when it opens and closes."""
+    """A client's connection."""
 
-    def __init__(self, Context context, Register register, object port):
-        self.context = context
-        self.register = register
-        self.port = port
-
-    def connection_made(self, transport: object) -> None:
-        Connection.connection_made(self, transport)
+    cdef int accept(self, int fd, Peer peer) except -1:
         self.context.tick()
+        self.peer = peer
         self.listener = self.port.listener
-        self.server = Http1Server(None, self.listener.head_bytes, self.listener.head_fields,
-                                  self.context.snapshot.path_policy)
+        self.server = Http1Server.__new__(Http1Server, NO_OUTPUT, self.listener.head_bytes,
+                                          self.listener.head_fields)
+        self.server.path_policy = self.context.snapshot.path_policy
         self.server.out = None
         self.codec = self.server
-        self.peer = Peer(transport.get_extra_info("peername"))
         self.listener.block.add(CONNECTIONS, 1)
         self.listener.block.add(OPEN, 1)
         self.context.block.add(WORKER_CONNECTIONS, 1)
         # A browser opens connections ahead of need: one that has sent nothing yet is only idle.
         self.deadline = self.context.now + self.listener.keep_alive_timeout
-        if not self.port.opened(self.peer.text):
+        self.open(fd)
+        if not self.port.opened(peer.text):
             self.context.block.add(WORKER_CLIENT_LIMIT, 1)
             self.listener.block.add(REJECTED, 1)
-            self.refuse(429, "too many connections from this address")
+            return self.refuse(429, "too many connections from this address")
+        return 0
 
     # --- Events ---
 
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
+        cdef Exchange exchange
         if self.lingering or self.closed:
             return 0
         self.context.tick()
         self.dispatch(self.server.feed(data, size))
         if self.server.held_size > HELD_BYTES:
             self.pause()
+        exchange = self.exchange
+        if exchange is not None and exchange.up is not None and self.server.reading == READ_LENGTH:
+            self.move_to(<Connection>exchange.up)
         return 0
 
     cdef int dispatch(self, list events) except -1:
@@ -104,7 +216,7 @@ cdef class Http1Downstream(Connection):
             self.server.closing = True
             return 0
         if event.kind == CLOSING or event.kind == RESET:
-            return self.input_over(b"connection_terminated")
+            return self.give_up(b"connection_terminated")
         return 0
 
     cdef int start_exchange(self, Head head) except -1:
@@ -125,7 +237,7 @@ cdef class Http1Downstream(Connection):
         self.exchange = exchange = new_exchange(self.context, self.listener, self, self.peer)
         return exchange.refuse(status, b"http_request_error", reason)
 
-    cdef int input_over(self, bytes reason) except -1:
+    cdef int give_up(self, bytes reason) except -1:
         # Held here: an exchange that ends lets go of itself.
         cdef Exchange exchange = self.exchange
         if exchange is not None:
@@ -140,16 +252,17 @@ cdef class Http1Downstream(Connection):
         self.context.tick()
         return self.dispatch(self.server.feed_end())
 
-    cdef int lost(self, object error) except -1:
+    cdef int gone(self) except -1:
         cdef Exchange exchange = self.exchange
         if exchange is not None:
             self.context.tick()
             exchange.client_gone(b"connection_terminated")
+        return 0
+
+    cdef int left(self) except -1:
         self.listener.block.subtract(OPEN, 1)
         self.context.block.subtract(WORKER_CONNECTIONS, 1)
-        self.port.closed(self.peer.text)
-        self.server = None
-        return 0
+        return self.port.closed(self.peer.text)
 
     cdef int lost_while_paused(self) except -1:
         cdef Exchange exchange = self.exchange
@@ -157,6 +270,14 @@ cdef class Http1Downstream(Connection):
                                      or not exchange.request_read):
             exchange.client_gone(b"connection_terminated")
             return self.close_hard()
+        return 0
+
+    cdef int moved(self, Py_ssize_t size, bint last) except -1:
+        cdef Exchange exchange = self.exchange
+        if exchange is None:
+            return 0
+        exchange.request_moved(size, last)
+        self.watch()
         return 0
 
     # --- The leg of an exchange ---
@@ -212,10 +333,9 @@ cdef class Http1Downstream(Connection):
         self.lingering = True
         self.deadline = self.context.now + LINGER_SECONDS
         self.resume()
-        if self.server.input_ended or not self.transport.can_write_eof():
+        if self.server.input_ended:
             return self.close()
-        self.transport.write_eof()
-        return 0
+        return self.half_close()
 
     cdef int abort(self) except -1:
         """Break off a response that has begun. Where its end is the end of the connection, only
@@ -243,7 +363,7 @@ cdef class Http1Downstream(Connection):
         if exchange is not None and not self.lingering:
             if exchange.deadline <= now:
                 if exchange.tunnel:
-                    return self.input_over(b"connection_read_timeout")
+                    return self.give_up(b"connection_read_timeout")
                 return exchange.expire()
             self.check_rate(elapsed)
             if self.closed:

@@ -95,6 +95,8 @@ cdef class Exchange:
     cdef int request_trailers(self, Head head) except -1
     cdef int response_head(self, Head head) except -1
     cdef int response_data(self, Data data) except -1
+    cdef int request_moved(self, Py_ssize_t size, bint last) except -1
+    cdef int response_moved(self, Py_ssize_t size, bint last) except -1
     cdef int response_trailers(self, Head head) except -1
     cdef int tunnel_data(self, Leg source, Data data) except -1
     cdef int upstream_closed(self, int status, bytes reason) except -1

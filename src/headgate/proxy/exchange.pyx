@@ -371,6 +371,15 @@ cdef class Exchange:
             self.down.pause()
         return 0
 
+    cdef int request_moved(self, Py_ssize_t size, bint last) except -1:
+        """The kernel moved a piece of the body upstream: it cannot be sent a second time."""
+        self.bytes_in += size
+        self.replayable = False
+        self.held = None
+        if last:
+            return self._request_end()
+        return 0
+
     cdef int request_trailers(self, Head head) except -1:
         if self.response_complete or self.closed:
             release_head(head)
@@ -478,6 +487,14 @@ cdef class Exchange:
         self.bytes_out += data.size
         self.down.send_data(data.data, data.size, data.last)
         if data.last:
+            return self._response_end()
+        self.up.deadline = self.context.now + self.route.limits.response_idle_timeout
+        return 0
+
+    cdef int response_moved(self, Py_ssize_t size, bint last) except -1:
+        """The kernel moved a piece of the body downstream."""
+        self.bytes_out += size
+        if last:
             return self._response_end()
         self.up.deadline = self.context.now + self.route.limits.response_idle_timeout
         return 0

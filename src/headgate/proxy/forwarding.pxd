@@ -14,6 +14,7 @@ cdef class Peer:
     cdef bint trusted
     cdef LiveSnapshot judged_by         # the snapshot that `trusted` was read from
 
+    cdef void read(self, const void* address)
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept
 
 

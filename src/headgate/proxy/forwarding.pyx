@@ -15,20 +15,21 @@ from headgate.core.head cimport (
 )
 
 
+cdef extern from "../proxy/socket.h" nogil:
+    bint hg_address(const void* address, unsigned char* packed, char* text, int* port)
+
+
 cdef class Peer:
     """The other end of a downstream connection, by its socket address."""
 
-    def __init__(self, object address):
-        cdef bytes packed
+    def __cinit__(self):
         self.text = b""
-        if isinstance(address, tuple) and len(address) >= 2:
-            ip = ipaddress.ip_address(address[0].partition("%")[0])
-            if ip.version == 6 and ip.ipv4_mapped is not None:
-                ip = ip.ipv4_mapped
-            self.text = str(ip).encode()
-            self.port = address[1]
-            packed = _mapped(ip)
-            memcpy(self.address, PyBytes_AS_STRING(packed), 16)
+
+    cdef void read(self, const void* address):
+        """Take the address of a socket (struct sockaddr_storage)."""
+        cdef char text[64]
+        if hg_address(address, self.address, text, &self.port):
+            self.text = text
             self.has_address = True
 
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept:

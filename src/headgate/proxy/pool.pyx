@@ -152,38 +152,44 @@ cdef class Pool(Source):
         cdef Http1Upstream leg
         try:
             async with asyncio.timeout(self.options.connect_timeout):
-                leg = <Http1Upstream>await self._connection()
+                fd = await self._connected()
         except (OSError, TimeoutError) as error:
             self.connecting -= 1
             self._failed(*connect_fault(error))
             return
         self.connecting -= 1
+        self.context.tick()
+        leg = Http1Upstream(self.context, self.register, self)
+        leg.start(fd)
         self.open_count += 1
         self.endpoint.block.add(OPEN, 1)
         self.endpoint.block.add(CONNECTIONS, 1)
-        self.context.tick()
         try:
-            if leg.closed:
-                self.left(leg)
-            elif not self.serve(leg):
-                self.release(leg)
+            self.release(leg)
         except Exception:
             self.context.own_error("a new connection could not be used")
             leg.close_hard()
 
-    async def _connection(self) -> object:
+    async def _connected(self) -> int:
+        """A connected socket that does not block."""
         address = self.endpoint.address
+        target: object
         if address.unix:
-            path = address.unix if not address.unix.startswith("@") else "\0" + address.unix[1:]
-            _, leg = await self.context.loop.create_unix_connection(self._leg, path)
-            return leg
-        transport, leg = await self.context.loop.create_connection(self._leg, address.host, address.port)
-        if self.service.keepalive:
-            transport.get_extra_info("socket").setsockopt(_socket.SOL_SOCKET, _socket.SO_KEEPALIVE, 1)
-        return leg
-
-    def _leg(self) -> object:
-        return Http1Upstream(self.context, self.register, self)
+            family = _socket.AF_UNIX
+            target = address.unix if not address.unix.startswith("@") else "\0" + address.unix[1:]
+        else:
+            family = _socket.AF_INET6 if ":" in address.host else _socket.AF_INET
+            target = (address.host, address.port)
+        sock = _socket.socket(family, _socket.SOCK_STREAM | _socket.SOCK_NONBLOCK)
+        try:
+            if family != _socket.AF_UNIX:
+                sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, self.service.nodelay)
+                sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_KEEPALIVE, self.service.keepalive)
+            await self.context.loop.sock_connect(sock, target)
+        except BaseException:
+            sock.close()
+            raise
+        return sock.detach()
 
     def _failed(self, status: int, reason: bytes) -> None:
         """The exchange that waits longest learns that there is no connection."""

@@ -14,9 +14,9 @@ from headgate import spec
 from headgate.core.cells import WorkerWord
 from headgate.proxy.connection import Register
 from headgate.proxy.context import Context
-from headgate.proxy.downstream import Http1Downstream
+from headgate.proxy.downstream import Acceptor, Http1Downstream, Port
 from headgate.proxy.pool import Pool
-from headgate.proxy.snapshot import Endpoint, Listener, LiveSnapshot
+from headgate.proxy.snapshot import Endpoint, LiveSnapshot
 
 SWEEP_SECONDS = 0.2
 # Kept free for logs, pipes, connections to endpoints that are being opened.
@@ -41,41 +41,6 @@ class Plan:
     endpoints: dict[tuple[str, str, spec.Address], Endpoint] = field(default_factory=dict)
 
 
-class Port:
-    """The listening side of one listener: makes protocols, counts connections by client."""
-
-    def __init__(self, runtime: Runtime, name: str) -> None:
-        self._runtime = runtime
-        self._name = name
-        self._clients: dict[bytes, int] = {}
-        self.listener: Listener = runtime.live.listeners[name]
-
-    def renew(self, listener: Listener) -> None:
-        """Take the listener of a newer snapshot."""
-        self.listener = listener
-
-    def __call__(self) -> Http1Downstream:
-        return Http1Downstream(self._runtime.context, self._runtime.register, self)
-
-    def opened(self, client: bytes) -> bool:
-        """Count a connection; False when its client has too many."""
-        self._runtime.connection_opened()
-        most = self.listener.spec.limits.connections_per_client
-        if not client:
-            return True
-        count = self._clients.get(client, 0) + 1
-        self._clients[client] = count
-        return not most or count <= most
-
-    def closed(self, client: bytes) -> None:
-        self._runtime.connection_closed()
-        count = self._clients.get(client, 0) - 1
-        if count > 0:
-            self._clients[client] = count
-        else:
-            self._clients.pop(client, None)
-
-
 class Runtime:
     """One per worker process. `slot` is its part of the shared memory."""
 
@@ -89,10 +54,7 @@ class Runtime:
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
-        self._connections = 0
-        self._accepting = True
-        self._most_connections = 0
-        self._accept: Callable[[bool], None] = lambda accepting: None
+        self.context.on_accept = lambda accepting: None
         self._swept = loop.time()
         self._timer = loop.call_later(SWEEP_SECONDS, self._sweep)
 
@@ -145,8 +107,8 @@ class Runtime:
             endpoint.source.close_idle()
         for name, listener in plan.snapshot.listeners.items():
             if name in self._ports:
-                self._ports[name].renew(listener)
-        self._most_connections = self._connection_limit(plan.snapshot.spec)
+                self._ports[name].listener = listener
+        self.context.most_connections = self._connection_limit(plan.snapshot.spec)
         self._count(WorkerWord.WORKER_VERSION, plan.snapshot.version)
 
     def replace_endpoints(self, service: str, endpoints: tuple[spec.Endpoint, ...]) -> None:
@@ -164,33 +126,21 @@ class Runtime:
 
     # --- Connections ---
 
-    def protocol(self, listener: str) -> Callable[[], Http1Downstream]:
-        """Makes the protocol of each connection that the listener accepts."""
+    def listen(self, listener: str, fd: int) -> Acceptor:
+        """Accept connections of a listener on a listening socket that does not block, until the
+        acceptor is closed. Takes the descriptor over."""
         if listener not in self._ports:
-            self._ports[listener] = Port(self, listener)
-        return self._ports[listener]
+            self._ports[listener] = Port(self.context, self.register, self.live.listeners[listener])
+        return Acceptor(self._ports[listener], fd)
 
     def on_accept(self, callback: Callable[[bool], None]) -> None:
         """`callback(False)` asks to stop accepting, `callback(True)` to go on."""
-        self._accept = callback
-
-    def connection_opened(self) -> None:
-        self._connections += 1
-        if self._accepting and self._connections >= self._most_connections:
-            self._accepting = False
-            self._count(WorkerWord.WORKER_ACCEPT_PAUSES, 1, add=True)
-            self._accept(False)
-
-    def connection_closed(self) -> None:
-        self._connections -= 1
-        if not self._accepting and self._connections < self._most_connections * 0.95:
-            self._accepting = True
-            self._accept(True)
+        self.context.on_accept = callback
 
     @property
     def connections(self) -> int:
         """Open downstream connections."""
-        return self._connections
+        return self.context.connections
 
     @property
     def active(self) -> int:

@@ -7,15 +7,16 @@ from headgate.core.events cimport (
     CLOSING, DATA, RESET, RESPONSE_HEAD, TRAILERS, VIOLATION, Data, Event, Violation,
 )
 from headgate.core.head cimport Head
-from headgate.core.http1 cimport Http1Client
-from headgate.proxy.connection cimport Connection
+from headgate.core.http1 cimport READ_LENGTH, Http1Client
+from headgate.proxy.connection cimport Connection, Register
+from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange
 
 
 cdef class Http1Upstream(Connection):
     """A connection to an endpoint."""
 
-    def __init__(self, object context, object register, object pool):
+    def __init__(self, Context context, Register register, object pool):
         self.context = context
         self.register = register
         self.pool = pool
@@ -26,6 +27,7 @@ cdef class Http1Upstream(Connection):
 
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
         cdef Event event
+        cdef Exchange exchange
         if self.closed:
             return 0
         if self.exchange is None:
@@ -34,8 +36,11 @@ cdef class Http1Upstream(Connection):
         self.context.tick()
         for event in self.client.feed(data, size):
             self.handle(event)
-        if self.exchange is not None:
-            self.exchange.down.flush()
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.down.flush()
+            if self.client.reading == READ_LENGTH and exchange.route.limits.buffer_response == 0:
+                self.move_to(<Connection>exchange.down)
         return 0
 
     cdef int handle(self, Event event) except -1:
@@ -76,9 +81,12 @@ cdef class Http1Upstream(Connection):
             exchange.down.flush()
         return 0
 
-    cdef int lost(self, object error) except -1:
+    def start(self, int fd) -> None:
+        """Take over a connected socket."""
+        self.open(fd)
+
+    cdef int gone(self) except -1:
         cdef Exchange exchange = self.exchange
-        self.pool.left(self)
         if exchange is None:
             return 0
         self.context.tick()
@@ -87,6 +95,16 @@ cdef class Http1Upstream(Connection):
         if exchange.response_started or self.client.head is not None:
             return exchange.upstream_closed(502, b"http_response_incomplete")
         return exchange.upstream_closed(0, b"connection_terminated")
+
+    cdef int left(self) except -1:
+        self.pool.left(self)
+        return 0
+
+    cdef int moved(self, Py_ssize_t size, bint last) except -1:
+        cdef Exchange exchange = self.exchange
+        if exchange is not None:
+            return exchange.response_moved(size, last)
+        return 0
 
     cdef int lost_while_paused(self) except -1:
         """A reset: what it sent before is still to be read, so the end shows when reading goes on."""

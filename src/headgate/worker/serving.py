@@ -23,7 +23,7 @@ class Serving:
         self._loop = loop
         self._log = log
         self._runtime = Runtime(loop, memory, worker=worker, log=log)
-        self._listening = Listening(loop, self._runtime.protocol)
+        self._listening = Listening(loop, self._runtime.listen)
         self._records = Records(loop)
         self._plan: Plan | None = None
         self._next: Snapshot | None = None
