@@ -7,7 +7,8 @@ deadline.
 
 from support.backend import Backend, RecordingBackend
 from support.messages import MalformedError, Message
-from support.product import Product, free_port, merge, proxying, until
+from support.ports import free_port
+from support.product import Product, merge, proxying, until
 from support.wire import DeadlineError, RawClient, Wire
 
 __all__ = [

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 from support.messages import MalformedError, Message
+from support.ports import free_port
 from support.wire import PATIENCE, DeadlineError, Wire, readable
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -26,7 +27,7 @@ class Backend:
     """
 
     def __init__(self) -> None:
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.socket = socket.create_server(("127.0.0.1", free_port()), backlog=1024)
         self.port: int = self.socket.getsockname()[1]
         self.wires: list[Wire] = []
 
@@ -131,7 +132,7 @@ class RecordingBackend:
         self.lock = threading.Lock()
         self.connections: list[Connection] = []
         self.requests: list[Message] = []
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.socket = socket.create_server(("127.0.0.1", free_port()), backlog=1024)
         self.port: int = self.socket.getsockname()[1]
         self.threads = [threading.Thread(target=self._accept, name="backend", daemon=True)]
         self.threads[0].start()

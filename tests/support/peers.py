@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.product import free_port, until
+from support.ports import free_port
+from support.product import until
 
 PROGRAMS = Path(__file__).parent / "programs"
 TESTS = Path(__file__).parent.parent

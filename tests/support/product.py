@@ -6,7 +6,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -17,17 +16,12 @@ from typing import Any, Self, TypeVar
 
 import yaml
 
+from support.ports import free_port
+
 T = TypeVar("T")
 
 START_SECONDS = 20.0
 STOP_SECONDS = 20.0
-
-
-def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def until(condition: Callable[[], T], what: str, seconds: float = 10.0) -> T:
@@ -104,7 +98,9 @@ class Product:
     def write(self, config: Mapping[str, Any]) -> None:
         """Replace the configuration file; takes effect at `signal(SIGHUP)`."""
         self.config = dict(config)
-        self.file.write_text(yaml.safe_dump(self.config, sort_keys=False))
+        aside = self.file.with_suffix(".new")  # so that nobody reads half of it
+        aside.write_text(yaml.safe_dump(self.config, sort_keys=False))
+        aside.replace(self.file)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the supervisor."""
