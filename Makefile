@@ -74,29 +74,33 @@ INSTALL := HEADGATE_CORE=later $(BIN)/pip install --quiet --no-build-isolation -
 # Set-up. The venv holds the build requirements, so that builds need no isolation and recompile only what changed.
 
 $(STAMP)/venv:
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
+	@echo "Setting up $(VENV)."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --upgrade pip
 	@mkdir -p $(STAMP) && touch $@
 
 $(STAMP)/install: pyproject.toml setup.py | $(STAMP)/venv
-	$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
+	@$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' \
 		| $(BIN)/pip install --quiet --requirement /dev/stdin
-	$(INSTALL) .
+	@$(INSTALL) .
 	@touch $@
 
 $(STAMP)/core: $(STAMP)/install $(CORE)
-	$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
+	@echo "Compiling the core; a minute or two the first time."
+	@$(BIN)/python setup.py --quiet build_ext --inplace --parallel $(JOBS)
 	@rm -f $(STAMP)/strict
 	@touch $@
 
 # Warnings show only while compiling, so a core from an ordinary build is compiled again once.
 $(STAMP)/strict: $(STAMP)/install $(CORE)
-	HEADGATE_WERROR=1 $(BIN)/python setup.py --quiet build_ext --inplace \
+	@echo "Compiling the core, where a warning is an error; a minute or two the first time."
+	@HEADGATE_WERROR=1 $(BIN)/python setup.py --quiet build_ext --inplace \
 		--parallel $(JOBS) $(if $(wildcard $(STAMP)/strict),,--force)
 	@touch $(STAMP)/core $@
 
 $(STAMP)/test $(STAMP)/lint $(STAMP)/docs $(STAMP)/bench: $(STAMP)/%: $(STAMP)/install
-	$(INSTALL) ".[$*]"
+	@echo "Installing what $* needs."
+	@$(INSTALL) ".[$*]"
 	@touch $@
 
 $(STAMP)/demo-packages: PACKAGES = $(DEMO_PACKAGES)

@@ -40,6 +40,7 @@ setup(
     ext_modules=cythonize(
         extensions,
         nthreads=os.cpu_count() or 1,
+        quiet=True,
         annotate=bool(os.environ.get("HEADGATE_ANNOTATE")),
         compiler_directives={
             "language_level": 3,
