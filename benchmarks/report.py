@@ -37,7 +37,7 @@ def lines_of(result: Result) -> tuple[list[str], list[list[str]]]:
     order = [variant.label for variant in row.variants if variant.label in result.figures]
     labels = order or list(result.figures)
     return (
-        ["proxy", *(column.heading for column in columns)],
+        [row.heading, *(column.heading for column in columns)],
         [[label, *(column.text(result.figures[label]) for column in columns)] for label in labels],
     )
 

@@ -44,7 +44,7 @@ class Envoy(Peer):
 
     @classmethod
     def version_line(cls, text: str) -> str:
-        parts = text.split("/")  # "envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL"
+        parts = text.partition("version:")[2].split("/")  # <commit>/1.40.0/Clean/RELEASE/BoringSSL
         return f"envoy {parts[1]}" if len(parts) > 1 else text
 
     def configure(self) -> list[str]:

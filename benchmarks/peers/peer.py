@@ -65,7 +65,7 @@ class Peer(ABC):
 
     @classmethod
     def version_line(cls, text: str) -> str:
-        return text.splitlines()[0] if text else "unknown"
+        return " ".join(text.splitlines()[0].split()) if text else "unknown"
 
     @abstractmethod
     def configure(self) -> list[str]:

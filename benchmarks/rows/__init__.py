@@ -89,6 +89,7 @@ _rows: tuple[Row, ...] = (
         name="micro",
         title="Costs below a microsecond, one call each",
         variants=proxies("headgate"),
+        heading="call",
         held=False,
     ),
 )

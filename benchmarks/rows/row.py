@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.machine import describe
@@ -17,9 +18,9 @@ from benchmarks.results import Figures, Result, Verdict, medians
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
 C_PROXIES = ("nginx", "haproxy")
+ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +80,8 @@ class Row(ABC):
     title: str
     variants: tuple[Variant, ...]
     backend: str = "lean"
+    heading: str = "proxy"
+    """Of the first column."""
     held: bool = True
     """Whether the design holds a figure of this row."""
 
@@ -110,9 +113,7 @@ class Row(ABC):
             measured=measured.isoformat(timespec="seconds"),
             machine=machine,
             versions={name: PEERS[name].version() for name in {variant.peer: None for variant in variants}},
-            commands={
-                name: command.replace(str(bench.folder), "$DIR") for name, command in trial.commands.items()
-            },
+            commands={name: _plain(command, bench) for name, command in trial.commands.items()},
             fields=trial.fields,
             rounds=trial.rounds,
             figures=figures,
@@ -163,6 +164,11 @@ def running(bench: Bench, row: Row, variants: Sequence[Variant]) -> Iterator[dic
     """All variants at once, each ready."""
     with ExitStack() as stack:
         yield {v.label: stack.enter_context(make_peer(bench, row, v)) for v in variants}
+
+
+def _plain(command: str, bench: Bench) -> str:
+    """The command without the paths of this machine."""
+    return command.replace(str(bench.folder), "$DIR").replace(f"{ROOT}/", "").replace(":0/", ":$PORT/")
 
 
 def shell(command: Sequence[str]) -> str:
