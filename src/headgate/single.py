@@ -134,7 +134,7 @@ class SingleGateway:
             for key, bound in self._sockets.table.items()
             if not bound.binding.admin
         }
-        await self._serving.commit(served, self._duplicates(served.keys() - known))
+        self._serving.commit(served, self._duplicates(served.keys() - known))
         self._sockets.close(gone)
         self._controller.serve_admin(
             {

@@ -10,13 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
 from support import Product, free_port, until
-from support.load import surviving
+from support.load import client_ports, pid_of, surviving
 
 CONFIG = {
     "process": {"workers": 2, "drain_timeout": "1s"},
@@ -62,6 +63,16 @@ def test_processes_have_names_and_all_the_files_they_can(tmp_path: Path) -> None
         for pid in [product.pid, *product.pids()]:
             soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
             assert soft == hard
+
+
+def test_every_worker_takes_its_share() -> None:
+    with Product(CONFIG) as product, ExitStack() as stack:
+        address = ("127.0.0.1", product.port)
+        for _ in range(60):
+            stack.enter_context(socket.create_connection(address))
+        workers = [pid_of(product, "w0"), pid_of(product, "w1")]
+        until(lambda: sum(len(client_ports(pid, product.port)) for pid in workers) == 60, "all accepted")
+        assert min(len(client_ports(pid, product.port)) for pid in workers) > 10
 
 
 @pytest.mark.parametrize("address", ["tcp", "admin", "unix"])

@@ -210,10 +210,15 @@ class Fleet:
         self.tell("unready")
 
     def tell(self, kind: str, body: Mapping[str, Any] | None = None) -> None:
-        """Send a message to every worker that has said hello."""
+        """Send a message to every worker."""
+        for slot in self.alive:
+            slot.send(kind, dict(body or {}))
+
+    def patch(self, services: Mapping[str, Any]) -> None:
+        """Pass new endpoints on. Who did not say hello yet gets a snapshot with them in it."""
         for slot in self.alive:
             if slot.state is not State.STARTING:
-                slot.send(kind, dict(body or {}))
+                slot.send("endpoints", {"services": services})
 
     def reap(self) -> None:
         """Notice which workers have ended."""

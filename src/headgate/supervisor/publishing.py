@@ -231,4 +231,4 @@ class Publishing:
         os.close(self.current.memory)
         (self.current.memory,) = message.take()
         self.current.digest = message.body["digest"]
-        self._fleet.tell("endpoints", {"services": message.body["services"]})
+        self._fleet.patch(message.body["services"])

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 Held = tuple[int, str]  # slot and key of a socket
-TURNS = 4  # of the loop, from a connection in the queue to its protocol
 QUEUE_SECONDS = 0.5  # to take what waits in the queues; who comes all the time cannot hold the end up
 
 
@@ -41,14 +41,13 @@ class Listening:
         self._listen = listen
         self._sockets: dict[Held, int] = {}
         self._acceptors: dict[Held, tuple[Served, Acceptor]] = {}
-        self._settling = asyncio.Lock()
         self.served: Mapping[str, Served] = {}
         self.accepting = True
 
     def hold(self, sockets: Mapping[Held, int]) -> None:
         """Take descriptors over."""
         for held, fd in sockets.items():
-            os.set_blocking(fd, False)      # an inherited one may block
+            os.set_blocking(fd, False)  # an inherited one may block
             if held in self._sockets:
                 os.close(self._sockets[held])
             self._sockets[held] = fd
@@ -65,38 +64,35 @@ class Listening:
         for held in list(those):
             os.close(self._sockets.pop(held))
 
-    async def settle(self) -> None:
+    def settle(self) -> None:
         """Open and close acceptors until they are what they should be."""
-        async with self._settling:
-            self._drop(held for held in self._sockets if held[1] not in self.served)
-            wanted = {held: self.served[held[1]] for held in self._sockets} if self.accepting else {}
-            for held, (served, acceptor) in list(self._acceptors.items()):
-                if wanted.get(held) != served:
-                    del self._acceptors[held]
-                    acceptor.close()
-            for held, served in wanted.items():
-                if held not in self._acceptors:
-                    acceptor = self._listen(served.listener, os.dup(self._sockets[held]))
-                    self._acceptors[held] = (served, acceptor)
+        self._drop(held for held in self._sockets if held[1] not in self.served)
+        wanted = {held: self.served[held[1]] for held in self._sockets} if self.accepting else {}
+        for held, (served, acceptor) in list(self._acceptors.items()):
+            if wanted.get(held) != served:
+                del self._acceptors[held]
+                acceptor.close()
+        for held, served in wanted.items():
+            if held not in self._acceptors:
+                self._acceptors[held] = (served, self._open(self._sockets[held], served))
+
+    def _open(self, fd: int, served: Served) -> Acceptor:
+        """From here on the kernel lets connections into the queue; again, it takes a new backlog over."""
+        sock = socket.socket(fileno=os.dup(fd))
+        sock.listen(served.backlog)
+        return self._listen(served.listener, sock.detach())
 
     async def close(self) -> None:
         """Accept what waits in the queues, then stop listening and give all descriptors up."""
         deadline = self._loop.time() + QUEUE_SECONDS
-        while self.accepting and self._waiting() and self._loop.time() < deadline:
-            await self._pass()
+        while self.accepting and self._waiting() and self._loop.time() < deadline:  # noqa: ASYNC110  the kernel tells no other way
+            await asyncio.sleep(0)
         self._drop(self._sockets)
-        await self.settle()
-        await self._pass()
+        self.settle()
 
     def _waiting(self) -> bool:
         """Whether a connection waits in any of the queues."""
         queues = select.poll()  # select() knows no descriptors above 1023
         for fd in self._sockets.values():
             queues.register(fd, select.POLLIN)
-        return bool(queues.poll(0))
-
-    @staticmethod
-    async def _pass() -> None:
-        """Let the loop look at its sockets, and finish what it begins then."""
-        for _ in range(TURNS):
-            await asyncio.sleep(0)
+        return any(events & select.POLLIN for _, events in queues.poll(0))

@@ -28,7 +28,6 @@ class Serving:
         self._plan: Plan | None = None
         self._next: Snapshot | None = None
         self._held_back: dict[str, tuple[Endpoint, ...]] = {}
-        self._settling: set[asyncio.Task[None]] = set()
         self._leaving = False
         self._ready = True
         self.snapshot: Snapshot | None = None
@@ -55,7 +54,7 @@ class Serving:
         self._next = snapshot
         return ""
 
-    async def commit(self, served: Mapping[str, Served], sockets: Mapping[Held, int]) -> None:
+    def commit(self, served: Mapping[str, Served], sockets: Mapping[Held, int]) -> None:
         """Serve what was built, on these listeners; `sockets` are descriptors that come in addition."""
         assert self._plan is not None
         assert self._next is not None
@@ -67,7 +66,7 @@ class Serving:
         if not self._leaving:
             self._listening.hold(sockets)
             self._listening.serve(served)
-            await self._listening.settle()
+            self._listening.settle()
 
     def abandon(self) -> None:
         """Forget what was built."""
@@ -83,21 +82,19 @@ class Serving:
                 self._runtime.replace_endpoints(service, endpoints)
             self._held_back = {}
 
-    async def adopt(self, sockets: Mapping[Held, int]) -> None:
+    def adopt(self, sockets: Mapping[Held, int]) -> None:
         """Listen for another slot too."""
         self._listening.hold(sockets)
-        await self._listening.settle()
+        self._listening.settle()
 
-    async def release(self, slot: int) -> None:
+    def release(self, slot: int) -> None:
         """Stop listening for another slot."""
         self._listening.release(slot)
-        await self._listening.settle()
+        self._listening.settle()
 
     def _accept(self, accepting: bool) -> None:
         self._listening.accepting = accepting
-        task = self._loop.create_task(self._listening.settle())
-        self._settling.add(task)
-        task.add_done_callback(self._settling.discard)
+        self._listening.settle()
 
     def unready(self) -> None:
         """Say on the listeners' health paths that no more should come here."""

@@ -99,18 +99,18 @@ class Worker:
 
     async def _converse(self) -> None:
         while (message := await self._channel.receive()) is not None:
-            await self._obey(message)
+            self._obey(message)
             message.close()
         self._log.warning("the supervisor is gone; draining")
         self.leave()
         await self._end
 
-    async def _obey(self, message: Message) -> None:
+    def _obey(self, message: Message) -> None:
         match message.kind:
             case "prepare":
                 self._prepare(message)
             case "commit" if self._offer and self._offer.number == message.body["number"]:
-                await self._commit(self._offer)
+                self._commit(self._offer)
             case "abandon" if self._offer and self._offer.number == message.body["number"]:
                 self._forget()
                 self._serving.abandon()
@@ -118,9 +118,9 @@ class Worker:
                 services = message.body["services"]
                 self._serving.replace({name: endpoints(data) for name, data in services.items()})
             case "adopt":
-                await self._serving.adopt(_held(message.body["sockets"], message.take()))
+                self._serving.adopt(_held(message.body["sockets"], message.take()))
             case "release":
-                await self._serving.release(message.body["slot"])
+                self._serving.release(message.body["slot"])
             case "unready":
                 self._serving.unready()
             case "drain":
@@ -153,8 +153,8 @@ class Worker:
             self._offer.close()
             self._offer = None
 
-    async def _commit(self, offer: Offer) -> None:
-        await self._serving.commit(offer.served, offer.take())
+    def _commit(self, offer: Offer) -> None:
+        self._serving.commit(offer.served, offer.take())
         self._forget()
         snapshot = self._serving.snapshot
         assert snapshot is not None

@@ -10,19 +10,22 @@ import uvloop
 from headgate.worker.listening import Listening, Served
 
 
-class Greeting(asyncio.Protocol):
-    """Says the listener's name and closes."""
+class Greeter:
+    """Accepts, says the listener's name and closes."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, fd: int) -> None:
         self._name = name
+        self._socket = socket.socket(fileno=fd)
+        asyncio.get_running_loop().add_reader(self._socket, self._accept)
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        transport.write(self._name.encode())  # type: ignore[attr-defined]
-        transport.close()
+    def _accept(self) -> None:
+        connection, _ = self._socket.accept()
+        with connection:
+            connection.send(self._name.encode())
 
-
-def greeting(name: str) -> Callable[[], Greeting]:
-    return lambda: Greeting(name)
+    def close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
 
 
 Test = Callable[[Listening, socket.socket, Path], Coroutine[None, None, None]]
@@ -36,8 +39,9 @@ def on_both_loops(test: Test) -> Callable[..., None]:
     )
     def run(factory: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path) -> None:
         async def main() -> None:
-            listening = Listening(asyncio.get_running_loop(), greeting)
-            with socket.create_server(("127.0.0.1", 0)) as bound:
+            listening = Listening(asyncio.get_running_loop(), Greeter)
+            with socket.socket() as bound:
+                bound.bind(("127.0.0.1", 0))  # not listening yet
                 bound.setblocking(False)
                 await test(listening, bound, tmp_path)
             await listening.close()
@@ -66,17 +70,17 @@ async def test_it_listens_gives_up_and_listens_again(
 ) -> None:
     listening.hold({(0, "k"): os.dup(bound.fileno())})
     listening.serve({"k": Served("web", 10)})
-    await listening.settle()
+    listening.settle()
     assert await greet(bound) == "web"
 
     listening.accepting = False
-    await listening.settle()
+    listening.settle()
     waiting = asyncio.ensure_future(greet(bound))  # in the queue, which stays open
     await asyncio.sleep(0.02)
     assert not waiting.done()
 
     listening.accepting = True
-    await listening.settle()
+    listening.settle()
     assert await waiting == "web"
 
 
@@ -87,7 +91,7 @@ async def test_a_renamed_listener_greets_with_its_new_name(
     listening.hold({(0, "k"): os.dup(bound.fileno())})
     for name in ("old", "new"):
         listening.serve({"k": Served(name, 10)})
-        await listening.settle()
+        listening.settle()
         assert await greet(bound) == name
 
 
@@ -97,9 +101,9 @@ async def test_what_is_no_longer_served_is_closed(
 ) -> None:
     listening.hold({(0, "k"): bound.detach(), (0, "other"): os.open(os.devnull, os.O_RDONLY)})
     listening.serve({"k": Served("web", 10)})
-    await listening.settle()
+    listening.settle()
     listening.serve({})
-    await listening.settle()
+    listening.settle()
     await listening.close()
     assert listening._sockets == {}
 
@@ -107,17 +111,17 @@ async def test_what_is_no_longer_served_is_closed(
 @on_both_loops
 async def test_covering_for_another_slot(listening: Listening, bound: socket.socket, tmp_path: Path) -> None:
     listening.serve({"k": Served("web", 10)})
-    await listening.settle()
+    listening.settle()
     listening.hold({(7, "k"): os.dup(bound.fileno())})
-    await listening.settle()
+    listening.settle()
     assert await greet(bound) == "web"
     listening.release(7)
-    await listening.settle()
+    listening.settle()
     waiting = asyncio.ensure_future(greet(bound))
     await asyncio.sleep(0.02)
     assert not waiting.done()
     listening.hold({(0, "k"): os.dup(bound.fileno())})
-    await listening.settle()
+    listening.settle()
     assert await waiting == "web"
 
 
@@ -127,7 +131,7 @@ async def test_what_waits_is_taken_before_it_closes(
 ) -> None:
     listening.hold({(0, "k"): os.dup(bound.fileno())})
     listening.serve({"k": Served("web", 50)})
-    await listening.settle()
+    listening.settle()
     clients = [socket.create_connection(bound.getsockname()) for _ in range(20)]
     bound.close()
     await listening.close()  # the last holder
@@ -148,13 +152,13 @@ async def test_a_unix_socket_keeps_its_path(
         listening.hold({(-1, "u"): os.dup(unix.fileno())})
         for _ in range(2):
             listening.serve({"u": Served("unix", 10)})
-            await listening.settle()
+            listening.settle()
             reader, writer = await asyncio.open_unix_connection(path)
             assert await reader.read() == b"unix"
             writer.close()
             await writer.wait_closed()
             listening.accepting = not listening.accepting
-            await listening.settle()
+            listening.settle()
             listening.accepting = True
-            await listening.settle()
+            listening.settle()
         assert os.path.exists(path)  # noqa: ASYNC240, PTH110
