@@ -41,6 +41,8 @@ cdef enum:
     ACCEPTS = 64                # connections from one queue before other sockets have their turn
 
 cdef double LINGER_SECONDS = 2.0
+# While draining: a client that has not asked for so long is not about to.
+cdef double QUIET_SECONDS = 1.0
 cdef double REST_SECONDS = 0.2
 
 cdef object NO_OUTPUT = Output(1)   # a connection borrows one while it sends
@@ -149,7 +151,7 @@ cdef class Http1Downstream(Connection):
         self.listener.block.add(OPEN, 1)
         self.context.block.add(WORKER_CONNECTIONS, 1)
         # A browser opens connections ahead of need: one that has sent nothing yet is only idle.
-        self.deadline = self.context.now + self.listener.keep_alive_timeout
+        self.rest()
         self.open(fd)
         if not self.port.opened(peer.text):
             self.context.block.add(WORKER_CLIENT_LIMIT, 1)
@@ -314,7 +316,7 @@ cdef class Http1Downstream(Connection):
         return self.linger()
 
     cdef int next_exchange(self) except -1:
-        self.deadline = self.context.now + self.listener.keep_alive_timeout
+        self.rest()
         self.resume()
         if self.dispatching:
             self.again = True
@@ -406,13 +408,20 @@ cdef class Http1Downstream(Connection):
 
     # --- Draining ---
 
+    cdef void rest(self) noexcept:
+        """Wait for the next request."""
+        self.deadline = self.context.now + (QUIET_SECONDS if self.context.draining
+                                            else self.listener.keep_alive_timeout)
+
     def drain(self) -> None:
-        """Take no further exchange; an idle connection is closed now."""
-        if self.exchange is None:
-            if not self.lingering and self.server is not None and not self.in_head:
-                self.close()
-        elif not self.exchange.tunnel:
-            self.server.closing = True
+        """Take one more exchange at most. A client that was not told is about to send its next
+        request: it gets an answer, and in it the word that this was the last."""
+        cdef Exchange exchange = self.exchange
+        if exchange is not None:
+            if not exchange.tunnel and not exchange.response_started:
+                self.server.closing = True
+        elif not self.lingering and not self.in_head:
+            self.rest()
 
     def break_off(self) -> None:
         cdef Exchange exchange = self.exchange

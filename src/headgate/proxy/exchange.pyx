@@ -153,9 +153,10 @@ cdef class Exchange:
         number = self.snapshot.table.match(head, self.listener.number,
                                            address if self.peer.has_address else NULL)
         if number < 0:
-            nearest = self.snapshot.table.nearest(head, self.listener.number,
-                                                  address if self.peer.has_address else NULL)
-            self.detail = _nearest_text(self.snapshot.routes, nearest)
+            if self.snapshot.record_format is not None:
+                # Only the record says it, so only the record pays for it.
+                self.detail = _nearest_text(self.snapshot.routes, self.snapshot.table.nearest(
+                    head, self.listener.number, address if self.peer.has_address else NULL))
             return self.fail(404, b"destination_not_found")
         self.route = <Route>self.snapshot.routes[number]
         self.route.block.add(IN_FLIGHT, 1)

@@ -45,7 +45,9 @@ def phrase(status: int) -> bytes:
     return _PHRASES.get(status, b"")
 
 
-def error(status: int, reason: bytes, accept: bytes, request_id: bytes | None) -> tuple[list[tuple[bytes, bytes]], bytes]:
+def error(
+    status: int, reason: bytes, accept: bytes, request_id: bytes | None
+) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Fields and body of an error: JSON when the client asks for it before HTML, else a small page.
 
     `reason` is an error type of RFC 9209 section 2.3 and goes into Proxy-Status.
@@ -89,7 +91,12 @@ def _weight(accept: bytes, kind: bytes) -> float:
 
 
 def redirect(
-    action: spec.Redirect, scheme: str | bytes, host: str, port: int, path: bytes, query: str | None,
+    action: spec.Redirect,
+    scheme: str | bytes,
+    host: str,
+    port: int,
+    path: bytes,
+    query: str | None,
     captures: dict[str, str],
 ) -> Reply:
     """The answer of a redirecting route. Parts that it does not name are kept from the request."""
@@ -128,7 +135,8 @@ def _fill(template: str, values: dict[str, str]) -> str:
 def _safe(location: str) -> bytes:
     """A field value: no byte that could end the line (response splitting), only ASCII."""
     return b"".join(
-        bytes([byte]) if 0x21 <= byte <= 0x7E else b"%%%02X" % byte for byte in location.encode("latin-1", "replace")
+        bytes([byte]) if 0x21 <= byte <= 0x7E else b"%%%02X" % byte
+        for byte in location.encode("latin-1", "replace")
     )
 
 

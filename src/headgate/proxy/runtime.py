@@ -8,7 +8,7 @@ import os
 import resource
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 from headgate import spec
 from headgate.core.cells import WorkerWord
@@ -18,6 +18,9 @@ from headgate.proxy.downstream import Acceptor, Http1Downstream, Port
 from headgate.proxy.pool import Pool
 from headgate.proxy.snapshot import Endpoint, LiveSnapshot
 
+if TYPE_CHECKING:
+    from headgate.proxy.context import Sink
+
 SWEEP_SECONDS = 0.2
 # Kept free for logs, pipes, connections to endpoints that are being opened.
 RESERVED_FILES = 64
@@ -25,12 +28,6 @@ RESERVED_FILES = 64
 
 class SnapshotRefused(Exception):
     """This worker cannot serve the snapshot; the text says why."""
-
-
-class Sink(Protocol):
-    """Takes access records; never waits."""
-
-    def offer(self, data: bytes) -> bool: ...
 
 
 @dataclass
@@ -113,13 +110,15 @@ class Runtime:
 
     def replace_endpoints(self, service: str, endpoints: tuple[spec.Endpoint, ...]) -> None:
         """Names of a service resolve to other addresses now. Raises SnapshotRefused."""
-        if self.live is None or service not in self.live.services:
+        if service not in self.live.services:
             return
         self.commit(self.prepare(spec.with_endpoints(self.live.spec, service, endpoints)))
 
     def _connection_limit(self, snapshot: spec.Snapshot) -> int:
         """Downstream connections of this worker: as set, as far as files may be open; else half of those."""
-        limits = [listener.limits.connections for listener in snapshot.listeners if listener.limits.connections]
+        limits = [
+            listener.limits.connections for listener in snapshot.listeners if listener.limits.connections
+        ]
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
         usable = max(16, files - RESERVED_FILES) if files != resource.RLIM_INFINITY else 1_000_000
         return min(min(limits, default=usable // 2), usable)
@@ -128,7 +127,8 @@ class Runtime:
 
     def listen(self, listener: str, fd: int) -> Acceptor:
         """Accept connections of a listener on a listening socket that does not block, until the
-        acceptor is closed. Takes the descriptor over."""
+        acceptor is closed. Takes the descriptor over.
+        """
         if listener not in self._ports:
             self._ports[listener] = Port(self.context, self.register, self.live.listeners[listener])
         return Acceptor(self._ports[listener], fd)

@@ -1,0 +1,24 @@
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+
+from headgate.proxy.snapshot import LiveSnapshot
+
+class Sink(Protocol):
+    def offer(self, data: bytes) -> bool: ...
+
+class Context:
+    snapshot: LiveSnapshot
+    sink: Sink | None
+    ready: bool
+    draining: bool
+    most_connections: int
+    on_accept: Callable[[bool], None]
+    def __init__(self, loop: asyncio.AbstractEventLoop, memory: memoryview, log: logging.Logger) -> None: ...
+    @property
+    def active(self) -> int: ...
+    @property
+    def connections(self) -> int: ...
+    def refresh_date(self) -> None: ...
+    def write_records(self) -> None: ...

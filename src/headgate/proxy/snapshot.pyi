@@ -1,0 +1,42 @@
+from collections.abc import Callable
+
+from headgate import spec
+from headgate.core.routing import RoutingTable
+from headgate.proxy.pool import Pool
+
+class Endpoint:
+    source: Pool
+    def __init__(self, spec: spec.Endpoint, address: spec.Address, memory: memoryview) -> None: ...
+    @property
+    def name(self) -> bytes: ...
+    @property
+    def address(self) -> spec.Address: ...
+
+class Service:
+    @property
+    def spec(self) -> spec.Service: ...
+    @property
+    def endpoints(self) -> list[Endpoint]: ...
+
+class Listener:
+    @property
+    def spec(self) -> spec.Listener: ...
+
+class LiveSnapshot:
+    def __init__(
+        self,
+        spec: spec.Snapshot,
+        memory: memoryview,
+        endpoints_of: Callable[[spec.Service], tuple[list[Endpoint], list[int]]],
+        seed: int,
+    ) -> None: ...
+    @property
+    def spec(self) -> spec.Snapshot: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def services(self) -> dict[str, Service]: ...
+    @property
+    def listeners(self) -> dict[str, Listener]: ...
+    @property
+    def table(self) -> RoutingTable: ...
