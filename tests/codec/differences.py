@@ -147,11 +147,13 @@ def differing(ours: Reading, peer: Reading, name: str) -> str:
 
 def _hands_over(ours: Reading, peer: Reading, name: str) -> bool:
     """Whether llhttp ends a request with an Upgrade behind its head, where we read a body, or wait for it."""
-    if name != "llhttp" or not peer.switched or ours.refused or not peer.messages:
+    if name != "llhttp" or not peer.switched or not peer.messages or peer.messages[-1].body:
         return False
-    before, last = peer.messages[:-1], peer.messages[-1]
+    before = peer.messages[:-1]
+    if ours.messages[: len(before)] != before:
+        return False
     mine = ours.messages[len(before) : len(before) + 1]
-    return ours.messages[: len(before)] == before and last.body == b"" and not (mine and mine[0].body == b"")
+    return bool(mine[0].body) if mine else not ours.refused
 
 
 def explain(peer: Reading, name: str, *, response: bool) -> str:

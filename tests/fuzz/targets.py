@@ -218,7 +218,8 @@ services:
 """
 _YAML_MORSELS = (
     b": ", b"- ", b"\n", b"  ", b"&a ", b"<<: ", b"\t", b"\0", b"\xc3\xa4", b"\xff",
-    b"name: api", b"service: api", *b"""{ } [ ] *a !! | > ' " # ? ~ null true on 0x10 1e9 .inf 5s 1MiB 100/s ${A} ${A:- --- routes: services:
+    b"name: api", b"service: api",
+    *b"""{ } [ ] *a !! | > ' " # ? ~ null true on 0x10 1e9 .inf 5s 1MiB 100/s ${A} ${A:- --- routes: services:
     99999999999999999999 -1""".split(),
 )  # fmt: skip
 
