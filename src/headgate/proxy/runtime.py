@@ -51,7 +51,7 @@ class Runtime:
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
-        self.context.on_accept = lambda accepting: None
+        self.context.on_accept = lambda _accepting: None
         self._swept = loop.time()
         self._timer = loop.call_later(SWEEP_SECONDS, self._sweep)
 
