@@ -148,7 +148,7 @@ def serve(asked: Message, connection: Wire) -> None:
 
 @pytest.fixture(scope="module")
 def product() -> Iterator[Product]:
-    short = {"head": "1s", "body_idle": "1s", "response_idle": "1s", "first_byte": "1s", "tunnel_idle": "1s"}
+    short = {"head": "1s", "body_idle": "1s", "response_idle": "3s", "first_byte": "3s", "tunnel_idle": "1s"}
     with (
         RecordingBackend(serve) as backend,
         Product(proxying(backend.address, process={"workers": 2}, timeouts=short)) as running,
