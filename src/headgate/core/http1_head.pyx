@@ -65,32 +65,33 @@ cdef tuple fault(int code):
 cdef int read_request(Head head, const char* data, Py_ssize_t size, uint32_t limit,
                       int fields) except? -99:
     """Read on in `data`, which holds the head from its first byte. Sets head.received when complete."""
-    cdef int outcome
-    cdef Py_ssize_t window = size if size < limit else limit
-    if not head.line_read:
-        outcome = _request_line(head, data, data + window)
-        if outcome != COMPLETE:
-            return TARGET_TOO_LONG if outcome == INCOMPLETE and window == limit else outcome
-    outcome = _fields(head, data, data + window, fields)
-    return HEAD_TOO_LARGE if outcome == INCOMPLETE and window == limit else outcome
+    return _read(head, data, size, limit, fields, _request_line, TARGET_TOO_LONG)
 
 
 cdef int read_response(Head head, const char* data, Py_ssize_t size, uint32_t limit,
                        int fields) except? -99:
-    cdef int outcome
-    cdef Py_ssize_t window = size if size < limit else limit
-    if not head.line_read:
-        outcome = _status_line(head, data, data + window)
-        if outcome != COMPLETE:
-            return HEAD_TOO_LARGE if outcome == INCOMPLETE and window == limit else outcome
-    outcome = _fields(head, data, data + window, fields)
-    return HEAD_TOO_LARGE if outcome == INCOMPLETE and window == limit else outcome
+    return _read(head, data, size, limit, fields, _status_line, HEAD_TOO_LARGE)
 
 
 cdef int read_trailers(Head head, const char* data, Py_ssize_t size, uint32_t limit,
                        int fields) except? -99:
+    head.line_read = True
+    return _read(head, data, size, limit, fields, NULL, HEAD_TOO_LARGE)
+
+
+ctypedef int (*StartLine)(Head, const char*, const char*) noexcept
+
+
+cdef int _read(Head head, const char* data, Py_ssize_t size, uint32_t limit, int fields,
+               StartLine start_line, int line_too_long) except? -99:
+    """Never looks behind `limit`, so that the outcome does not depend on how much came at once."""
     cdef Py_ssize_t window = size if size < limit else limit
-    cdef int outcome = _fields(head, data, data + window, fields)
+    cdef int outcome
+    if not head.line_read:
+        outcome = start_line(head, data, data + window)
+        if outcome != COMPLETE:
+            return line_too_long if outcome == INCOMPLETE and window == limit else outcome
+    outcome = _fields(head, data, data + window, fields)
     return HEAD_TOO_LARGE if outcome == INCOMPLETE and window == limit else outcome
 
 
