@@ -132,7 +132,7 @@ COMBINED = '{client} - - [{date}] "{method} {target} {protocol}" {status} {bytes
 cdef enum:
     SHORT = 32              # a prefix up to this size is copied as one run of fixed size
     NUMBER_ROOM = 40        # the longest value that is not a text: a date
-    LAST_SECOND = 253402300799      # of the year 9999
+    END_OF_TIME = 253402300800      # the year 10000
 
 cdef const char* _MONTHS = b"JanFebMarAprMayJunJulAugSepOctNovDec"
 cdef const char* _DIGITS = b"0123456789ABCDEF"
@@ -198,7 +198,7 @@ cdef class RecordFormat:
         self.second = second
 
     cdef char* write_time(self, double seconds, char* out, bint date) noexcept:
-        cdef double clamped = seconds if 0.0 <= seconds <= LAST_SECOND else 0.0
+        cdef double clamped = seconds if 0.0 <= seconds < END_OF_TIME else 0.0
         cdef int64_t second = <int64_t>clamped
         # A time that was written as .123 may be stored as .12299998.
         cdef int milliseconds = min(<int>((clamped - second) * 1000 + 0.02), 999)
