@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from support.product import Product, until
 
 PATIENCE = 30.0
+LISTEN = "0A"
 
 
 @contextmanager
@@ -169,8 +170,8 @@ def client_ports(pid: int, port: int) -> set[int]:
     found = set()
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
         fields = line.split()
-        local, remote, inode = fields[1], fields[2], fields[9]
-        if int(local.rpartition(":")[2], 16) == port and inode in inodes:
+        local, remote, state, inode = fields[1], fields[2], fields[3], fields[9]
+        if state != LISTEN and int(local.rpartition(":")[2], 16) == port and inode in inodes:
             found.add(int(remote.rpartition(":")[2], 16))
     return found
 
