@@ -43,5 +43,6 @@ cdef class Http1Downstream(Connection):
     cdef int give_up(self, bytes reason) except -1
     cdef int next_exchange(self) except -1
     cdef int linger(self) except -1
+    cdef void rest(self) noexcept
     cdef void watch(self) noexcept
     cdef int check_rate(self, double elapsed) except -1

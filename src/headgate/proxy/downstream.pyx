@@ -350,6 +350,13 @@ cdef class Http1Downstream(Connection):
 
     # --- Time ---
 
+    cdef void rest(self) noexcept:
+        """Wait for the next request."""
+        cdef double seconds = self.listener.keep_alive_timeout
+        if self.context.draining and seconds > QUIET_SECONDS:
+            seconds = QUIET_SECONDS
+        self.deadline = self.context.now + seconds
+
     cdef void watch(self) noexcept:
         """Set the deadline that fits what is waited for now."""
         cdef Exchange exchange = self.exchange
@@ -383,7 +390,7 @@ cdef class Http1Downstream(Connection):
         if self.write_blocked:
             self.slow_seconds += elapsed
             if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
-                    and exchange.bytes_out - self.backlog() < rate * self.slow_seconds):
+                    and exchange.bytes_out - self.under_way() < rate * self.slow_seconds):
                 exchange.client_gone(b"connection_write_timeout")
                 return self.close_hard()
         elif not exchange.request_read and not self.read_paused:
@@ -408,11 +415,6 @@ cdef class Http1Downstream(Connection):
 
     # --- Draining ---
 
-    cdef void rest(self) noexcept:
-        """Wait for the next request."""
-        self.deadline = self.context.now + (QUIET_SECONDS if self.context.draining
-                                            else self.listener.keep_alive_timeout)
-
     def drain(self) -> None:
         """Take one more exchange at most. A client that was not told is about to send its next
         request: it gets an answer, and in it the word that this was the last."""
@@ -421,6 +423,7 @@ cdef class Http1Downstream(Connection):
             if not exchange.tunnel and not exchange.response_started:
                 self.server.closing = True
         elif not self.lingering and not self.in_head:
+            self.context.tick()
             self.rest()
 
     def break_off(self) -> None:
