@@ -44,6 +44,7 @@ cdef class Connection(Leg):
     cdef int write(self, bytes data) except -1
     cdef int drained(self) except -1
     cdef int blocked(self) except -1
+    cdef Py_ssize_t under_way(self) except -1
     cdef int unblocked(self) except -1
     cdef int half_close(self) except -1
     cdef int close(self) except -1

@@ -41,6 +41,7 @@ cdef extern from "../proxy/socket.h" nogil:
     int SHUT_WR
     void hg_reset_on_close(int fd)
     bint hg_hung_up(int fd, bint half)
+    int hg_unacknowledged(int fd)
     ssize_t hg_splice(int source, int target, size_t size)
     bint HG_CAN_SPLICE
 
@@ -288,7 +289,7 @@ cdef class Connection(Leg):
         if self.write_blocked:
             return 0
         self.write_blocked = True
-        self.last_backlog = self.backlog()
+        self.last_backlog = self.under_way()
         self.context.loop.add_writer(self.fd, self._on_writable)
         if exchange is not None:
             if exchange.route is not None:
@@ -342,6 +343,11 @@ cdef class Connection(Leg):
         if self.feeder is not None:
             return self.unsent_bytes + self.feeder.piped
         return self.unsent_bytes
+
+    cdef Py_ssize_t under_way(self) except -1:
+        """Bytes that the peer has not taken, here and in the kernel, which may hold megabytes: only
+        with those can be seen that a slow peer goes on reading."""
+        return self.backlog() + hg_unacknowledged(self.fd)
 
     cdef int pause(self) except -1:
         if not self.read_paused and not self.closed:
@@ -528,7 +534,7 @@ cdef class Connection(Leg):
         if self.deadline > now:
             return 0
         if self.write_blocked and exchange is not None:
-            backlog = self.backlog()
+            backlog = self.under_way()
             if backlog < self.last_backlog:
                 # Slow, but it takes bytes: the idle time begins anew.
                 self.last_backlog = backlog

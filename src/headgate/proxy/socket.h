@@ -10,6 +10,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -78,6 +79,17 @@ static inline int hg_hung_up(int fd, int half)
 {
     struct pollfd entry = {fd, half ? POLLRDHUP : 0, 0};
     return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLERR | POLLHUP | POLLRDHUP));
+}
+
+/* Bytes that the kernel took and the peer did not acknowledge. */
+static inline int hg_unacknowledged(int fd)
+{
+    int size = 0;
+#ifdef TIOCOUTQ
+    if (ioctl(fd, TIOCOUTQ, &size) < 0)
+        size = 0;
+#endif
+    return size;
 }
 
 /* Moves bytes from a socket to a pipe or back without copying them; -1 with errno as read(2). */
