@@ -153,7 +153,7 @@ def _hands_over(ours: Reading, peer: Reading, name: str) -> bool:
     if ours.messages[: len(before)] != before:
         return False
     mine = ours.messages[len(before) : len(before) + 1]
-    return bool(mine[0].body) if mine else not ours.refused
+    return bool(mine[0].body) if mine else ours.begun
 
 
 def explain(peer: Reading, name: str, *, response: bool) -> str:

@@ -44,6 +44,7 @@ class Reading:
 
     messages: list[Message] = field(default_factory=list)
     refused: str = ""  # why the parser stopped
+    begun: bool = False  # behind them a head was read whose body is not complete (ours only)
     switched: bool = False  # the last message may switch protocols: nothing behind it was read
 
 
@@ -81,12 +82,13 @@ def _ours(events: list[Event]) -> Reading:
         if isinstance(event, Violation | Reset):
             reading.refused = event.reason
         elif isinstance(event, Head) and (event.method_name or event.status):
-            head, body = event, b""
+            head, body, reading.begun = event, b"", True
         elif isinstance(event, Data):
             body += event.payload
         interim = isinstance(event, Head) and 100 <= event.status < 200
         if head is not None and not reading.refused and (event.last or interim):
             reading.messages.append(_our_message(head, body))
+            reading.begun = False
     return reading
 
 
