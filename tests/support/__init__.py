@@ -9,7 +9,7 @@ from support.backend import Backend, RecordingBackend
 from support.messages import MalformedError, Message
 from support.ports import free_port
 from support.product import Product, merge, proxying, until
-from support.wire import DeadlineError, RawClient, Wire
+from support.wire import DeadlineError, RawClient, Wire, crowd
 
 __all__ = [
     "Backend",
@@ -20,6 +20,7 @@ __all__ = [
     "RawClient",
     "RecordingBackend",
     "Wire",
+    "crowd",
     "free_port",
     "merge",
     "proxying",

@@ -28,6 +28,11 @@ def content(seed: int, size: int) -> bytes:
     return b"".join(parts(seed, size))
 
 
+def chunk(data: bytes | memoryview) -> bytes:
+    """One chunk of a chunked body."""
+    return b"".join((b"%x\r\n" % len(data), data, b"\r\n"))
+
+
 class Check:
     """Compares a body, piece by piece as it comes, with the body `seed`."""
 

@@ -58,7 +58,7 @@ def busy(pid: int, seconds: float = 1.0) -> float:
 
 def descriptors(pid: int) -> int:
     """Open files."""
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def state(pid: int) -> str:

@@ -17,7 +17,7 @@ from typing import Any, Self
 
 import uvloop
 
-from support.content import STEP, Check, content, part, parts
+from support.content import STEP, Check, chunk, content, part, parts
 from support.product import until
 
 PATIENCE = 30.0
@@ -35,6 +35,7 @@ class Failure:
     what: str
     opened: float
     failed: float
+    unanswered: bool  # no exchange was answered on the connection, not even begun to be
 
 
 class Line:
@@ -45,6 +46,7 @@ class Line:
         self.writer = writer
         self.port: int = writer.get_extra_info("sockname")[1]
         self.closing = False  # the last answer said that the connection ends
+        self.answered = False  # any part of an answer came
 
     def send(self, method: str, target: str, *fields: str) -> None:
         """Send a request head."""
@@ -54,6 +56,7 @@ class Line:
     async def head(self) -> tuple[int, dict[str, str]]:
         """Status and fields of the next answer; the fields' names in lower case."""
         start, *lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        self.answered = True
         version, _, rest = start.partition(" ")
         assert version == "HTTP/1.1", start
         fields = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -97,7 +100,7 @@ class Line:
     async def send_content(self, seed: int, size: int, *, chunked: bool) -> None:
         """Send a request body."""
         for piece in parts(seed, size):
-            self.writer.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            self.writer.write(chunk(piece) if chunked else piece)
             await self.writer.drain()
         if chunked:
             self.writer.write(b"0\r\n\r\n")
@@ -118,7 +121,7 @@ def framing(size: int, chunked: bool) -> str:
 class Traffic:
     """Clients in a thread of their own, until the `with` block ends.
 
-    The keywords say how many clients there are of each kind:
+    `clients` says how many there are of each kind:
 
     keep_alive       GET /text/…, many on a connection
     per_request      GET /text/…, one on a connection
@@ -130,26 +133,27 @@ class Traffic:
     abort            begins any of the above and resets the connection; nothing of it can fail
 
     A connection is given up after `per_connection` exchanges, when all went well. `pace`: seconds
-    that a client waits after an exchange.
+    that a client waits after an exchange. With `until_refused` a client ends for good when nobody
+    listens any more; otherwise that is a failure.
     """
 
     def __init__(
         self,
         port: int,
+        clients: Mapping[str, int],
         *,
-        host: str = "127.0.0.1",
         size: int = 300_000,
         per_connection: int = 200,
         pace: float = 0.0,
-        **clients: int,
+        until_refused: bool = False,
     ) -> None:
         self.failures: list[Failure] = []
         self.done: Counter[str] = Counter()
-        self._host = host
         self._port = port
         self._size = size
         self._per_connection = per_connection
         self._pace = pace
+        self._until_refused = until_refused
         self._clients = clients
         self._random = random.Random(port)
         self._numbers = itertools.count()
@@ -218,16 +222,21 @@ class Traffic:
                     line = await self._open()
                 await self._kind[kind](line)
             except _FAILED as error:
+                if self._until_refused and isinstance(error, ConnectionRefusedError):
+                    return
                 if kind != "abort":
-                    port = line.port if line else 0
-                    self.failures.append(Failure(kind, port, repr(error), opened, time.monotonic()))
+                    self._failed(kind, line, error, opened)
                     await asyncio.sleep(0.005)
             finally:
                 if line:
                     line.writer.close()
 
+    def _failed(self, kind: str, line: Line | None, error: BaseException, opened: float) -> None:
+        port, unanswered = (line.port, not line.answered) if line else (0, True)
+        self.failures.append(Failure(kind, port, repr(error), opened, time.monotonic(), unanswered))
+
     async def _open(self) -> Line:
-        return Line(*await asyncio.open_connection(self._host, self._port, limit=4 * STEP))
+        return Line(*await asyncio.open_connection("127.0.0.1", self._port, limit=4 * STEP))
 
     async def _many(self, line: Line, kind: str, *exchanges: Coroutine[Any, Any, None]) -> bool:
         """Count an exchange that ended well. Whether the connection may be used again."""

@@ -6,14 +6,14 @@ import select
 import socket
 import struct
 import time
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING, Self
 
 from support import messages
 from support.messages import MalformedError, Message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 PATIENCE = 5.0  # seconds that a test waits for something that should come at once
 PACE = 0.001  # seconds between the parts of a split message, so that they are read apart
@@ -205,3 +205,10 @@ class RawClient(Wire):
 
     def __init__(self, port: int, host: str = "127.0.0.1", patience: float = PATIENCE) -> None:
         super().__init__(socket.create_connection((host, port), patience), patience)
+
+
+@contextmanager
+def crowd(port: int, count: int, patience: float = PATIENCE) -> Iterator[list[RawClient]]:
+    """Many clients' connections, closed together."""
+    with ExitStack() as stack:
+        yield [stack.enter_context(RawClient(port, patience=patience)) for _ in range(count)]

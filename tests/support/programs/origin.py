@@ -1,17 +1,17 @@
 """A backend with every kind of body: `python -m support.programs.origin PORT`.
 
-    GET  /text/…                 the path
-    GET  /bytes/SIZE/SEED        a body of support.content with Content-Length
-    GET  /chunks/SIZE/SEED       the same, chunked
-    GET  /close/SIZE/SEED        the same, ended by the end of the connection
-    GET  /slow/SECONDS           the path, later
-    GET  /cut/SIZE/AT            Content-Length: SIZE, but the connection ends after AT bytes
-    GET  /cutchunks/SIZE/AT      chunked, and the same
-    GET  /reset/SIZE/AT          as /cut, with a reset
-    GET  /stall/SIZE/AT          as /cut, but nothing more comes
-    POST /sum/SEED               "SIZE" when the body is the body SEED, else what is wrong with it
-    POST /echo                   the body, chunked, as it comes
-    GET  /tunnel                 Upgrade: echo; from then on every byte comes back
+GET  /text/…                 the path
+GET  /bytes/SIZE/SEED        a body of support.content with Content-Length
+GET  /chunks/SIZE/SEED       the same, chunked
+GET  /close/SIZE/SEED        the same, ended by the end of the connection
+GET  /slow/SECONDS           the path, later
+GET  /cut/SIZE/AT            Content-Length: SIZE, but the connection ends after AT bytes
+GET  /cutchunks/SIZE/AT      chunked, and the same
+GET  /reset/SIZE/AT          as /cut, with a reset
+GET  /stall/SIZE/AT          as /cut, but nothing more comes
+POST /sum/SEED               "SIZE" when the body is the body SEED, else what is wrong with it
+POST /echo                   the body, chunked, as it comes
+GET  /tunnel                 Upgrade: echo; from then on every byte comes back
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from typing import Any
 
 import uvloop
 
-from support.content import STEP, Check, parts
+from support.content import STEP, Check, chunk, parts
 
 Reader = asyncio.StreamReader
 Writer = asyncio.StreamWriter
@@ -72,7 +72,7 @@ class Request:
 
     async def chunk(self, data: bytes | memoryview) -> None:
         """Send one chunk."""
-        self.writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self.writer.write(chunk(data))
         await self.writer.drain()
 
 
