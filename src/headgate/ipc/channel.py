@@ -31,6 +31,7 @@ class Channel:
         self._waiting: deque[tuple[bytes, list[int]]] = deque()
         self._waiting_bytes = 0
         self._greeted = False
+        self._refused = False  # the peer takes nothing any more
         self.ended = False
         self.send("hello", {"format": FORMAT, "role": role, "pid": os.getpid()})
 
@@ -54,7 +55,7 @@ class Channel:
         Descriptors are duplicated: the caller may close its own at once. Raises ChannelError when
         more than WAITING_BYTES wait for a peer that does not read.
         """
-        if self.ended:
+        if self.ended or self._refused:
             return
         pieces = encode(kind, body or {}, fds)
         size = sum(len(data) for data, _ in pieces)
@@ -66,14 +67,14 @@ class Channel:
 
     def flush(self) -> None:
         """Write what the peer takes now."""
-        while self._waiting and not self.ended:
+        while self._waiting:
             data, fds = self._waiting[0]
             try:
                 sent = self._write(data, fds)
             except (BlockingIOError, InterruptedError):
                 return
             except OSError:
-                self._end()
+                self._drop()  # the peer is gone, but what it said before can still be read
                 return
             for fd in fds:
                 os.close(fd)
@@ -131,6 +132,10 @@ class Channel:
     def _end(self) -> None:
         self.ended = True
         self._decoder.close()
+        self._drop()
+
+    def _drop(self) -> None:
+        self._refused = True
         while self._waiting:
             for fd in self._waiting.popleft()[1]:
                 os.close(fd)

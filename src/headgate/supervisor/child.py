@@ -84,7 +84,7 @@ class Child:
         self.pid = 0
         if not self._channel.ended:
             self._read()
-            self._loop.unwatch(self._channel)
+        self._loop.unwatch(self._channel)
         self._channel.close()
         self._on_exit(_reason(status))
         return True

@@ -75,6 +75,15 @@ def test_what_was_sent_before_the_end_still_comes(pair: tuple[Channel, Channel])
     assert pair[1].ended
 
 
+def test_what_was_sent_before_the_end_is_not_lost_by_sending(pair: tuple[Channel, Channel]) -> None:
+    pair[0].send("last", {"n": 1})
+    pair[0].close()
+    pair[1].send("too late")
+    pair[1].send("too late")
+    assert take(pair[1], "last") == [{"n": 1}]
+    assert pair[1].ended
+
+
 def test_sending_to_one_that_is_gone_is_no_error(pair: tuple[Channel, Channel]) -> None:
     pair[0].close()
     for _ in range(3):

@@ -72,3 +72,31 @@ def test_one_that_speaks_nonsense_is_killed(module: Path, capfd: pytest.CaptureF
     )
     assert run()[1] == "was killed by SIGKILL"
     assert "is stopped: a message of" in capfd.readouterr().err
+
+
+def test_a_descriptor_number_that_is_used_again_is_watched_again(module: Path) -> None:
+    module.write_text("raise SystemExit(0)")
+    loop = Loop()
+    ended: list[str] = []
+    children: list[Child] = []
+
+    def exited(reason: str) -> None:
+        ended.append(reason)
+        if len(ended) == 1:
+            module.write_text(PROGRAM)
+            children.append(Child(loop, "role_of_a_test", messages.append, exited))
+        else:
+            loop.stop(0)
+
+    def reap() -> None:
+        for child in children:
+            child.send("into the void")  # breaks before its end was read
+            child.reap()
+
+    messages: list[Message] = []
+    loop.on_signals({signal.SIGCHLD: reap})
+    children.append(Child(loop, "role_of_a_test", messages.append, exited))
+    loop.later(20.0, lambda: loop.stop(1))
+    assert loop.run() == 0
+    loop.close()
+    assert [message.kind for message in messages] == ["hello", "blocked"]
