@@ -78,13 +78,18 @@ cdef class Block:
 
     cdef inline void finish(self, int status, uint64_t microseconds, uint64_t bytes_in,
                             uint64_t bytes_out) noexcept:
-        """Count one exchange or attempt that ended; a status outside 100 to 599 is an aborted one."""
-        cdef unsigned int status_class = <unsigned int>(status - 100) // 100
-        self.add(status_class if status_class < ABORTED else ABORTED, 1)
-        self.add(BYTES_IN, bytes_in)
-        self.add(BYTES_OUT, bytes_out)
-        self.add(DURATION_SUM, microseconds)
-        self.add(HISTOGRAM + bucket_of(microseconds), 1)
+        count_finished(self.words, status, microseconds, bytes_in, bytes_out)
+
+
+cdef inline void count_finished(uint64_t* words, int status, uint64_t microseconds,
+                                uint64_t bytes_in, uint64_t bytes_out) noexcept:
+    """Count one exchange or attempt that ended; a status outside 100 to 599 is an aborted one."""
+    cdef unsigned int status_class = <unsigned int>(status - 100) // 100
+    words[status_class if status_class < <unsigned int>ABORTED else <unsigned int>ABORTED] += 1
+    words[<int>BYTES_IN] += bytes_in
+    words[<int>BYTES_OUT] += bytes_out
+    words[<int>DURATION_SUM] += microseconds
+    words[<int>HISTOGRAM + bucket_of(microseconds)] += 1
 
 
 @cython.final

@@ -12,7 +12,7 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
 from headgate.core.cells cimport (
-    FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_RECORDS, WORKER_TUNNELS,
+    count_finished, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_RECORDS, WORKER_TUNNELS,
 )
 from headgate.core.events cimport Data, RESPONSE_HEAD
 from headgate.core.head cimport (
@@ -159,10 +159,10 @@ cdef class Exchange:
                     head, self.listener.number, address if self.peer.has_address else NULL))
             return self.fail(404, b"destination_not_found")
         self.route = <Route>self.snapshot.routes[number]
-        self.route.block.add(IN_FLIGHT, 1)
+        self.route.words[<int>IN_FLIGHT] += 1
         if self.route.limits.request_timeout > 0:
             self.deadline = self.started + self.route.limits.request_timeout
-        if not self.route.services:
+        if self.route.answers:
             return self._answer_route(number)
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
@@ -213,7 +213,7 @@ cdef class Exchange:
         """Middlewares, forwarding fields, then the first attempt."""
         cdef Head head = self.request
         cdef bytes path
-        if self.route.rewrites:
+        if self.route.rewrites is not None:
             path = head.path.data[:head.path.size]
             for rewrite in self.route.rewrites:
                 path = replies.normalised(rewrite(path), self.snapshot.path_policy)
@@ -690,8 +690,8 @@ cdef class Exchange:
             self.context.block.subtract(WORKER_TUNNELS, 1)
         if self.route is None:
             return 0
-        self.route.block.subtract(IN_FLIGHT, 1)
-        self.route.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
+        self.route.words[<int>IN_FLIGHT] -= 1
+        count_finished(self.route.words, status, microseconds, self.bytes_in, self.bytes_out)
         if self.service is None:
             return 0
         self.service.block.subtract(IN_FLIGHT, 1)

@@ -40,15 +40,20 @@ cdef struct RouteLimits:
     int64_t buffer_response
 
 
+# What an exchange needs of its route stands first and together: with thousands of routes each
+# exchange finds another one cold in the caches.
 cdef class Route:
+    cdef uint64_t* words                # of its block
+    cdef Service single                 # the service when there is one
+    cdef tuple rewrites                 # functions from path to path, in order; None for none
+    cdef bint answers                   # redirects or responds: no service
+    cdef int attempts
+    cdef RouteLimits limits
     cdef readonly bytes name
     cdef readonly object spec
-    cdef readonly tuple rewrites        # functions from path to path, in order
-    cdef RouteLimits limits
     cdef list services
     cdef list weights
     cdef list current                   # of the smooth weighted round robin over services
-    cdef int attempts
     cdef Block block
 
     cdef Service choose(self)

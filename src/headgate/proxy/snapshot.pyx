@@ -64,10 +64,13 @@ cdef class Route:
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
-        self.rewrites = tuple(rewrite_of(middleware) for middleware in spec.middlewares)
+        self.words = self.block.words
+        self.rewrites = tuple(rewrite_of(middleware) for middleware in spec.middlewares) or None
         self.services = [services[share.service] for share in spec.services]
         self.weights = [share.weight for share in spec.services]
         self.current = [0] * len(self.weights)
+        self.answers = not self.services
+        self.single = self.services[0] if len(self.services) == 1 else None
         self.attempts = spec.retry_attempts
         self.limits.request_timeout = limits.request_timeout
         self.limits.body_idle_timeout = limits.body_idle_timeout
@@ -85,8 +88,8 @@ cdef class Route:
         """The service for the next exchange: smooth weighted round robin."""
         cdef Py_ssize_t i
         cdef Py_ssize_t best = 0
-        if len(self.services) == 1:
-            return <Service>self.services[0]
+        if self.single is not None:
+            return self.single
         for i in range(len(self.services)):
             self.current[i] += self.weights[i]
             if self.current[i] > self.current[best]:
