@@ -1,3 +1,4 @@
+import os
 import signal
 import sys
 from pathlib import Path
@@ -77,26 +78,19 @@ def test_one_that_speaks_nonsense_is_killed(module: Path, capfd: pytest.CaptureF
 def test_a_descriptor_number_that_is_used_again_is_watched_again(module: Path) -> None:
     module.write_text("raise SystemExit(0)")
     loop = Loop()
-    ended: list[str] = []
-    children: list[Child] = []
-
-    def exited(reason: str) -> None:
-        ended.append(reason)
-        if len(ended) == 1:
-            module.write_text(PROGRAM)
-            children.append(Child(loop, "role_of_a_test", messages.append, exited))
-        else:
-            loop.stop(0)
-
-    def reap() -> None:
-        for child in children:
-            child.send("into the void")  # breaks before its end was read
-            child.reap()
-
     messages: list[Message] = []
-    loop.on_signals({signal.SIGCHLD: reap})
-    children.append(Child(loop, "role_of_a_test", messages.append, exited))
+    first = Child(loop, "role_of_a_test", messages.append, lambda _: None)
+    os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
+    first.send("into the void")  # breaks before its end was read
+    assert first.reap()
+    module.write_text(PROGRAM)
+    second = Child(loop, "role_of_a_test", messages.append, lambda _: loop.stop(0))
+
+    def ended() -> None:
+        second.reap()
+
+    loop.on_signals({signal.SIGCHLD: ended})
     loop.later(20.0, lambda: loop.stop(1))
-    assert loop.run() == 0
+    loop.run()
     loop.close()
     assert [message.kind for message in messages] == ["hello", "blocked"]
