@@ -78,19 +78,18 @@ def test_one_that_speaks_nonsense_is_killed(module: Path, capfd: pytest.CaptureF
 def test_a_descriptor_number_that_is_used_again_is_watched_again(module: Path) -> None:
     module.write_text("raise SystemExit(0)")
     loop = Loop()
-    messages: list[Message] = []
-    first = Child(loop, "role_of_a_test", messages.append, lambda _: None)
+    first = Child(loop, "role_of_a_test", lambda _: None, lambda _: None)
     os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
     first.send("into the void")  # breaks before its end was read
     assert first.reap()
-    module.write_text(PROGRAM)
-    second = Child(loop, "role_of_a_test", messages.append, lambda _: loop.stop(0))
-
-    def ended() -> None:
-        second.reap()
-
-    loop.on_signals({signal.SIGCHLD: ended})
+    module.write_text(
+        PROGRAM + "import time; time.sleep(60)"
+    )  # it is heard while it lives, not only at its end
+    second = Child(loop, "role_of_a_test", lambda message: loop.stop(message.kind != "hello"), lambda _: None)
     loop.later(20.0, lambda: loop.stop(1))
-    loop.run()
+    code = loop.run()
+    second.kill()
+    os.waitid(os.P_PID, second.pid, os.WEXITED | os.WNOWAIT)
+    assert second.reap()
     loop.close()
-    assert [message.kind for message in messages] == ["hello", "blocked"]
+    assert code == 0
