@@ -86,7 +86,8 @@ def test_a_controller_resumes_with_what_is_served(backend: PathBackend) -> None:
     with surviving(config) as product:
         with Load(product.port) as load:
             load.go_on()
-        before = product.metric("headgate_route_requests_total", route="all")
+        until(lambda: product.metric("headgate_route_requests_total", route="all") == load.done, "the counts")
+        before = load.done
         good = product.file.read_text()
         product.file.write_text("listeners: {web: {bnd: x}}")
         pid = pid_of(product, "ctl")
@@ -108,7 +109,7 @@ def test_a_controller_resumes_with_what_is_served(backend: PathBackend) -> None:
         ready(product)
         assert product.metric("headgate_snapshot_version") == 1
         product.signal(signal.SIGHUP)
-        until(lambda: product.metric("headgate_snapshot_version") == 2, product.log)
+        until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")
         with Load(product.port) as load:
             load.go_on()
         assert product.metric("headgate_route_requests_total", route="all") > before
@@ -122,7 +123,7 @@ def test_a_reload_asked_for_without_a_controller_is_done_by_the_next(backend: Pa
             until(lambda: pid not in product.pids(), "its end")  # noqa: B023
         product.signal(signal.SIGHUP)
         ready(product)
-        until(lambda: product.metric("headgate_snapshot_version") == 2, product.log)
+        until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")
 
 
 def test_a_neighbour_covers_for_a_slot_whose_worker_keeps_dying(backend: PathBackend) -> None:
@@ -167,7 +168,7 @@ def test_a_worker_that_dies_while_it_prepares_refuses_the_reload(backend: PathBa
         assert not _is_bound(port)
         ready(product)
         product.signal(signal.SIGHUP)
-        until(lambda: product.metric("headgate_snapshot_version") == 2, product.log)
+        until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")
 
 
 def _is_bound(port: int) -> bool:
