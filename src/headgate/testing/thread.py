@@ -79,7 +79,7 @@ class GatewayThread:
 
 
 class GatewayStarter:
-    """What the fixture `headgate_gateway` gives: each call starts a gateway that lives as long as the test."""
+    """What the fixture `headgate_gateway` gives: a call starts a gateway that lives as long as the test."""
 
     def __init__(self, started: ExitStack) -> None:
         self._started = started
