@@ -14,7 +14,7 @@ from headgate.core.events cimport (
     Closing, Data, Event, Reset, Tunnel, Violation, new_data,
 )
 from headgate.core.head cimport (
-    CONTENT_LENGTH, DROPPED, HOST, METHOD_HEAD, Field, Head, new_head, release_head,
+    CONTENT_LENGTH, DROPPED, HOST, METHOD_HEAD, TRANSFER_ENCODING, Field, Head, new_head, release_head,
 )
 from headgate.core.http1_head cimport (
     COMPLETE, INCOMPLETE, fault, finish_request, finish_response, read_request,
@@ -278,6 +278,10 @@ cdef class Http1:
         before = head.received - before
         head.size = head.received
         self.head = None
+        if head.number(TRANSFER_ENCODING) >= 0:
+            # llhttp reads chunks once more behind it.
+            self.violate(400, "Transfer-Encoding in a trailer", events)
+            return size
         if head.field_count:
             _drop_forbidden(head)
             head.last = True
