@@ -11,13 +11,14 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 
 from support import Product, merge, proxying, until
-from support.load import PathBackend, surviving
+from support.load import PathBackend, pid_of, surviving
 
 MODES = pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["roles", "single"])
 
@@ -50,6 +51,16 @@ class Slow:
     def end(self) -> object:
         self._thread.join()
         return self.outcome
+
+
+class Waiting(Slow):
+    """One whose end is waited for at the end of a block."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.end() in ((200, b"/slow", None), (200, b"/slow", "close"))
 
 
 def config(backend: PathBackend, **process: Any) -> dict[str, Any]:
@@ -159,13 +170,24 @@ def test_a_dead_supervisor_leaves_no_orphans(backend: PathBackend) -> None:
 
 def test_a_worker_told_to_end_drains_and_is_replaced(backend: PathBackend) -> None:
     with surviving(config(backend, workers=1)) as product:
-        worker = next(pid for pid in product.pids() if "w0" in Path(f"/proc/{pid}/comm").read_text())
+        worker = pid_of(product, "w0")
         slow = Slow(product.port, 1)
         begun(product)
         os.kill(worker, signal.SIGTERM)
         assert slow.end() == (200, b"/slow", "close")
         until(lambda: worker not in product.pids() and len(product.pids()) == 2, "a new worker")
         assert Slow(product.port, 0).end() == (200, b"/slow", None)
+
+
+def test_a_neighbour_listens_while_a_worker_drains(backend: PathBackend) -> None:
+    with surviving(config(backend)) as product, ExitStack() as stack:
+        slow = [stack.enter_context(Waiting(product.port, 3)) for _ in range(12)]
+        until(lambda: product.metric("headgate_service_in_flight") == len(slow), "exchanges")
+        worker = pid_of(product, "w0")
+        os.kill(worker, signal.SIGTERM)
+        for _ in range(30):
+            assert Slow(product.port, 0).end() in ((200, b"/slow", None), (200, b"/slow", "close"))
+        assert worker in product.pids()
 
 
 def test_what_a_terminal_sends_to_all_is_left_to_the_supervisor(backend: PathBackend) -> None:

@@ -102,10 +102,14 @@ class Fleet:
         )
 
     def _leave(self, slot: Slot) -> None:
-        slot.state = State.LEAVING
-        slot.empty_since = self._loop.now() - COVER_SECONDS  # a neighbour takes over at once
-        self.cover()
+        self._vacate(slot)
         slot.send("drain")
+
+    def _vacate(self, slot: Slot) -> None:
+        """A neighbour takes over at once."""
+        slot.state = State.LEAVING
+        slot.empty_since = self._loop.now() - COVER_SECONDS
+        self.cover()
 
     def _message(self, slot: Slot, message: Message) -> None:
         number: int = message.body.get("number", 0)
@@ -123,8 +127,14 @@ class Fleet:
             case "committed":
                 self._committed(slot, number)
             case "closed":
-                slot.closed = True
-                self._on_change()
+                self._closed(slot)
+
+    def _closed(self, slot: Slot) -> None:
+        """It accepts nothing any more: as it was told to, or because somebody sent it SIGTERM."""
+        slot.closed = True
+        if slot.state is State.SERVING and not self.stopping:
+            self._vacate(slot)
+        self._on_change()
 
     def _committed(self, slot: Slot, number: int) -> None:
         slot.serving = number
@@ -164,6 +174,7 @@ class Fleet:
                 self._replace(slot, reason, lived)
             elif slot.number < self.wanted:
                 self._spawn(slot)  # wanted again while it still drained
+            self.cover()  # for those whom it stood in for
             self._loop.later(COVER_SECONDS, self.cover)
         self._on_change()
 

@@ -88,8 +88,9 @@ class Worker:
         conversation = asyncio.ensure_future(self._converse())
         try:
             await asyncio.wait([conversation, self._end], return_when=asyncio.FIRST_COMPLETED)
-            if conversation.done():
-                conversation.result()  # raises what went wrong
+            for ended in (conversation, self._end):
+                if ended.done():
+                    ended.result()  # raises what went wrong
         finally:
             conversation.cancel()
             if self._drain:
@@ -167,11 +168,17 @@ class Worker:
         """Accept nothing more, finish what runs within the drain limit, end."""
         if self._drain is None:
             self._drain = self._loop.create_task(self._leave())
+            self._drain.add_done_callback(self._left)
 
     async def _leave(self) -> None:
         snapshot = self._serving.snapshot
         limit = snapshot.process.drain_timeout if snapshot else 0.0
         await self._serving.leave(limit, lambda: self._channel.send("closed"))
+
+    def _left(self, drain: asyncio.Task[None]) -> None:
+        error = None if drain.cancelled() else drain.exception()
+        if error and not self._end.done():
+            self._end.set_exception(error)
         self._finish()
 
     def _finish(self) -> None:

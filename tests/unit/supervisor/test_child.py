@@ -82,10 +82,9 @@ def test_a_descriptor_number_that_is_used_again_is_watched_again(module: Path) -
     os.waitid(os.P_PID, first.pid, os.WEXITED | os.WNOWAIT)
     first.send("into the void")  # breaks before its end was read
     assert first.reap()
-    module.write_text(
-        PROGRAM + "import time; time.sleep(60)"
-    )  # it is heard while it lives, not only at its end
-    second = Child(loop, "role_of_a_test", lambda message: loop.stop(message.kind != "hello"), lambda _: None)
+    # It must be heard while it lives, not only at its end.
+    module.write_text(PROGRAM + "import time; time.sleep(60)")
+    second = Child(loop, "role_of_a_test", lambda _: loop.stop(0), lambda _: None)
     loop.later(20.0, lambda: loop.stop(1))
     code = loop.run()
     second.kill()
