@@ -22,7 +22,7 @@ BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client valg
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo build test test-long lint format bench fuzz docs wheel clean
+.PHONY: help demo build test test-long lint format bench fuzz asan docs wheel clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,10 @@ bench: $(STAMP)/core $(STAMP)/bench $(STAMP)/bench-packages ## Measure against n
 
 fuzz: $(STAMP)/core $(STAMP)/test ## Fuzz every codec and the configuration, FUZZ_SECONDS each (600)
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
+
+asan: $(STAMP)/core $(STAMP)/test ## Test the core with AddressSanitizer and UndefinedBehaviorSanitizer
+	PYTHONPATH=tests $(BIN)/python -m fuzz.sanitized -m pytest --capture=sys -p no:cacheprovider \
+		tests/codec tests/fuzz tests/unit/core
 
 docs: $(STAMP)/core $(STAMP)/docs ## Write the configuration reference and build the site into site/
 	$(BIN)/headgate schema --format markdown > docs/configuration.md
