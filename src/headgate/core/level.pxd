@@ -1,51 +1,46 @@
+from cpython.object cimport PyObject
 from libc.stdint cimport int32_t, uint8_t
 
 from headgate.core.arena cimport Arena
-from headgate.core.conditions cimport Conditions
 from headgate.core.head cimport Head, Span
-from headgate.core.radix cimport Node, Radix
+from headgate.core.places cimport Place, Places, Turn
 
 
-# Ranks of entries of a level, lowest first.
-cdef struct Ranks:
-    int32_t* ranks
+# Turns of entries of a level, lowest rank first.
+cdef struct Turns:
+    Turn* turns
     int count
 
 
 # Regular expressions that are matched together.
 cdef class Bucket:
     cdef list matchers          # one nearly always: (number of its first pattern, matcher)
-    cdef Ranks ranks            # of the patterns
+    cdef Turns turns            # of the patterns
 
     cdef list matching(self, Span path)
 
 
-# What ends at one node of the tree of paths.
-cdef struct Place:
-    Ranks exact
-    Ranks prefix
-
-
 # The routes of one host in matching order; the rank of an entry is its place in that order.
-cdef class Level:
-    cdef Arena arena
-    cdef list conditions        # Conditions by route
+cdef class Level(Places):
+    cdef Turns pathless
+    cdef PyObject** conditions  # Conditions by route; the table keeps them alive
+    cdef Bucket loose           # regular expressions that may match any path
+    cdef list buckets
     cdef readonly str host      # "api.example.com", "*.example.com", or "" for any host
     cdef readonly list entries
-    cdef int count
-    cdef int32_t* routes        # route by rank
-    cdef Radix paths
-    cdef Place* places          # by value of a node
-    cdef list buckets           # by value of a node: Bucket or None
-    cdef Bucket loose           # regular expressions that may match any path
-    cdef Ranks pathless
+    cdef list keys              # sorted
+    cdef list key_ranks         # rank of an entry of each key
 
-    cdef Ranks pack(self, numbers)
+    @staticmethod
+    cdef Level of_entries(str host, list entries, PyObject** conditions, Arena arena)
     cdef int compile_paths(self) except -1
+    cdef list turns_of(self, list ranks)
+    cdef Turns pack(self, list ranks) except *
+    cdef inline bint takes(self, Turn* turn, Head head, int listener, const uint8_t* client) except -1
     cdef list candidates(self, Head head)
     cdef object neighbour(self, Head head)
     cdef int search(self, Head head, int listener, const uint8_t* client) except -2
-    cdef int first(self, Ranks ranks, int best, Head head, int listener, const uint8_t* client) except -1
-    cdef int first_regex(self, Bucket bucket, int best, Head head, int listener,
-                         const uint8_t* client) except -1
-    cdef Conditions conditions_of(self, int rank)
+    cdef Turn* first(self, Turns turns, Turn* best, Head head, int listener,
+                     const uint8_t* client) except NULL
+    cdef Turn* first_regex(self, Bucket bucket, Span path, Turn* best, Head head, int listener,
+                           const uint8_t* client) except NULL

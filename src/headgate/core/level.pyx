@@ -1,15 +1,26 @@
 """The routes of one host, compiled so that their number does not matter.
 
-Paths lie in a radix tree; a regular expression is tried only when the path begins with its literal
+Paths lie in a hash table; a regular expression is tried only when the path begins with its literal
 prefix, then in one call with all that share it. This gives a few candidates in the order's rank; of
 each the further conditions are checked, and nothing behind the best one found so far is looked at.
 """
 
+from bisect import bisect_left
+from os.path import commonprefix
+
+from libc.stdint cimport INT32_MAX
+
+from headgate.core.conditions cimport Conditions
+from headgate.core.places cimport ends_segment
+
+from headgate.core.places import LONGEST_LITERAL
 from headgate.core.regex import compile_sets, literal_prefix
 
 # A shorter literal prefix says too little about a path to be worth a place of its own.
 cdef enum:
     LEAST_LITERAL = 2
+
+cdef Turn NOBODY = Turn(INT32_MAX, -2)      # route -1
 
 
 cdef inline Span path_of(Head head) noexcept:
@@ -17,14 +28,17 @@ cdef inline Span path_of(Head head) noexcept:
     return head.path if head.path.data != NULL else Span(b"", 0)
 
 
-cdef inline bint ends_segment(Span path, Py_ssize_t depth) noexcept:
-    """Whether a prefix of `depth` bytes takes the path: /v1/* takes /v1 and /v1/x, not /v1x."""
-    return depth == path.size or path.data[depth] == c"/"
-
-
-cdef list unpack(Ranks ranks):
+cdef list ranks_of(Turns turns):
     cdef int number
-    return [ranks.ranks[number] for number in range(ranks.count)]
+    return [turns.turns[number].rank for number in range(turns.count)]
+
+
+cdef inline Turns exact_of(const Place* place) noexcept:
+    return Turns(place.turns, place.exact)
+
+
+cdef inline Turns prefix_of(const Place* place) noexcept:
+    return Turns(place.turns + place.exact, place.prefix)
 
 
 cdef class Bucket:
@@ -34,158 +48,156 @@ cdef class Bucket:
         self.matchers = compile_sets(patterns, anchored=anchored)
 
     cdef list matching(self, Span path):
-        """Ranks of those that match, lowest first."""
+        """Numbers of those that match, lowest first."""
         cdef bytes text = path.data[:path.size]
-        cdef int first
-        cdef int number
         found = []
         for first, matcher in self.matchers:
-            for number in matcher(text) or ():
-                found.append(self.ranks.ranks[first + number])
-        found.sort()
+            numbers = matcher(text)
+            if numbers is not None:
+                found += [first + number for number in numbers] if first else numbers
+        if len(found) > 1:
+            found.sort()
         return found
 
 
-cdef class Level:
+cdef class Level(Places):
     """The routes of one host, of one wildcard, or of any host."""
 
-    def __init__(self, str host, list entries, list conditions, Arena arena not None):
+    @staticmethod
+    cdef Level of_entries(str host, list entries, PyObject** conditions, Arena arena):
         """`entries` in matching order; `conditions` by route."""
-        cdef int rank
-        self.arena = arena
-        self.conditions = conditions
-        self.host = host
-        self.entries = entries
-        self.count = len(entries)
-        self.routes = <int32_t*>self.arena.take(self.count * sizeof(int32_t))
-        for rank in range(self.count):
-            self.routes[rank] = entries[rank].route
-        self.compile_paths()
+        cdef Level level = Level()
+        level.arena = arena
+        level.conditions = conditions
+        level.host = host
+        level.entries = entries
+        level.compile_paths()
+        return level
 
-    cdef Ranks pack(self, numbers):
-        cdef Ranks ranks
-        ranks.count = len(numbers)
-        ranks.ranks = <int32_t*>self.arena.take(ranks.count * sizeof(int32_t) + 1)
-        for position, number in enumerate(numbers):
-            ranks.ranks[<int>position] = number
-        return ranks
+    cdef list turns_of(self, list ranks):
+        """The turns of the entries of these ranks."""
+        cdef int32_t route
+        cdef Turn turn
+        turns = []
+        for rank in ranks:
+            route = self.entries[rank].route
+            turn = Turn(rank, 2 * route + (not (<Conditions>self.conditions[route]).none))
+            turns.append(turn)
+        return turns
+
+    cdef Turns pack(self, list ranks) except *:
+        return Turns(self.take_turns(self.turns_of(ranks)), len(ranks))
+
+    def bucket(self, list ranks, bint anchored) -> Bucket:
+        cdef Bucket bucket = Bucket([self.entries[rank].value.decode() for rank in ranks], anchored)
+        bucket.turns = self.pack(ranks)
+        return bucket
 
     cdef int compile_paths(self) except -1:
-        cdef Place* place
         cdef Bucket bucket
         by_kind = {"exact": {}, "prefix": {}, "regex": {}, "any": {}}
         for rank, entry in enumerate(self.entries):
             by_kind[entry.kind].setdefault(entry.value, []).append(rank)
-        self.pathless = self.pack(by_kind["any"].get(b"", ()))
+        self.pathless = self.pack(by_kind["any"].get(b"", []))
         literals, loose = bucket_ranks(self.entries)
         self.loose = self.bucket(loose, False) if loose else None
-        keys = dict.fromkeys([*by_kind["exact"], *by_kind["prefix"], *literals])
-        self.paths = Radix(self.arena)
-        self.places = <Place*>self.arena.take(len(keys) * sizeof(Place) + 1)
         self.buckets = []
-        for value, key in enumerate(keys):
-            self.paths.insert(key, value)
-            place = &self.places[<int>value]
-            place.exact = self.pack(by_kind["exact"].get(key, ()))
-            place.prefix = self.pack(by_kind["prefix"].get(key, ()))
-            self.buckets.append(self.bucket(literals[key], True) if key in literals else None)
-        self.paths.link()
+        self.keys = sorted({*by_kind["exact"], *by_kind["prefix"], *literals})
+        self.key_ranks = []
+        self.reserve(len(self.keys))
+        for key in self.keys:
+            exact = by_kind["exact"].get(key, [])
+            prefix = by_kind["prefix"].get(key, [])
+            ranks = literals.get(key, [])
+            self.insert(key, self.turns_of(exact), self.turns_of(prefix), len(self.buckets) if ranks else -1)
+            if ranks:
+                self.buckets.append(self.bucket(ranks, True))
+            self.key_ranks.append((exact or prefix or ranks)[0])
         return 0
-
-    def bucket(self, list numbers, bint anchored) -> Bucket:
-        cdef Bucket bucket = Bucket([self.entries[rank].value.decode() for rank in numbers], anchored)
-        bucket.ranks = self.pack(numbers)
-        return bucket
 
     cdef int search(self, Head head, int listener, const uint8_t* client) except -2:
         """Index of the first route that takes the request, or -1."""
         cdef Span path = path_of(head)
-        cdef Node* node = self.paths.descend(path.data, path.size)
-        cdef Place* place
-        cdef Bucket bucket = None
-        cdef int best = self.count
-        while node != NULL:
-            if node.value >= 0:
-                place = &self.places[node.value]
-                if node.depth == path.size:
-                    best = self.first(place.exact, best, head, listener, client)
-                if ends_segment(path, node.depth):
-                    best = self.first(place.prefix, best, head, listener, client)
-                if bucket is None:
-                    bucket = self.buckets[node.value]
-            node = node.up
-        if bucket is not None:
-            best = self.first_regex(bucket, best, head, listener, client)
+        cdef Place* place = self.deepest(path.data, path.size)
+        cdef int bucket = -1
+        cdef Turn* best = &NOBODY
+        while place != NULL:
+            if place.exact and place.size == path.size:
+                best = self.first(exact_of(place), best, head, listener, client)
+            if place.prefix and ends_segment(path.data, path.size, place.size):
+                best = self.first(prefix_of(place), best, head, listener, client)
+            if bucket < 0:
+                bucket = place.bucket
+            place = self.above(place)
+        if bucket >= 0:
+            best = self.first_regex(<Bucket>self.buckets[bucket], path, best, head, listener, client)
         if self.loose is not None:
-            best = self.first_regex(self.loose, best, head, listener, client)
-        best = self.first(self.pathless, best, head, listener, client)
-        return self.routes[best] if best < self.count else -1
+            best = self.first_regex(self.loose, path, best, head, listener, client)
+        if self.pathless.count:
+            best = self.first(self.pathless, best, head, listener, client)
+        return best.route >> 1
 
-    cdef int first(self, Ranks ranks, int best, Head head, int listener, const uint8_t* client) except -1:
-        """The lowest of these ranks below `best` whose further conditions hold, or `best`."""
-        cdef int number
-        for number in range(ranks.count):
-            if ranks.ranks[number] >= best:
-                break
-            if self.conditions_of(ranks.ranks[number]).failing(head, listener, client) < 0:
-                return ranks.ranks[number]
+    cdef Turn* first(self, Turns turns, Turn* best, Head head, int listener,
+                     const uint8_t* client) except NULL:
+        """The first of these turns before `best` whose further conditions hold, or `best`."""
+        cdef Turn* turn = turns.turns
+        cdef Turn* end = turn + turns.count
+        while turn < end and turn.rank < best.rank:
+            if self.takes(turn, head, listener, client):
+                return turn
+            turn += 1
         return best
 
-    cdef int first_regex(self, Bucket bucket, int best, Head head, int listener,
-                         const uint8_t* client) except -1:
+    cdef inline bint takes(self, Turn* turn, Head head, int listener, const uint8_t* client) except -1:
+        """Whether the further conditions hold."""
+        if not turn.route & 1:
+            return True
+        return (<Conditions>self.conditions[turn.route >> 1]).failing(head, listener, client) < 0
+
+    cdef Turn* first_regex(self, Bucket bucket, Span path, Turn* best, Head head, int listener,
+                           const uint8_t* client) except NULL:
         """As `first`, of the bucket's expressions that match."""
-        cdef int rank
-        if bucket.ranks.ranks[0] >= best:
+        cdef Turn* turn
+        cdef int number
+        if bucket.turns.turns[0].rank >= best.rank:
             return best
-        for rank in bucket.matching(path_of(head)):
-            if rank >= best:
+        for number in bucket.matching(path):
+            turn = &bucket.turns.turns[number]
+            if turn.rank >= best.rank:
                 break
-            if self.conditions_of(rank).failing(head, listener, client) < 0:
-                return rank
+            if self.takes(turn, head, listener, client):
+                return turn
         return best
-
-    cdef Conditions conditions_of(self, int rank):
-        return <Conditions>self.conditions[self.routes[rank]]
 
     cdef list candidates(self, Head head):
         """Ranks of the entries whose path takes the request, the closest paths first."""
         cdef Span path = path_of(head)
-        cdef Node* node = self.paths.descend(path.data, path.size)
-        cdef Place* place
+        cdef Place* place = self.deepest(path.data, path.size)
         cdef Bucket bucket
         found = []
-        buckets = [self.loose]
-        while node != NULL:
-            if node.value >= 0:
-                place = &self.places[node.value]
-                if node.depth == path.size:
-                    found += unpack(place.exact)
-                if ends_segment(path, node.depth):
-                    found += unpack(place.prefix)
-                buckets.append(self.buckets[node.value])
-            node = node.up
+        buckets = [] if self.loose is None else [self.loose]
+        while place != NULL:
+            if place.size == path.size:
+                found += ranks_of(exact_of(place))
+            if ends_segment(path.data, path.size, place.size):
+                found += ranks_of(prefix_of(place))
+            if place.bucket >= 0:
+                buckets.append(self.buckets[place.bucket])
+            place = self.above(place)
         for bucket in buckets:
-            if bucket is not None:
-                found += bucket.matching(path)
-        return found + unpack(self.pathless)
+            found += [bucket.turns.turns[<int>number].rank for number in bucket.matching(path)]
+        return found + ranks_of(self.pathless)
 
     cdef object neighbour(self, Head head):
         """An entry whose path has the most bytes in common with the request's."""
         cdef Span path = path_of(head)
-        cdef Node* node = self.paths.descend(path.data, path.size)
-        cdef Place* place
-        cdef Bucket bucket
-        while node.value < 0 and node.count:
-            node = node.children[0]
-        if node.value < 0:
+        cdef bytes text = path.data[:path.size]
+        cdef Py_ssize_t at = bisect_left(self.keys, text)
+        near = range(max(at - 1, 0), min(at + 1, len(self.keys)))
+        if not near:
             return self.entries[0]
-        place = &self.places[node.value]
-        if place.exact.count:
-            return self.entries[place.exact.ranks[0]]
-        if place.prefix.count:
-            return self.entries[place.prefix.ranks[0]]
-        bucket = self.buckets[node.value]
-        return self.entries[bucket.ranks.ranks[0]]
+        best = max(near, key=lambda number: len(commonprefix([self.keys[number], text])))
+        return self.entries[self.key_ranks[best]]
 
 
 def bucket_ranks(entries) -> tuple[dict[bytes, list[int]], list[int]]:
@@ -196,7 +208,7 @@ def bucket_ranks(entries) -> tuple[dict[bytes, list[int]], list[int]]:
     by_literal = {}
     for rank, entry in enumerate(entries):
         if entry.kind == "regex":
-            by_literal.setdefault(literal_prefix(entry.value.decode()), []).append(rank)
+            by_literal.setdefault(literal_prefix(entry.value.decode())[:LONGEST_LITERAL], []).append(rank)
     loose = []
     joined = {}
     last = None

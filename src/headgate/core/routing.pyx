@@ -1,7 +1,7 @@
 """The routing table: which route takes a request.
 
 The order is that of core/order. It is compiled so that the number of routes does not matter: hosts
-lie in a hash table (core/hosts), the paths of each host in a radix tree (core/level).
+lie in a hash table (core/hosts), the paths of each host in another (core/level).
 """
 
 from ipaddress import ip_address
@@ -9,6 +9,7 @@ from time import perf_counter_ns
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from cpython.exc cimport PyErr_WriteUnraisable
+from cpython.object cimport PyObject
 from libc.string cimport memcpy
 
 from headgate.core.head cimport Span, method_of, text_of, token_of
@@ -45,7 +46,9 @@ cdef class RoutingTable:
 
         Raises ValueError naming the route when one cannot be compiled.
         """
-        arena = Arena()
+        cdef Arena arena = Arena()
+        cdef PyObject** by_route
+        cdef Py_ssize_t number
         self.routes = tuple(routes)
         self.listeners = tuple(listeners)
         self.conditions = []
@@ -54,10 +57,13 @@ cdef class RoutingTable:
                 self.conditions.append(Conditions(route, self.listeners, arena))
             except ValueError as error:
                 raise ValueError(f"route {route.name}: {error}") from None
+        by_route = <PyObject**>arena.take(len(self.conditions) * sizeof(PyObject*) + 1)
+        for number in range(len(self.conditions)):
+            by_route[number] = <PyObject*>self.conditions[number]
         found = ordered_levels(self.routes)
         self.own = own_entries(found, len(self.routes))
-        self.any_host = Level("", found.pop("", []), self.conditions, arena)
-        self.levels = [Level(host, entries, self.conditions, arena) for host, entries in found.items()]
+        self.any_host = Level.of_entries("", found.pop("", []), by_route, arena)
+        self.levels = [Level.of_entries(host, entries, by_route, arena) for host, entries in found.items()]
         self.hosts = Hosts(found, arena)
 
     cdef Py_ssize_t match(self, Head head, int listener, const uint8_t* client) noexcept:
@@ -94,7 +100,7 @@ cdef class RoutingTable:
         cdef int number
         cdef int count = self.hosts.find(head.host.data, head.host.size, values)
         found = [self.levels[values[number]] for number in range(count)]
-        return [*found, self.any_host] if self.any_host.count else found
+        return [*found, self.any_host] if self.any_host.entries else found
 
     cdef tuple nearest(self, Head head, int listener, const uint8_t* client):
         """Of the routes whose path takes the request (the first MOST_COMPARED of them), the one with
@@ -111,7 +117,7 @@ cdef class RoutingTable:
         for level in levels:
             for rank in level.candidates(head)[:left]:
                 left -= 1
-                route = level.routes[<int>rank]
+                route = level.entries[rank].route
                 conditions = <Conditions>self.conditions[route]
                 failing = conditions.count - conditions.holding(head, listener, client)
                 if fewest < 0 or failing < fewest:

@@ -1,0 +1,180 @@
+"""The paths of a host in a hash table, so that a match reads few cache lines however many there are.
+
+Keys lie in an open-addressing table of cache lines. A text is looked up by the sizes that keys have,
+the longest first; the first key found leads to all shorter ones that it begins with.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uint8_t, uintptr_t
+from libc.string cimport memcmp, memcpy
+
+
+cdef extern from *:
+    int leading_zeros "__builtin_clzll"(unsigned long long bits) noexcept nogil
+
+
+cdef enum:
+    FAR = 63                    # sizes from here up share the last bit
+    LINE = 64                   # bytes of a cache line
+
+# A literal prefix may stand anywhere in a path, so its size needs a bit of its own.
+LONGEST_LITERAL = FAR - 1
+
+
+cdef inline uint64_t size_bit(Py_ssize_t size) noexcept nogil:
+    return <uint64_t>1 << (size if size < FAR else <Py_ssize_t>FAR)
+
+
+cdef inline uint64_t word(const char* at) noexcept nogil:
+    cdef uint64_t value
+    memcpy(&value, at, 8)
+    return value
+
+
+cdef inline uint64_t mix(uint64_t hash, uint64_t value) noexcept nogil:
+    hash = (hash ^ value) * <uint64_t>0x9E3779B97F4A7C15
+    return hash ^ (hash >> 32)
+
+
+cdef uint32_t hash_of(const char* text, Py_ssize_t size) noexcept nogil:
+    """Eight bytes at a time; keys come from the configuration, so nobody picks ones that collide."""
+    cdef uint64_t hash = size
+    cdef uint64_t rest = 0
+    cdef Py_ssize_t at = 0
+    if size < 8:
+        for at in range(size):
+            rest = rest << 8 | <uint8_t>text[at]
+        return <uint32_t>mix(hash, rest)
+    while at + 8 < size:
+        hash = mix(hash, word(text + at))
+        at += 8
+    return <uint32_t>mix(hash, word(text + size - 8))
+
+
+cdef inline const char* text_of(const Place* place) noexcept nogil:
+    if place.size <= sizeof(place.text.near):
+        return &place.text.near[0]
+    return place.text.far
+
+
+cdef inline bint is_at(const Place* place, uint32_t hash, const char* text, Py_ssize_t size) noexcept nogil:
+    return place.hash == hash and place.size == size and memcmp(text_of(place), text, size) == 0
+
+
+cdef class Places:
+    """Maps keys to their places. Reserve, insert all in sorted order, then look up."""
+
+    def __cinit__(self):
+        self.last = -1
+
+    cdef int reserve(self, Py_ssize_t count) except -1:
+        """Make room for so many keys, with at least a third of it empty."""
+        cdef uintptr_t at
+        cdef uint32_t size = 2
+        while 2 * <Py_ssize_t>size < 3 * count:
+            size *= 2
+        self.mask = size - 1
+        at = <uintptr_t>self.arena.take((size + 1) * sizeof(Place))
+        self.places = <Place*>((at + LINE - 1) // LINE * LINE)
+        return 0
+
+    cdef Turn* take_turns(self, list turns) except NULL:
+        cdef Turn* taken = <Turn*>self.arena.take(len(turns) * sizeof(Turn) + 1)
+        for number, turn in enumerate(turns):
+            taken[<int>number] = turn
+        return taken
+
+    cdef Place* insert(self, bytes key, list exact, list prefix, int32_t bucket) except NULL:
+        """Put a key that is behind all the others in sorted order, with its turns and bucket."""
+        cdef const char* text = PyBytes_AS_STRING(key)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(key)
+        cdef uint32_t hash = hash_of(text, size)
+        cdef uint32_t at = hash & self.mask
+        cdef Place* place
+        while self.places[at].turns != NULL:
+            at = (at + 1) & self.mask
+        place = &self.places[at]
+        place.hash = hash
+        place.size = size
+        place.bucket = bucket
+        if size <= <Py_ssize_t>sizeof(place.text.near):
+            memcpy(place.text.near, text, size)
+        else:
+            place.text.far = self.arena.copy(key)
+        place.exact = len(exact)
+        place.prefix = len(prefix)
+        place.turns = &place.only if len(exact) + len(prefix) <= 1 else self.take_turns(exact + prefix)
+        place.only = (exact + prefix)[0] if exact or prefix else Turn(-1, -1)
+        place.up = self.last
+        while place.up >= 0 and not self.begins(place.up, key):
+            place.up = self.places[place.up].up
+        self.last = at
+        self.sizes |= size_bit(size)
+        if bucket >= 0:
+            self.literal_sizes |= size_bit(size)
+        if size > self.longest:
+            self.longest = size
+        return place
+
+    def begins(self, int32_t number, bytes key) -> bool:
+        """Whether `key` begins with the key of this place."""
+        cdef Place* place = &self.places[number]
+        return key.startswith(text_of(place)[:place.size])
+
+    cdef Place* find(self, const char* text, Py_ssize_t size) noexcept nogil:
+        """The place of this key, or NULL."""
+        cdef uint32_t hash = hash_of(text, size)
+        cdef uint32_t at = hash & self.mask
+        while self.places[at].turns != NULL:
+            if is_at(&self.places[at], hash, text, size):
+                return &self.places[at]
+            at = (at + 1) & self.mask
+        return NULL
+
+    cdef Place* deepest(self, const char* text, Py_ssize_t size) noexcept nogil:
+        """The place of the longest key with which `text` begins, or NULL.
+
+        A key that is no literal prefix counts only where it ends a segment of the text.
+        """
+        cdef Py_ssize_t depth = size if size < self.longest else <Py_ssize_t>self.longest
+        cdef uint64_t sizes
+        cdef Place* place
+        while depth >= FAR:
+            if ends_segment(text, size, depth):
+                place = self.find(text, depth)
+                if place != NULL:
+                    return place
+            depth -= 1
+        sizes = self.sizes & ((<uint64_t>2 << depth) - 1)
+        while sizes:
+            depth = 63 - leading_zeros(sizes)
+            sizes ^= size_bit(depth)
+            if ends_segment(text, size, depth) or self.literal_sizes & size_bit(depth):
+                place = self.find(text, depth)
+                if place != NULL:
+                    return place
+        return NULL
+
+    @staticmethod
+    def of(segments, literals=()) -> Places:
+        """Keys that count where a segment ends, and keys that count anywhere; for tests."""
+        cdef Places places = Places()
+        cdef Turn turn = Turn(0, 0)
+        places.arena = Arena()
+        keys = {*segments, *literals}
+        places.reserve(len(keys))
+        for key in sorted(keys):
+            places.insert(key, [], [turn] if key in segments else [], 0 if key in literals else -1)
+        return places
+
+    def found(self, bytes text) -> list[bytes]:
+        """The keys with which `text` begins, the longest first; for tests."""
+        cdef const char* data = PyBytes_AS_STRING(text)
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
+        cdef Place* place = self.deepest(data, size)
+        keys = []
+        while place != NULL:
+            if place.bucket >= 0 or ends_segment(data, size, place.size):
+                keys.append(text_of(place)[:place.size])
+            place = self.above(place)
+        return keys
