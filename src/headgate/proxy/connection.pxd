@@ -21,8 +21,7 @@ cdef class Connection(Leg):
     cdef Py_ssize_t place               # in the register, or -1
     cdef Http1 codec
     cdef int fd
-    cdef bint closed                    # takes part in nothing more
-    cdef bint closing                   # closes when the last byte is out
+    cdef bint closed                    # takes part in nothing more; what is unsent still goes out
     cdef bint ending                    # half-closes when the last byte is out
     cdef bint heard                     # bytes came since the last sweep
     cdef bint input_over                # the peer ended its side
@@ -30,10 +29,12 @@ cdef class Connection(Leg):
     cdef bint lingering
     cdef list unsent                    # bytes that the socket did not take yet
     cdef Py_ssize_t unsent_bytes
-    cdef Py_ssize_t last_backlog
+    cdef bint progress                  # some of it went out since the deadline was set
+    cdef int unacknowledged             # bytes in the kernel when it was set
     # A body that the kernel moves from this socket to the other side's.
     cdef tuple pipe
     cdef Py_ssize_t piped               # bytes inside the pipe
+    cdef Connection target              # where they go
     cdef Connection feeder              # whose pipe this socket is to take
 
     cdef int open(self, int fd) except -1
@@ -53,7 +54,9 @@ cdef class Connection(Leg):
     cdef int _input_ended(self) except -1
     cdef Py_ssize_t _send(self, Output out) except -2
     cdef int failed(self) except -1
-    cdef bint tunnelled(self) noexcept
+    cdef int await_progress(self) except -1
+    cdef bint progressed(self) noexcept
+    cdef double write_seconds(self) noexcept
 
     cdef int move_to(self, Connection other) except -1
     cdef int move(self) except -1
@@ -67,4 +70,4 @@ cdef class Connection(Leg):
     cdef int moved(self, Py_ssize_t size, bint last) except -1
     cdef int expire(self) except -1
     cdef int sweep(self, double now, double elapsed) except -1
-    cdef int lost_while_paused(self) except -1
+    cdef int hung_up(self, bint reset) except -1

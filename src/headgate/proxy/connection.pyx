@@ -40,7 +40,8 @@ cdef extern from "../proxy/socket.h" nogil:
     int MSG_NOSIGNAL
     int SHUT_WR
     void hg_reset_on_close(int fd)
-    bint hg_hung_up(int fd, bint half)
+    int hg_hung_up(int fd)
+    int HG_RESET
     int hg_unacknowledged(int fd)
     ssize_t hg_splice(int source, int target, size_t size)
     bint HG_CAN_SPLICE
@@ -113,8 +114,7 @@ cdef class Register:
                 try:
                     connection.sweep(now, elapsed)
                 except Exception:
-                    self.context.own_error("a deadline could not be handled")
-                    connection.close_hard()
+                    connection._own_error("a deadline could not be handled")
             i -= 1
 
     def connections(self) -> list[Connection]:
@@ -170,7 +170,7 @@ cdef class Connection(Leg):
         """libuv tells of a reset once, and only that the socket is readable: where bytes came with
         it, the reset itself is found here."""
         self.heard = False
-        if not self.read_paused and hg_hung_up(self.fd, False):
+        if not self.read_paused and hg_hung_up(self.fd) == HG_RESET:
             while self.read_once():
                 pass
         return 0
@@ -192,18 +192,26 @@ cdef class Connection(Leg):
 
     cdef int failed(self) except -1:
         """The socket is broken."""
-        if self.closed:
+        if self.fd < 0:
             return 0
         hg_reset_on_close(self.fd)
         self.gone()
         return self.dispose()
 
     def _own_error(self, what: str) -> None:
+        """Where this connection and its exchange stand is not known any more: end them, and the
+        other side."""
         cdef Exchange exchange = self.exchange
+        cdef Leg down
         self.context.own_error(what)
-        if exchange is not None:
-            exchange.client_gone(b"proxy_internal_error")
-        self.close_hard()
+        try:
+            if exchange is not None:
+                down = exchange.down
+                exchange.client_gone(b"proxy_internal_error", b"headgate")
+                if down is not None:
+                    down.abort()
+        finally:
+            self.close_hard()
 
     # --- What the exchange calls ---
 
@@ -286,19 +294,40 @@ cdef class Connection(Leg):
     cdef int blocked(self) except -1:
         """Wait until the socket takes more; the other side is to stop."""
         cdef Exchange exchange = self.exchange
-        if self.write_blocked:
-            return 0
-        self.write_blocked = True
-        self.last_backlog = self.under_way()
-        self.context.loop.add_writer(self.fd, self._on_writable)
+        if not self.write_blocked:
+            self.write_blocked = True
+            self.context.loop.add_writer(self.fd, self._on_writable)
+            self.await_progress()
         if exchange is not None:
-            if exchange.route is not None:
-                self.deadline = self.context.now + exchange.route.limits.response_idle_timeout
             exchange.writable(self, False)
         return 0
 
+    cdef int await_progress(self) except -1:
+        """Set the deadline for bytes to go out."""
+        self.progress = False
+        self.unacknowledged = hg_unacknowledged(self.fd)
+        self.deadline = self.context.now + self.write_seconds()
+        return 0
+
+    cdef bint progressed(self) noexcept:
+        """Whether bytes went out since. The kernel takes new ones only when a good part of what it
+        has is gone, so that with a slow peer it is asked what that is."""
+        return self.progress or hg_unacknowledged(self.fd) < self.unacknowledged
+
+    cdef double write_seconds(self) noexcept:
+        """How long the peer may take nothing of what is sent."""
+        cdef Exchange exchange = self.exchange
+        if self.closed or exchange is None:
+            return CLOSING_SECONDS
+        if exchange.tunnel:
+            return INFINITY             # the tunnel's own idle time counts
+        if exchange.route is None:
+            return CLOSING_SECONDS      # a short answer that no route gave
+        return exchange.route.limits.response_idle_timeout
+
     cdef int drained(self) except -1:
         """The socket takes bytes again."""
+        cdef Connection feeder
         cdef bytes data
         cdef ssize_t sent
         self.context.tick()
@@ -312,29 +341,27 @@ cdef class Connection(Leg):
                 self.unsent.clear()
                 self.unsent_bytes = 0
                 break
+            self.progress = True
             self.unsent_bytes -= sent
             if sent < PyBytes_GET_SIZE(data):
                 self.unsent[0] = data[sent:]
                 return 0
             self.unsent.pop(0)
         self.unsent = None
-        if self.feeder is not None and self.feeder.move_out(self) > 0:
+        feeder = self.feeder
+        if feeder is not None and feeder.move_out(self) > 0:
             return 0
         return self.unblocked()
 
     cdef int unblocked(self) except -1:
         cdef Exchange exchange = self.exchange
-        cdef Connection feeder = self.feeder
         self.write_blocked = False
-        if not self.lingering:
-            self.deadline = INFINITY
         self.context.loop.remove_writer(self.fd)
-        if self.closing:
+        if self.closed:
             return self.dispose()
         if self.ending:
             shutdown(self.fd, SHUT_WR)
-        if feeder is not None:
-            return feeder.move()
+        self.watch()
         if exchange is not None:
             exchange.writable(self, True)
         return 0
@@ -353,12 +380,14 @@ cdef class Connection(Leg):
         if not self.read_paused and not self.closed:
             self.read_paused = True
             self.listen(False)
+            self.watch()
         return 0
 
     cdef int resume(self) except -1:
         if self.read_paused and not self.closed and not self.input_over:
             self.read_paused = False
             self.listen(True)
+            self.watch()
         return 0
 
     cdef int end_tunnel(self) except -1:
@@ -381,15 +410,15 @@ cdef class Connection(Leg):
         if self.closed:
             return 0
         self.flush()
-        if self.write_blocked and not self.write_dead:
-            self.closing = True
-            self.deadline = self.context.now + CLOSING_SECONDS
-            return self.pause()
-        return self.dispose()
+        if not self.write_blocked or self.write_dead:
+            return self.dispose()
+        self.pause()
+        self.closed = True
+        return self.await_progress()
 
     cdef int close_hard(self) except -1:
         """Reset: the peer must not take what it has for everything."""
-        if self.closed:
+        if self.fd < 0:
             return 0
         hg_reset_on_close(self.fd)
         return self.dispose()
@@ -397,7 +426,7 @@ cdef class Connection(Leg):
     cdef int dispose(self) except -1:
         """Close the socket now."""
         cdef Connection alive = self
-        if self.closed:
+        if self.fd < 0:
             return 0
         self.closed = True
         self.deadline = INFINITY
@@ -419,25 +448,29 @@ cdef class Connection(Leg):
     cdef int move_to(self, Connection other) except -1:
         """Let the kernel move what is left of this body, when that is much and both sides frame it
         by its length."""
-        if (not HG_CAN_SPLICE or self.pipe is not None or self.closed or other.closed
+        if (not HG_CAN_SPLICE or self.target is other or self.closed or other.closed
                 or self.codec.reading != READ_LENGTH or self.codec.left < MOVE_FROM
                 or other.codec.writing != WRITE_LENGTH or other.codec.write_left != self.codec.left
                 or other.write_blocked or other.write_dead or other.codec.out is not None):
             return 0
+        self.drop_pipe()
         self.pipe = self.context.take_pipe()
-        self.piped = 0
+        if self.pipe is not None:
+            self.target = other
         return 0
 
     cdef int move(self) except -1:
         """Move what is there, through the pipe."""
         cdef Exchange exchange = self.exchange
-        cdef Connection other
+        cdef Connection other = self.target
         cdef ssize_t size
         cdef int turn
+        if exchange is None or (exchange.up if exchange.down is self else exchange.down) is not other:
+            # Nobody wants this body any more, or somebody else does.
+            self.drop_pipe()
+            self.read_once()
+            return 0
         self.context.tick()
-        if exchange is None:
-            return self.close_hard()
-        other = <Connection>(exchange.up if exchange.down is self else exchange.down)
         for turn in range(MOVES):
             size = hg_splice(self.fd, self.pipe[1],
                              self.codec.left if self.codec.left < MOVE_BYTES else MOVE_BYTES)
@@ -471,6 +504,7 @@ cdef class Connection(Leg):
                 size = self.piped
                 self.drop_pipe()
             else:
+                other.progress = True
                 self.piped -= size
             other.codec.pass_out(size)
             last = self.piped == 0 and self.codec.left == 0
@@ -486,12 +520,13 @@ cdef class Connection(Leg):
 
     cdef int drop_pipe(self) except -1:
         """The pipe may still hold bytes of this body: it serves no other."""
+        cdef Connection other = self.target
+        if other is not None:
+            self.target = None
+            if other.feeder is self:
+                other.feeder = None
         if self.pipe is not None:
-            if self.piped:
-                os.close(self.pipe[0])
-                os.close(self.pipe[1])
-            else:
-                self.context.give_pipe(self.pipe)
+            self.context.give_pipe(self.pipe, self.piped == 0)
             self.pipe = None
             self.piped = 0
         return 0
@@ -517,35 +552,26 @@ cdef class Connection(Leg):
         raise NotImplementedError
 
     cdef int expire(self) except -1:
+        """The deadline passed."""
         raise NotImplementedError
 
     cdef int sweep(self, double now, double elapsed) except -1:
         """Called a few times a second."""
-        cdef Py_ssize_t backlog
-        cdef Exchange exchange
-        if self.heard:
+        cdef int state
+        if self.heard and not self.closed:
             self.check()
-            if self.closed:
-                return 0
-        exchange = self.exchange
-        if (self.read_paused and not self.closed
-                and hg_hung_up(self.fd, not self.input_over and not self.tunnelled())):
-            return self.lost_while_paused()
-        if self.deadline > now:
+        if self.read_paused and not self.closed:
+            state = hg_hung_up(self.fd)
+            if state:
+                self.hung_up(state == HG_RESET)
+        if self.deadline > now or self.fd < 0:
             return 0
-        if self.write_blocked and exchange is not None:
-            backlog = self.under_way()
-            if backlog < self.last_backlog:
-                # Slow, but it takes bytes: the idle time begins anew.
-                self.last_backlog = backlog
-                self.deadline = now + exchange.route.limits.response_idle_timeout
-                return 0
+        if self.write_blocked and self.progressed():
+            return self.await_progress()
         self.deadline = INFINITY
-        return self.close_hard() if self.closing else self.expire()
+        return self.close_hard() if self.closed else self.expire()
 
-    cdef bint tunnelled(self) noexcept:
-        return self.exchange is not None and self.exchange.tunnel
-
-    cdef int lost_while_paused(self) except -1:
-        """The peer left while nothing was read from it."""
-        return self.failed()
+    cdef int hung_up(self, bint reset) except -1:
+        """The peer ended its side or reset the connection, while nothing is read from it. What it
+        sent before may be still to be read."""
+        return self.failed() if reset and self.input_over else 0

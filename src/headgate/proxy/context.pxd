@@ -28,6 +28,8 @@ cdef class Context:
     cdef bint accepting
     cdef list outputs
     cdef list pipes
+    cdef Py_ssize_t pipe_count          # open ones, in use or not
+    cdef public Py_ssize_t most_pipes
 
     cdef double tick(self) noexcept
     cpdef void refresh_date(self)
@@ -37,7 +39,8 @@ cdef class Context:
     cdef Output take_output(self)
     cdef void give_output(self, Output output)
     cdef tuple take_pipe(self)
-    cdef int give_pipe(self, tuple pipe) except -1
+    cdef int give_pipe(self, tuple pipe, bint empty) except -1
     cdef int connection_opened(self) except -1
     cdef int connection_closed(self) except -1
     cdef void own_error(self, str what)
+    cpdef void close_pipes(self)

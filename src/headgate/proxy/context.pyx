@@ -103,19 +103,33 @@ cdef class Context:
             self.outputs.append(output)
 
     cdef tuple take_pipe(self):
-        """An empty pipe that does not block: (read end, write end)."""
+        """An empty pipe that does not block: (read end, write end). None when too many are open."""
+        cdef tuple pipe
         if self.pipes:
             return self.pipes.pop()
-        return os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        if self.pipe_count >= self.most_pipes:
+            return None
+        try:
+            pipe = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError:
+            return None             # no file is free: it goes without
+        self.pipe_count += 1
+        return pipe
 
-    cdef int give_pipe(self, tuple pipe) except -1:
-        """Give an empty pipe back."""
-        if len(self.pipes) < SPARE_PIPES:
+    cdef int give_pipe(self, tuple pipe, bint empty) except -1:
+        """Give a pipe back. One that still holds bytes serves nobody else."""
+        if empty and len(self.pipes) < SPARE_PIPES:
             self.pipes.append(pipe)
-        else:
-            os.close(pipe[0])
-            os.close(pipe[1])
+            return 0
+        self.pipe_count -= 1
+        os.close(pipe[0])
+        os.close(pipe[1])
         return 0
+
+    cpdef void close_pipes(self):
+        """Close those that nobody uses."""
+        while self.pipes:
+            self.give_pipe(self.pipes.pop(), False)
 
     cdef int connection_opened(self) except -1:
         """Count a downstream connection; at the limit accepting stops."""

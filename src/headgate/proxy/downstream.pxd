@@ -11,11 +11,15 @@ from headgate.proxy.snapshot cimport Listener
 cdef class Port:
     cdef Context context
     cdef Register register
-    cdef public Listener listener
+    cdef readonly Listener listener
     cdef dict clients
+    cdef Py_ssize_t connections
+    cdef list acceptors
+    cdef bint full                      # as many connections as the listener may have
 
     cdef bint opened(self, bytes client) except -1
     cdef int closed(self, bytes client) except -1
+    cdef int weigh(self) except -1
 
 
 # One listening socket that is accepted on.
@@ -44,5 +48,4 @@ cdef class Http1Downstream(Connection):
     cdef int next_exchange(self) except -1
     cdef int linger(self) except -1
     cdef void rest(self) noexcept
-    cdef void watch(self) noexcept
     cdef int check_rate(self, double elapsed) except -1

@@ -18,7 +18,7 @@ from headgate.core.http1 cimport (
 from headgate.core.output cimport Output
 from headgate.proxy.connection cimport Connection, Register
 from headgate.proxy.context cimport Context
-from headgate.proxy.exchange cimport Exchange, new_exchange
+from headgate.proxy.exchange cimport Exchange, Leg, new_exchange
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.snapshot cimport Listener
 
@@ -56,11 +56,19 @@ cdef class Port:
         self.register = register
         self.listener = listener
         self.clients = {}
+        self.acceptors = []
+
+    def renew(self, Listener listener) -> None:
+        """Take the listener of a newer snapshot."""
+        self.listener = listener
+        self.weigh()
 
     cdef bint opened(self, bytes client) except -1:
         """Count a connection; False when its client has too many."""
         cdef int most = self.listener.connections_per_client
         self.context.connection_opened()
+        self.connections += 1
+        self.weigh()
         if not PyBytes_GET_SIZE(client):
             return True
         count = self.clients.get(client, 0) + 1
@@ -69,12 +77,27 @@ cdef class Port:
 
     cdef int closed(self, bytes client) except -1:
         self.context.connection_closed()
+        self.connections -= 1
+        self.weigh()
         if PyBytes_GET_SIZE(client):
             count = self.clients[client] - 1
             if count:
                 self.clients[client] = count
             else:
                 del self.clients[client]
+        return 0
+
+    cdef int weigh(self) except -1:
+        """Stop accepting at the listener's limit, go on when there is room again."""
+        cdef Py_ssize_t most = self.listener.connections
+        cdef bint full = most > 0 and self.connections >= (most * 0.95 if self.full else most)
+        if full == self.full:
+            return 0
+        self.full = full
+        if full:
+            self.context.block.add(WORKER_ACCEPT_PAUSES, 1)
+        for acceptor in self.acceptors:
+            acceptor.watch()
         return 0
 
 
@@ -88,10 +111,16 @@ cdef class Acceptor:
         # Accepted sockets inherit these.
         hg_option(fd, IPPROTO_TCP, TCP_NODELAY, options.nodelay)
         hg_option(fd, SOL_SOCKET, SO_KEEPALIVE, options.keepalive)
-        self._watch()
+        port.acceptors.append(self)
+        self.watch()
 
-    def _watch(self) -> None:
-        if not self.stopped:
+    def watch(self) -> None:
+        """Accept, or do not: as the listener's limit says."""
+        if self.stopped:
+            return
+        if self.port.full:
+            self.port.context.loop.remove_reader(self.fd)
+        else:
             self.port.context.loop.add_reader(self.fd, self._on_readable)
 
     def _on_readable(self) -> None:
@@ -102,7 +131,7 @@ cdef class Acceptor:
         cdef int fd
         cdef int turn
         for turn in range(ACCEPTS):
-            if self.stopped:
+            if self.stopped or self.port.full:
                 return
             size = sizeof(address)
             fd = hg_accept(self.fd, &address, &size)
@@ -116,7 +145,10 @@ cdef class Acceptor:
             connection.context = self.port.context
             connection.register = self.port.register
             connection.port = self.port
-            connection.accept(fd, peer)
+            try:
+                connection.accept(fd, peer)
+            except Exception:
+                connection._own_error("a connection could not be accepted")
 
     def _rest(self) -> None:
         """No descriptor is free: look again when some may have been given back, do not spin."""
@@ -125,12 +157,13 @@ cdef class Acceptor:
         context.log.warning("no more files can be opened: accepting on %s rests for %g s",
                             self.port.listener.name.decode(), REST_SECONDS)
         context.loop.remove_reader(self.fd)
-        context.loop.call_later(REST_SECONDS, self._watch)
+        context.loop.call_later(REST_SECONDS, self.watch)
 
     def close(self) -> None:
         """Accept no more. What waits in the queue stays there as long as another holds the socket."""
         if not self.stopped:
             self.stopped = True
+            self.port.acceptors.remove(self)
             self.port.context.loop.remove_reader(self.fd)
             close_fd(self.fd)
 
@@ -152,8 +185,9 @@ cdef class Http1Downstream(Connection):
         self.context.block.add(WORKER_CONNECTIONS, 1)
         # A browser opens connections ahead of need: one that has sent nothing yet is only idle.
         self.rest()
+        welcome = self.port.opened(peer.text)
         self.open(fd)
-        if not self.port.opened(peer.text):
+        if not welcome:
             self.context.block.add(WORKER_CLIENT_LIMIT, 1)
             self.listener.block.add(REJECTED, 1)
             return self.refuse(429, "too many connections from this address")
@@ -164,7 +198,7 @@ cdef class Http1Downstream(Connection):
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
         cdef Exchange exchange
         if self.lingering or self.closed:
-            return 0
+            return 0        # behind the last request: read, so that closing does not reset
         self.context.tick()
         self.dispatch(self.server.feed(data, size))
         if self.server.held_size > HELD_BYTES:
@@ -177,6 +211,9 @@ cdef class Http1Downstream(Connection):
     cdef int dispatch(self, list events) except -1:
         """Handle events, and those of the messages behind them as each exchange ends. Not by
         recursion: a client may send a thousand requests at once."""
+        cdef Http1Downstream alive = self
+        cdef Exchange exchange
+        cdef Leg up
         cdef Event event
         if self.dispatching:
             raise RuntimeError("events came while events were handled")
@@ -186,8 +223,13 @@ cdef class Http1Downstream(Connection):
                 self.again = False
                 for event in events:
                     self.handle(event)
-                if self.exchange is not None and self.exchange.up is not None:
-                    self.exchange.up.flush()
+                    if self.closed or self.lingering:
+                        return 0
+                exchange = self.exchange
+                if exchange is not None:
+                    up = exchange.up
+                    if up is not None:
+                        up.flush()
                 if not self.again or self.closed or self.lingering:
                     break
                 events = self.server.next_message()
@@ -236,6 +278,11 @@ cdef class Http1Downstream(Connection):
         self.server.closing = True
         if exchange is not None:
             return exchange.fail(status, b"http_request_error")
+        # No head of it was read: how to answer does not come from the request before.
+        self.server.head_only = False
+        self.server.version = 11
+        self.in_head = False
+        self.deadline = INFINITY
         self.exchange = exchange = new_exchange(self.context, self.listener, self, self.peer)
         return exchange.refuse(status, b"http_request_error", reason)
 
@@ -266,10 +313,12 @@ cdef class Http1Downstream(Connection):
         self.context.block.subtract(WORKER_CONNECTIONS, 1)
         return self.port.closed(self.peer.text)
 
-    cdef int lost_while_paused(self) except -1:
+    cdef int hung_up(self, bint reset) except -1:
         cdef Exchange exchange = self.exchange
-        if exchange is not None and (exchange.snapshot.cancel_on_half_close
-                                     or not exchange.request_read):
+        if reset:
+            return self.failed()
+        if (not self.input_over and exchange is not None and not exchange.tunnel
+                and exchange.snapshot.cancel_on_half_close):
             exchange.client_gone(b"connection_terminated")
             return self.close_hard()
         return 0
@@ -360,11 +409,18 @@ cdef class Http1Downstream(Connection):
     cdef void watch(self) noexcept:
         """Set the deadline that fits what is waited for now."""
         cdef Exchange exchange = self.exchange
+        if self.closed or self.lingering:
+            return
         if exchange is None:
             if self.server.reading == READ_HEAD and self.server.head is not None and not self.in_head:
                 self.in_head = True
                 self.deadline = self.context.now + self.listener.head_timeout
-        elif not exchange.request_read and not self.write_blocked and exchange.route is not None:
+        elif self.write_blocked:
+            pass                    # it has to take bytes first; that has its own deadline
+        elif (exchange.request_read or self.read_paused or exchange.route is None
+                or exchange.tunnel or exchange.expects()):
+            self.deadline = INFINITY
+        else:
             self.deadline = self.context.now + exchange.route.limits.body_idle_timeout
 
     cdef int sweep(self, double now, double elapsed) except -1:
@@ -393,7 +449,7 @@ cdef class Http1Downstream(Connection):
                     and exchange.bytes_out - self.under_way() < rate * self.slow_seconds):
                 exchange.client_gone(b"connection_write_timeout")
                 return self.close_hard()
-        elif not exchange.request_read and not self.read_paused:
+        elif not exchange.request_read and not self.read_paused and not exchange.expects():
             self.slow_seconds += elapsed
             if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
                     and exchange.bytes_in < rate * self.slow_seconds):
@@ -429,5 +485,5 @@ cdef class Http1Downstream(Connection):
     def break_off(self) -> None:
         cdef Exchange exchange = self.exchange
         if exchange is not None:
-            exchange.client_gone(b"proxy_internal_response")
+            exchange.client_gone(b"proxy_internal_response", b"headgate")
         self.close_hard()

@@ -24,6 +24,7 @@ cdef class Leg:
     cdef int resume(self) except -1
     cdef int begin_tunnel(self) except -1
     cdef int end_tunnel(self) except -1
+    cdef void watch(self) noexcept
     cdef void close_after(self) noexcept
     cdef bint input_complete(self) noexcept
     cdef int finish(self) except -1
@@ -34,6 +35,8 @@ cdef class Leg:
 cdef class Source:
     cdef Leg acquire(self, Exchange exchange)
     cdef int forget(self, Exchange exchange) except -1
+    cdef int release(self, Leg leg) except -1
+    cdef int left(self, Leg leg) except -1
 
 
 cdef class Exchange:
@@ -48,7 +51,6 @@ cdef class Exchange:
     cdef Route route
     cdef Service service
     cdef Endpoint endpoint
-    cdef Py_ssize_t endpoint_number
     cdef bytes client
     cdef bytes request_id
     # Progress.
@@ -100,12 +102,13 @@ cdef class Exchange:
     cdef int response_trailers(self, Head head) except -1
     cdef int tunnel_data(self, Leg source, Data data) except -1
     cdef int upstream_closed(self, int status, bytes reason) except -1
-    cdef int client_gone(self, bytes reason) except -1
+    cdef int client_gone(self, bytes reason, bytes ended_by=*) except -1
     cdef int writable(self, Leg leg, bint yes) except -1
     cdef int fail(self, int status, bytes reason) except -1
     cdef int expire(self) except -1
 
     cdef int _route(self) except -1
+    cdef bint expects(self) noexcept
     cdef bint _is_health(self) noexcept
     cdef bint _max_forwards(self) except -1
     cdef bytes _accept(self)

@@ -27,6 +27,7 @@ from headgate.proxy import replies
 cdef enum:
     CONNECT_ATTEMPTS = 3        # an endpoint that was never reached has not seen the request
     RECORDS_BYTES = 32768
+    READ_BYTES = 65536          # what one more read can add to what waits already
 
 
 cdef class Leg:
@@ -64,6 +65,9 @@ cdef class Leg:
         """Half-close: this side of a tunnel gets no more bytes."""
         raise NotImplementedError
 
+    cdef void watch(self) noexcept:
+        """What is waited for is another thing now: set the deadline by it."""
+
     cdef void close_after(self) noexcept:
         """The connection ends with this exchange."""
 
@@ -91,6 +95,14 @@ cdef class Source:
         """The exchange waits no more."""
         raise NotImplementedError
 
+    cdef int release(self, Leg leg) except -1:
+        """The exchange of a leg is over, and the leg can carry another."""
+        raise NotImplementedError
+
+    cdef int left(self, Leg leg) except -1:
+        """The connection of a leg is closed."""
+        raise NotImplementedError
+
 
 cdef Exchange new_exchange(Context context, Listener listener, Leg down, Peer peer):
     cdef Exchange exchange = Exchange.__new__(Exchange)
@@ -99,7 +111,6 @@ cdef Exchange new_exchange(Context context, Listener listener, Leg down, Peer pe
     exchange.listener = listener
     exchange.down = down
     exchange.peer = peer
-    exchange.endpoint_number = -1
     exchange.deadline = INFINITY
     exchange.request_read_at = exchange.attempt_started = -1.0
     exchange.connected_at = exchange.response_at = -1.0
@@ -263,10 +274,9 @@ cdef class Exchange:
             number = self.service.pick(self.tried)
             if number < 0:
                 return self.fail(503, b"destination_unavailable")
-            self.endpoint_number = number
             self.tried |= <uint64_t>1 << (number & 63)
             self.endpoint = <Endpoint>self.service.endpoints[number]
-        self.service.states[self.endpoint_number].in_flight += 1
+        self.endpoint.in_flight += 1
         self.endpoint.block.add(IN_FLIGHT, 1)
         self.attempt_started = self.context.now
         self.waiting = True
@@ -283,12 +293,13 @@ cdef class Exchange:
         self.up = leg
         leg.exchange = self
         self.connected_at = self.context.now
+        # Only a connection that carried an exchange before can turn out to be closed already.
+        self.replayable = self.replayable and leg.reused
         leg.send_head(self.request)
         self._send_held()
         leg.flush()
-        if self.request_sent:
-            leg.deadline = self.context.now + self.route.limits.first_byte_timeout
-        elif not leg.write_blocked and not self.request_read:
+        leg.watch()
+        if not self.request_sent and not leg.write_blocked and not self.request_read:
             self.down.resume()
         return 0
 
@@ -306,7 +317,7 @@ cdef class Exchange:
         return self.fail(status, reason)
 
     cdef void _release_endpoint(self) noexcept:
-        self.service.states[self.endpoint_number].in_flight -= 1
+        self.endpoint.in_flight -= 1
         self.endpoint.block.subtract(IN_FLIGHT, 1)
 
     cdef int upstream_closed(self, int status, bytes reason) except -1:
@@ -346,6 +357,11 @@ cdef class Exchange:
 
     # --- The request's body ---
 
+    cdef bint expects(self) noexcept:
+        """Whether the client waits for leave to send its body (RFC 9110 section 10.1.1)."""
+        return (self.request is not None and self.request.expect_continue and not self.buffering
+                and not self.request_read and self.bytes_in == 0 and self.upstream_status == 0)
+
     cdef int request_data(self, Data data) except -1:
         cdef int64_t limit
         self.bytes_in += data.size
@@ -361,6 +377,8 @@ cdef class Exchange:
             self.up.send_data(data.data, data.size, data.last)
             if data.last:
                 return self._request_end()
+            if not self.response_started:
+                self.up.watch()
             return 0
         self._hold(data.data, data.size)
         if data.last:
@@ -368,7 +386,7 @@ cdef class Exchange:
         if self.buffering:
             if self.held_bytes >= self.route.limits.buffer_request:
                 return self._unbuffer()
-        elif self.held_bytes >= self.route.limits.buffer_bytes:
+        elif self.held_bytes + READ_BYTES > self.route.limits.buffer_bytes:
             self.down.pause()
         return 0
 
@@ -379,6 +397,8 @@ cdef class Exchange:
         self.held = None
         if last:
             return self._request_end()
+        if not self.response_started:
+            self.up.watch()
         return 0
 
     cdef int request_trailers(self, Head head) except -1:
@@ -400,8 +420,7 @@ cdef class Exchange:
             return self._unbuffer()
         if self.up is not None:
             self.request_sent = True
-            if not self.response_started:
-                self.up.deadline = self.context.now + self.route.limits.first_byte_timeout
+            self.up.watch()
         return 0
 
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1:
@@ -462,6 +481,7 @@ cdef class Exchange:
         self.status = head.status
         self.response_at = self.context.now
         self.held = None
+        self.replayable = False
         edit_response(head, self.context, self.snapshot)
         if head.status >= 300 and not self.request_read:
             # An early refusal: the rest of the request may never be read (RFC 9112 section 9.6).
@@ -469,7 +489,7 @@ cdef class Exchange:
             self.down.close_after()
         self.response_started = True
         self.down.send_head(head)
-        self.up.deadline = self.context.now + self.route.limits.response_idle_timeout
+        self.up.watch()
         if head.last:
             return self._response_end()
         return 0
@@ -482,6 +502,10 @@ cdef class Exchange:
             self.down.send_head(head)
             self.down.flush()
         release_head(head)
+        if not self.request_read:
+            # It was waited for, maybe.
+            self.up.watch()
+            self.down.watch()
         return 0
 
     cdef int response_data(self, Data data) except -1:
@@ -489,7 +513,7 @@ cdef class Exchange:
         self.down.send_data(data.data, data.size, data.last)
         if data.last:
             return self._response_end()
-        self.up.deadline = self.context.now + self.route.limits.response_idle_timeout
+        self.up.watch()
         return 0
 
     cdef int response_moved(self, Py_ssize_t size, bint last) except -1:
@@ -497,7 +521,7 @@ cdef class Exchange:
         self.bytes_out += size
         if last:
             return self._response_end()
-        self.up.deadline = self.context.now + self.route.limits.response_idle_timeout
+        self.up.watch()
         return 0
 
     cdef int response_trailers(self, Head head) except -1:
@@ -527,7 +551,7 @@ cdef class Exchange:
         self.tunnel = True
         self.context.block.add(WORKER_TUNNELS, 1)
         self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
-        self.up.deadline = INFINITY
+        self.up.watch()
         edit_response(head, self.context, self.snapshot)
         self.down.send_head(head)
         self.down.flush()
@@ -561,26 +585,28 @@ cdef class Exchange:
 
     cdef int writable(self, Leg leg, bint yes) except -1:
         """A side can, or cannot, take more bytes: the other is read accordingly."""
+        cdef Leg up = self.up
         if leg is self.down:
             if yes and self.response_complete:
                 return self._close()
-            if self.up is not None:
-                if yes:
-                    self.up.resume()
-                elif self.down.backlog() >= self.route.limits.buffer_response:
-                    self.up.pause()
+            if up is None:
+                return 0
+            if yes:
+                up.resume()
+            elif leg.backlog() + READ_BYTES > self.route.limits.buffer_response:
+                up.pause()
         elif yes:
             if not self.request_read or self.tunnel:
                 self.down.resume()
-        else:
+        elif leg.backlog() + READ_BYTES > self.route.limits.buffer_bytes:
             self.down.pause()
         return 0
 
-    cdef int client_gone(self, bytes reason) except -1:
-        """The client left: nobody waits for the answer."""
+    cdef int client_gone(self, bytes reason, bytes ended_by=b"client") except -1:
+        """Nobody waits for the answer any more, mostly because the client left."""
         if self.closed:
             return 0
-        self.ended_by = b"client"
+        self.ended_by = ended_by
         self.reason = reason
         if not self.response_started:
             self.status = 0
@@ -596,7 +622,11 @@ cdef class Exchange:
 
     cdef int fail(self, int status, bytes reason) except -1:
         """End with an error of our own; where a response has begun, break it off visibly."""
+        cdef Leg down = self.down
         if self.closed:
+            return 0
+        if self.response_complete:
+            down.close_after()      # it only has to go out
             return 0
         self.reason = reason
         if self.ended_by is None:
@@ -607,7 +637,7 @@ cdef class Exchange:
             self.route.block.add(REJECTED, 1)
         self._release_up(False)
         if self.response_started:
-            self.down.abort()
+            down.abort()
             return self._close()
         fields, body = replies.error(status, reason, self._accept(), self.request_id)
         return self._reply(status, fields, body)
@@ -645,8 +675,8 @@ cdef class Exchange:
         self.response_started = True
         self.response_complete = True
         self.down.send_head(head)
-        if PyBytes_GET_SIZE(body) and not (self.request is not None
-                                           and self.request.method == METHOD_HEAD):
+        if PyBytes_GET_SIZE(body) and status != 204 and status != 304 and not (
+                self.request is not None and self.request.method == METHOD_HEAD):
             self.bytes_out = PyBytes_GET_SIZE(body)
             self.down.send_data(PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), True)
         self.down.flush()

@@ -1,6 +1,6 @@
 from headgate.proxy.context cimport Context
 from headgate.proxy.connection cimport Register
-from headgate.proxy.exchange cimport Source
+from headgate.proxy.exchange cimport Exchange, Source
 from headgate.proxy.snapshot cimport Endpoint
 from headgate.proxy.upstream cimport Http1Upstream
 
@@ -11,7 +11,8 @@ cdef class Pool(Source):
     cdef Endpoint endpoint
     cdef object options                 # spec.Pool
     cdef object service                 # spec.Service: socket options
-    cdef object waiting                 # deque of (exchange, deadline)
+    cdef object waiting                 # deque of (exchange, deadline); the first `connecting` of them get
+                                        # the connections that are being opened
     cdef set tasks                      # connecting
     cdef Http1Upstream newest           # idle connections, a list linked both ways
     cdef Http1Upstream oldest
@@ -20,8 +21,12 @@ cdef class Pool(Source):
     cdef Py_ssize_t connecting
     cdef double idle_timeout
     cdef double age
+    cdef bint retired                   # no snapshot has this endpoint any more
 
-    cdef Http1Upstream take(self)
+    cdef Http1Upstream take(self, bint once)
+    cdef int rest(self, Http1Upstream leg) except -1
     cdef int unlink(self, Http1Upstream leg) except -1
     cdef int serve(self, Http1Upstream leg) except -1
-    cdef bint may_open(self) except -1
+    cdef int open_more(self) except -1
+    cdef int begin(self, int fd) except -1
+    cdef int refuse(self, Py_ssize_t place, int status, bytes reason) except -1

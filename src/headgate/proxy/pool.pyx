@@ -13,6 +13,10 @@ from headgate.proxy.snapshot cimport Endpoint
 from headgate.proxy.upstream cimport Http1Upstream
 
 
+cdef extern from "../proxy/socket.h" nogil:
+    bint hg_quiet(int fd)
+
+
 def connect_fault(error: BaseException) -> tuple[int, bytes]:
     """The status and the error type (RFC 9209 section 2.3) of a failed connect."""
     if isinstance(error, TimeoutError):
@@ -24,7 +28,9 @@ def connect_fault(error: BaseException) -> tuple[int, bytes]:
         return 503, b"connection_limit_reached"
     if isinstance(error, _socket.gaierror):
         return 502, b"dns_error"
-    return 502, b"connection_refused"
+    if isinstance(error, OSError):
+        return 502, b"connection_refused"
+    return 502, b"proxy_internal_error"
 
 
 cdef class Pool(Source):
@@ -49,72 +55,75 @@ cdef class Pool(Source):
 
     cdef Leg acquire(self, Exchange exchange):
         cdef Http1Upstream leg
+        cdef Py_ssize_t most = self.options.connections
         if not exchange.fresh:
-            leg = self.take()
+            leg = self.take(not exchange.replayable)
             if leg is not None:
                 return leg
-        if len(self.waiting) >= self.options.waiting:
+        if (most and self.open_count - self.idle_count + self.connecting >= most
+                and <Py_ssize_t>len(self.waiting) - self.connecting >= self.options.waiting):
             self.endpoint.block.add(REJECTED, 1)
             exchange.connect_failed(503, b"connection_limit_reached")
             return None
         self.waiting.append((exchange, self.context.now + self.options.wait_timeout))
-        if self.may_open():
-            self._open()
+        self.open_more()
         return None
 
-    cdef bint may_open(self) except -1:
-        """Whether one more connection should be opened: somebody waits for it and the limit allows."""
-        cdef Py_ssize_t most = self.options.connections
-        return (self.connecting < <Py_ssize_t>len(self.waiting)
-                and (most == 0 or self.open_count + self.connecting < most))
-
-    cdef Http1Upstream take(self):
-        """The connection that was used last and is not too old, or None."""
+    cdef Http1Upstream take(self, bint once):
+        """The connection that was used last and is not too old, or None. `once`: what it is for
+        cannot be sent a second time, so that it had better not be one that the endpoint closed."""
         cdef Http1Upstream leg = self.newest
         while leg is not None:
             self.unlink(leg)
-            if self.age <= 0 or self.context.now - leg.born < self.age:
+            if ((self.age <= 0 or self.context.now - leg.born < self.age)
+                    and (not once or hg_quiet(leg.fd))):
                 return leg
             leg.close()
             leg = self.newest
         return None
 
     cdef int forget(self, Exchange exchange) except -1:
-        for entry in self.waiting:
+        for place, entry in enumerate(self.waiting):
             if entry[0] is exchange:
-                self.waiting.remove(entry)
+                del self.waiting[place]
                 break
         return 0
 
-    def release(self, Http1Upstream leg) -> None:
-        """A connection whose exchange is over: to whoever waits, else it rests."""
-        if self.age > 0 and self.context.now - leg.born >= self.age:
-            leg.close()
-        elif not self.serve(leg):
-            if self.idle_count >= self.options.idle_connections:
-                leg.close()
-                return
-            leg.deadline = self.context.now + self.idle_timeout
-            leg.idle = True
-            leg.older = self.newest
-            if self.newest is not None:
-                self.newest.newer = leg
-            else:
-                self.oldest = leg
-            self.newest = leg
-            self.idle_count += 1
+    cdef int release(self, Leg leg) except -1:
+        """A connection that can carry an exchange: to whoever waits, else it rests."""
+        cdef Http1Upstream mine = <Http1Upstream>leg
+        if self.age > 0 and self.context.now - mine.born >= self.age:
+            return mine.close()
+        if self.serve(mine):
+            return 0
+        if self.retired or self.idle_count >= self.options.idle_connections:
+            return mine.close()
+        self.rest(mine)
+        return self.open_more()
+
+    cdef int rest(self, Http1Upstream leg) except -1:
+        leg.deadline = self.context.now + self.idle_timeout
+        leg.idle = True
+        leg.older = self.newest
+        if self.newest is not None:
+            self.newest.newer = leg
+        else:
+            self.oldest = leg
+        self.newest = leg
+        self.idle_count += 1
+        return 0
 
     cdef int serve(self, Http1Upstream leg) except -1:
-        """Give the connection to the exchange that waits longest. Whether one did."""
+        """Give the connection to the exchange that waits longest of those that take it. Whether one
+        did."""
         cdef Exchange exchange
-        if not self.waiting:
-            return False
-        exchange = self.waiting[0][0]
-        if exchange.fresh and leg.reused:
-            return False
-        self.waiting.popleft()
-        exchange.connected(leg)
-        return True
+        for place, entry in enumerate(self.waiting):
+            exchange = entry[0]
+            if not (exchange.fresh and leg.reused):
+                del self.waiting[place]
+                exchange.connected(leg)
+                return True
+        return False
 
     cdef int unlink(self, Http1Upstream leg) except -1:
         if not leg.idle:
@@ -132,43 +141,55 @@ cdef class Pool(Source):
         self.idle_count -= 1
         return 0
 
-    def left(self, Http1Upstream leg) -> None:
+    cdef int left(self, Leg leg) except -1:
         """A connection is gone."""
-        self.unlink(leg)
+        self.unlink(<Http1Upstream>leg)
         self.open_count -= 1
         self.endpoint.block.subtract(OPEN, 1)
-        while self.may_open():
-            self._open()
+        return self.open_more()
 
     # --- Opening ---
 
-    def _open(self) -> None:
-        self.connecting += 1
-        task = self.context.loop.create_task(self._connect())
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+    cdef int open_more(self) except -1:
+        """Open a connection for everybody who waits, as far as the limit allows. An idle one that is
+        not fresh enough for any of them makes room."""
+        cdef Py_ssize_t most = self.options.connections
+        cdef Http1Upstream leg
+        while self.connecting < <Py_ssize_t>len(self.waiting):
+            if most and self.open_count + self.connecting >= most:
+                leg = self.oldest
+                if leg is None:
+                    return 0
+                self.unlink(leg)
+                return leg.close()      # left() goes on here
+            self.connecting += 1
+            task = self.context.loop.create_task(self._connect())
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+        return 0
 
     async def _connect(self) -> None:
-        cdef Http1Upstream leg
+        fault = None
+        fd = -1
         try:
             async with asyncio.timeout(self.options.connect_timeout):
                 fd = await self._connected()
         except (OSError, TimeoutError) as error:
+            fault = connect_fault(error)
+        except Exception as error:
+            self.context.own_error("a connection could not be opened")
+            fault = connect_fault(error)
+        finally:
             self.connecting -= 1
-            self._failed(*connect_fault(error))
-            return
-        self.connecting -= 1
         self.context.tick()
-        leg = Http1Upstream(self.context, self.register, self)
-        leg.start(fd)
-        self.open_count += 1
-        self.endpoint.block.add(OPEN, 1)
-        self.endpoint.block.add(CONNECTIONS, 1)
         try:
-            self.release(leg)
+            if fault is None:
+                self.begin(fd)
+            elif self.waiting:
+                self.refuse(0, fault[0], fault[1])
+            self.open_more()
         except Exception:
-            self.context.own_error("a new connection could not be used")
-            leg.close_hard()
+            self.context.own_error("a new connection, or the want of one, could not be handled")
 
     async def _connected(self) -> int:
         """A connected socket that does not block."""
@@ -191,38 +212,59 @@ cdef class Pool(Source):
             raise
         return sock.detach()
 
-    def _failed(self, status: int, reason: bytes) -> None:
-        """The exchange that waits longest learns that there is no connection."""
-        cdef Exchange exchange
-        if not self.waiting:
-            return
-        exchange = self.waiting.popleft()[0]
-        self.context.tick()
+    cdef int begin(self, int fd) except -1:
+        """Use a new connection."""
+        cdef Http1Upstream leg = Http1Upstream(self.context, self.register, self)
+        self.open_count += 1
+        self.endpoint.block.add(OPEN, 1)
+        self.endpoint.block.add(CONNECTIONS, 1)
         try:
-            exchange.connect_failed(status, reason)
+            leg.open(fd)
+            return self.release(leg)
         except Exception:
-            self.context.own_error("a failed connect could not be handled")
+            leg._own_error("a new connection could not be used")
+        return 0
+
+    cdef int refuse(self, Py_ssize_t place, int status, bytes reason) except -1:
+        """Tell an exchange that waits that there is no connection."""
+        cdef Exchange exchange = self.waiting[place][0]
+        del self.waiting[place]
+        return exchange.connect_failed(status, reason)
 
     # --- Time ---
 
     def sweep(self) -> None:
-        """Exchanges that waited too long give up. Called a few times a second."""
-        cdef Exchange exchange
-        while self.waiting and self.waiting[0][1] <= self.context.now:
-            exchange = self.waiting.popleft()[0]
+        """Exchanges for which no connection is being opened give up in time. Called a few times a
+        second."""
+        while (len(self.waiting) > self.connecting
+               and self.waiting[self.connecting][1] <= self.context.now):
             self.endpoint.block.add(REJECTED, 1)
-            exchange.connect_failed(503, b"connection_limit_reached")
+            try:
+                self.refuse(self.connecting, 503, b"connection_limit_reached")
+            except Exception:
+                self.context.own_error("an exchange that waited too long could not be answered")
+
+    def retire(self) -> None:
+        """No new exchange will come: who waits is still served, then connections are closed."""
+        self.retired = True
+        self.close_idle()
 
     def close_idle(self) -> None:
-        """Nobody will ask for this endpoint again."""
-        while self.newest is not None:
-            leg = self.newest
+        cdef Http1Upstream leg = self.newest
+        while leg is not None:
             self.unlink(leg)
-            leg.drop()
+            leg.close()
+            leg = self.newest
 
     def cancel(self) -> None:
+        """Stop opening connections."""
         for task in list(self.tasks):
             task.cancel()
+
+    @property
+    def busy(self) -> bool:
+        """Whether connections are open, being opened or waited for."""
+        return bool(self.open_count or self.connecting or self.waiting)
 
     @property
     def idle(self) -> int:

@@ -51,6 +51,7 @@ class Runtime:
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
+        self._retired: list[Endpoint] = []  # of older snapshots, still busy
         self.context.on_accept = lambda _accepting: None
         self._swept = loop.time()
         self._timer = loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -101,11 +102,15 @@ class Runtime:
         for identity, endpoint in plan.endpoints.items():
             endpoint.source.configure(plan.snapshot.services[identity[0]].spec)
         for endpoint in gone:
-            endpoint.source.close_idle()
+            endpoint.source.retire()
+            self._retired.append(endpoint)
         for name, listener in plan.snapshot.listeners.items():
             if name in self._ports:
-                self._ports[name].listener = listener
-        self.context.most_connections = self._connection_limit(plan.snapshot.spec)
+                self._ports[name].renew(listener)
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        usable = max(16, files - RESERVED_FILES) if files != resource.RLIM_INFINITY else 1_000_000
+        self.context.most_connections = self._connection_limit(plan.snapshot.spec, usable)
+        self.context.most_pipes = usable // 16
         self._count(WorkerWord.WORKER_VERSION, plan.snapshot.version)
 
     def replace_endpoints(self, service: str, endpoints: tuple[spec.Endpoint, ...]) -> None:
@@ -114,14 +119,13 @@ class Runtime:
             return
         self.commit(self.prepare(spec.with_endpoints(self.live.spec, service, endpoints)))
 
-    def _connection_limit(self, snapshot: spec.Snapshot) -> int:
-        """Downstream connections of this worker: as set, as far as files may be open; else half of those."""
-        limits = [
-            listener.limits.connections for listener in snapshot.listeners if listener.limits.connections
-        ]
-        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        usable = max(16, files - RESERVED_FILES) if files != resource.RLIM_INFINITY else 1_000_000
-        return min(min(limits, default=usable // 2), usable)
+    @staticmethod
+    def _connection_limit(snapshot: spec.Snapshot, usable: int) -> int:
+        """Downstream connections of this worker: as set for its listeners, as far as files may be open;
+        else half of those.
+        """
+        limits = [listener.limits.connections for listener in snapshot.listeners]
+        return min(sum(limits), usable) if limits and all(limits) else usable // 2
 
     # --- Connections ---
 
@@ -169,10 +173,11 @@ class Runtime:
         for connection in self.register.connections():
             if isinstance(connection, Http1Downstream):
                 connection.break_off()
-        for endpoint in self._endpoints.values():
+        for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.cancel()
             endpoint.source.close_idle()
         self._timer.cancel()
+        self.context.close_pipes()
         self.context.write_records()
 
     def _count(self, word: WorkerWord, value: int, *, add: bool = False) -> None:
@@ -191,6 +196,7 @@ class Runtime:
         self._count(WorkerWord.WORKER_LAG_SUM, max(0, int((elapsed - SWEEP_SECONDS) * 1e6)), add=True)
         self.context.refresh_date()
         self.register.sweep(elapsed)
-        for endpoint in self._endpoints.values():
+        for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.sweep()
+        self._retired = [endpoint for endpoint in self._retired if endpoint.source.busy]
         self.context.write_records()

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint8_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.cells cimport Block
@@ -10,6 +10,7 @@ cdef class Endpoint:
     cdef readonly bytes name
     cdef readonly object address        # spec.Address
     cdef public object source           # pool.Pool
+    cdef uint32_t in_flight             # exchanges of this worker that are here now
     cdef Block block
 
 
@@ -21,6 +22,7 @@ cdef class Service:
     cdef Balancer balancer
     cdef EndpointState* states
     cdef Py_ssize_t count
+    cdef bint counts                    # the balancer looks at what is in flight
     cdef Block block
 
     cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
@@ -70,6 +72,7 @@ cdef class Listener:
     cdef double keep_alive_timeout
     cdef int head_bytes
     cdef int head_fields
+    cdef Py_ssize_t connections
     cdef int connections_per_client
     cdef Block block
 

@@ -38,6 +38,7 @@ cdef class Service:
         self.name = spec.name.encode()
         self.host = spec.host.encode()
         self.balancer = balancer(spec.balance, seed)
+        self.counts = spec.balance == "least_requests"
         self.block = Block(memory, spec.metric)
         self.endpoints = endpoints
         self.count = len(endpoints)
@@ -51,8 +52,18 @@ cdef class Service:
     def __dealloc__(self):
         free(self.states)
 
+    @property
+    def in_flight(self) -> list[int]:
+        """Exchanges that are at each endpoint now."""
+        return [(<Endpoint>endpoint).in_flight for endpoint in self.endpoints]
+
     cdef Py_ssize_t pick(self, uint64_t avoid) noexcept:
         """The number of the endpoint for the next attempt, or -1."""
+        cdef Py_ssize_t i
+        if self.counts:
+            # Kept by the endpoints, which outlive snapshots.
+            for i in range(self.count):
+                self.states[i].in_flight = (<Endpoint>self.endpoints[i]).in_flight
         return self.balancer.pick(self.states, self.count, avoid)
 
 
@@ -82,7 +93,7 @@ cdef class Route:
         self.limits.body_bytes = limits.body_bytes
         self.limits.buffer_bytes = limits.buffer_bytes
         self.limits.buffer_request = limits.buffer_request
-        self.limits.buffer_response = limits.buffer_response
+        self.limits.buffer_response = limits.buffer_response or limits.buffer_bytes
 
     cdef Service choose(self):
         """The service for the next exchange: smooth weighted round robin."""
@@ -113,6 +124,7 @@ cdef class Listener:
         self.keep_alive_timeout = spec.limits.keep_alive_timeout
         self.head_bytes = spec.limits.head_bytes
         self.head_fields = spec.limits.head_fields
+        self.connections = spec.limits.connections
         self.connections_per_client = spec.limits.connections_per_client
 
 

@@ -74,11 +74,21 @@ static inline void hg_reset_on_close(int fd)
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
-/* Whether the peer reset the connection or, with `half`, closed its sending side. */
-static inline int hg_hung_up(int fd, int half)
+/* Whether the peer is gone although nothing was read: it ended its side, or it reset the connection. */
+enum { HG_ENDED = 1, HG_RESET = 2 };
+static inline int hg_hung_up(int fd)
 {
-    struct pollfd entry = {fd, half ? POLLRDHUP : 0, 0};
-    return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLERR | POLLHUP | POLLRDHUP));
+    struct pollfd entry = {fd, POLLRDHUP, 0};
+    if (poll(&entry, 1, 0) <= 0)
+        return 0;
+    return entry.revents & POLLERR ? HG_RESET : entry.revents & (POLLHUP | POLLRDHUP) ? HG_ENDED : 0;
+}
+
+/* Whether nothing at all came: no byte, no end, no error. */
+static inline int hg_quiet(int fd)
+{
+    struct pollfd entry = {fd, POLLIN | POLLRDHUP, 0};
+    return poll(&entry, 1, 0) == 0;
 }
 
 /* Bytes that the kernel took and the peer did not acknowledge. */

@@ -1,11 +1,12 @@
 from headgate.core.events cimport Event
 from headgate.core.http1 cimport Http1Client
 from headgate.proxy.connection cimport Connection
+from headgate.proxy.exchange cimport Source
 
 
 cdef class Http1Upstream(Connection):
     cdef Http1Client client             # the codec
-    cdef object pool                    # pool.Pool
+    cdef Source pool
     cdef double born
     # Neighbours in the pool's list of idle connections.
     cdef Http1Upstream newer

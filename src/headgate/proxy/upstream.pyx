@@ -7,16 +7,19 @@ from headgate.core.events cimport (
     CLOSING, DATA, RESET, RESPONSE_HEAD, TRAILERS, VIOLATION, Data, Event, Violation,
 )
 from headgate.core.head cimport Head
-from headgate.core.http1 cimport READ_LENGTH, Http1Client
+from headgate.core.http1 cimport READ_LENGTH, WRITE_TUNNEL, Http1Client
 from headgate.proxy.connection cimport Connection, Register
 from headgate.proxy.context cimport Context
-from headgate.proxy.exchange cimport Exchange
+from headgate.proxy.exchange cimport Exchange, Leg
+
+cdef enum:
+    MOVE_AHEAD = 65536          # what a pipe holds: whoever wants more read ahead gets no pipe
 
 
 cdef class Http1Upstream(Connection):
     """A connection to an endpoint."""
 
-    def __init__(self, Context context, Register register, object pool):
+    def __init__(self, Context context, Register register, Source pool):
         self.context = context
         self.register = register
         self.pool = pool
@@ -28,6 +31,7 @@ cdef class Http1Upstream(Connection):
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
         cdef Event event
         cdef Exchange exchange
+        cdef Leg down
         if self.closed:
             return 0
         if self.exchange is None:
@@ -38,9 +42,10 @@ cdef class Http1Upstream(Connection):
             self.handle(event)
         exchange = self.exchange
         if exchange is not None:
-            exchange.down.flush()
-            if self.client.reading == READ_LENGTH and exchange.route.limits.buffer_response == 0:
-                self.move_to(<Connection>exchange.down)
+            down = exchange.down
+            down.flush()
+            if self.client.reading == READ_LENGTH and exchange.route.limits.buffer_response <= MOVE_AHEAD:
+                self.move_to(<Connection>down)
         return 0
 
     cdef int handle(self, Event event) except -1:
@@ -81,10 +86,6 @@ cdef class Http1Upstream(Connection):
             exchange.down.flush()
         return 0
 
-    def start(self, int fd) -> None:
-        """Take over a connected socket."""
-        self.open(fd)
-
     cdef int gone(self) except -1:
         cdef Exchange exchange = self.exchange
         if exchange is None:
@@ -97,17 +98,12 @@ cdef class Http1Upstream(Connection):
         return exchange.upstream_closed(0, b"connection_terminated")
 
     cdef int left(self) except -1:
-        self.pool.left(self)
-        return 0
+        return self.pool.left(self)
 
     cdef int moved(self, Py_ssize_t size, bint last) except -1:
         cdef Exchange exchange = self.exchange
         if exchange is not None:
             return exchange.response_moved(size, last)
-        return 0
-
-    cdef int lost_while_paused(self) except -1:
-        """A reset: what it sent before is still to be read, so the end shows when reading goes on."""
         return 0
 
     # --- The leg of an exchange ---
@@ -122,20 +118,36 @@ cdef class Http1Upstream(Connection):
         """The exchange is over: lend the connection out again when both sides ended clean."""
         if self.closed:
             return 0
+        if self.client.writing == WRITE_TUNNEL:
+            return self.close()
         if self.write_blocked:
-            return self.close_hard()
+            return self.close_hard()    # it did not wait for the end of the request
+        self.drop_pipe()
         self.resume()
         self.client.next_message()
         self.reused = True
         if self.client.persistent:
-            self.pool.release(self)
-            return 0
+            return self.pool.release(self)
         return self.close()
 
     cdef int abort(self) except -1:
         return self.close_hard()
 
     # --- Time ---
+
+    cdef void watch(self) noexcept:
+        """Set the deadline that fits what is waited for now; an idle connection has the pool's."""
+        cdef Exchange exchange = self.exchange
+        if exchange is None or self.write_blocked:
+            return                  # it has to take bytes first; that has its own deadline
+        if exchange.tunnel or self.read_paused:
+            self.deadline = INFINITY
+        elif exchange.response_started:
+            self.deadline = self.context.now + exchange.route.limits.response_idle_timeout
+        elif exchange.request_sent or exchange.expects():
+            self.deadline = self.context.now + exchange.route.limits.first_byte_timeout
+        else:
+            self.deadline = INFINITY
 
     cdef int expire(self) except -1:
         cdef Exchange exchange = self.exchange
@@ -146,7 +158,3 @@ cdef class Http1Upstream(Connection):
         if exchange.response_started:
             return exchange.upstream_closed(504, b"connection_read_timeout")
         return exchange.upstream_closed(504, b"http_response_timeout")
-
-    def drop(self) -> None:
-        """Close an idle connection."""
-        self.close()
