@@ -107,7 +107,7 @@ class Admin:
         self._log = log
         self._app = app
         self._serving: dict[str, _Server] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()     # of servers that end, too
+        self._tasks: set[asyncio.Task[Any]] = set()  # of servers that end, too
 
     def serve(self, descriptors: Mapping[str, int]) -> None:
         """Serve on these descriptors, which are taken over, and on no others any more."""
