@@ -43,8 +43,8 @@ http {{
 
 
 @contextmanager
-def peer(command: Sequence[str | Path], port: int, log: Path) -> Iterator[str]:
-    """Run the command until the block ends; gives "127.0.0.1:PORT" once the port answers."""
+def running(command: Sequence[str | Path], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the command until the block ends; gives the process once the port answers."""
     env = {**os.environ, "PYTHONPATH": str(TESTS)}
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -53,7 +53,7 @@ def peer(command: Sequence[str | Path], port: int, log: Path) -> Iterator[str]:
     try:
         until(lambda: answers(port) or process.poll() is not None, f"{command[0]} to listen", START_SECONDS)
         assert process.poll() is None, f"{command[0]} ended: {log.read_text()}"
-        yield f"127.0.0.1:{port}"
+        yield process
     finally:
         process.terminate()
         try:
@@ -61,6 +61,13 @@ def peer(command: Sequence[str | Path], port: int, log: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def peer(command: Sequence[str | Path], port: int, log: Path) -> Iterator[str]:
+    """Run the command until the block ends; gives "127.0.0.1:PORT" once the port answers."""
+    with running(command, port, log):
+        yield f"127.0.0.1:{port}"
 
 
 def answers(port: int) -> bool:
@@ -112,12 +119,16 @@ def node(folder: Path) -> Iterator[str]:
         yield address
 
 
+def origin_command(port: int) -> list[str]:
+    """How programs/origin.py is started: bodies of all kinds, tunnels, broken answers."""
+    return [sys.executable, "-m", "support.programs.origin", str(port)]
+
+
 @contextmanager
-def origin(folder: Path, port: int = 0) -> Iterator[str]:
-    """programs/origin.py: bodies of all kinds, tunnels, broken answers."""
-    port = port or free_port()
-    command = [sys.executable, "-m", "support.programs.origin", str(port)]
-    with peer(command, port, folder / "origin.log") as address:
+def origin(folder: Path) -> Iterator[str]:
+    """programs/origin.py."""
+    port = free_port()
+    with peer(origin_command(port), port, folder / "origin.log") as address:
         yield address
 
 

@@ -126,7 +126,8 @@ class Traffic:
     keep_alive       GET /text/…, many on a connection
     per_request      GET /text/…, one on a connection
     pipelined        eight GETs at once, many times on a connection
-    download         GET /bytes, /chunks and /close, up to `size` bytes
+    download         GET /bytes and /chunks, up to `size` bytes
+    to_the_end       GET /close, up to `size` bytes; nobody can tell where such a body was cut
     upload           POST /sum with either framing, up to `size` bytes
     echo             POST /echo, both directions at once, up to `size` bytes
     tunnel           one tunnel that lives as long as the traffic
@@ -163,6 +164,7 @@ class Traffic:
             "per_request": self._per_request,
             "pipelined": self._pipelined,
             "download": self._download,
+            "to_the_end": self._to_the_end,
             "upload": self._upload,
             "echo": self._echo,
             "tunnel": self._tunnel,
@@ -281,15 +283,20 @@ class Traffic:
             if not await self._many(line, "pipelined", self._eight(line)):
                 return
 
-    async def _get_content(self, line: Line) -> None:
+    async def _get_content(self, line: Line, *ways: str) -> None:
         size, seed = self._random.randrange(self._size), self._random.randrange(1 << 16)
-        way = self._random.choice(("bytes", "chunks", "bytes", "chunks", "close"))
+        way = self._random.choice(ways)
         line.send("GET", f"/{way}/{size}/{seed}")
         await line.expect_content(seed, size)
 
     async def _download(self, line: Line) -> None:
         for _ in range(self._per_connection):
-            if not await self._many(line, "download", self._get_content(line)):
+            if not await self._many(line, "download", self._get_content(line, "bytes", "chunks")):
+                return
+
+    async def _to_the_end(self, line: Line) -> None:
+        for _ in range(self._per_connection):
+            if not await self._many(line, "to_the_end", self._get_content(line, "close")):
                 return
 
     async def _post(self, line: Line) -> None:
