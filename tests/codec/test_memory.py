@@ -7,13 +7,15 @@ stops reading while a message waits: one read is held at most, once more while i
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from itertools import chain, islice, repeat
+from pathlib import Path
 
 import pytest
 
 from codec.corpus import ASKED, get, head, ok, post
-from codec.subjects import request_head
+from codec.subjects import SUBJECTS, converse, request_head
 from headgate.core.events import Violation
 from headgate.core.http1 import Http1, Http1Client, Http1Server
 
@@ -118,3 +120,23 @@ def test_held_input_goes_as_it_is_worked_off() -> None:
         assert codec.held_bytes == held
     assert held == 0
     assert codec.kept_bytes <= OUTPUT
+
+
+def test_nothing_leaks() -> None:
+    """A thousand conversations of every kind leave no more memory in use than a hundred."""
+    samples = [
+        (subject, sample) for subject in SUBJECTS for sample in subject.samples if len(sample.data) < 4096
+    ]
+
+    def converse_often(times: int) -> None:
+        for subject, sample in samples * times:
+            converse(subject, sample, [sample.data[:9], sample.data[9:]], ended=True)
+
+    converse_often(10)
+    before = resident_bytes()
+    converse_often(90)
+    assert resident_bytes() - before < 1 << 20
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
