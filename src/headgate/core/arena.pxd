@@ -11,4 +11,5 @@ cdef class Arena:
 
     cdef int grow(self, size_t size) except -1
     cdef void* take(self, size_t size) except NULL
+    cdef void* take_lines(self, size_t size) except NULL
     cdef char* copy(self, bytes text) except NULL

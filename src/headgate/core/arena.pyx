@@ -1,12 +1,14 @@
 """Memory for compiled tables: taken in pieces, given back all at once with the arena."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy
 
 cdef enum:
     BLOCK_BYTES = 16 * 1024
     ALIGNMENT = 16
+    LINE = 64                   # bytes of a cache line
 
 
 cdef class Arena:
@@ -30,6 +32,11 @@ cdef class Arena:
         self.free += size
         self.left -= size
         return piece
+
+    cdef void* take_lines(self, size_t size) except NULL:
+        """A zeroed piece that begins at a cache line. Raises MemoryError."""
+        cdef uintptr_t piece = <uintptr_t>self.take(size + LINE)
+        return <void*>((piece + LINE - 1) // LINE * LINE)
 
     cdef int grow(self, size_t size) except -1:
         cdef Block* block = <Block*>calloc(1, sizeof(Block) + size)

@@ -1,4 +1,4 @@
-from libc.stdint cimport int32_t, uint64_t
+from libc.stdint cimport int32_t, uint8_t, uint16_t, uint64_t
 
 from headgate.core.arena cimport Arena
 
@@ -7,12 +7,14 @@ cdef enum:
     MOST_LEVELS = 130           # a host has at most 255 bytes, so at most 128 suffixes
 
 
+# One cache line. A wildcard is kept as ".example.com".
 cdef struct HostKey:
-    const char* text            # NULL: an empty place; a wildcard is kept as ".example.com"
-    Py_ssize_t size
+    const char* text            # NULL: an empty place
     uint64_t hash
     int32_t value
-    bint wildcard
+    uint16_t size
+    uint8_t wildcard
+    char near[41]               # the text, when it fits
 
 
 cdef class Hosts:

@@ -6,7 +6,7 @@ suffixes too.
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint8_t
-from libc.string cimport memcmp
+from libc.string cimport memcmp, memcpy
 
 
 cdef inline uint64_t mix(uint64_t hash, char byte) noexcept nogil:
@@ -30,7 +30,7 @@ cdef class Hosts:
         while size < 3 * <uint64_t>len(keys):
             size *= 2
         self.arena = arena
-        self.places = <HostKey*>self.arena.take(size * sizeof(HostKey))
+        self.places = <HostKey*>self.arena.take_lines(size * sizeof(HostKey))
         self.mask = size - 1
         for value, host in enumerate(keys):
             wildcard = host.startswith("*.")
@@ -39,14 +39,22 @@ cdef class Hosts:
     cdef int insert(self, bytes text, bint wildcard, int32_t value) except -1:
         cdef uint64_t hash = START
         cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
-        cdef const char* copy = self.arena.copy(text)
+        cdef const char* copy = PyBytes_AS_STRING(text)
         cdef Py_ssize_t at = size
         cdef HostKey* place
         while at > 0:
             at -= 1
             hash = mix(hash, copy[at])
         place = self.place(copy, size, hash, wildcard)
-        place[0] = HostKey(copy, size, hash, value, wildcard)
+        place.hash = hash
+        place.value = value
+        place.size = <uint16_t>size
+        place.wildcard = wildcard
+        if size <= <Py_ssize_t>sizeof(place.near):
+            memcpy(place.near, copy, size)
+            place.text = place.near
+        else:
+            place.text = self.arena.copy(text)
         self.wildcards |= wildcard
         return 0
 

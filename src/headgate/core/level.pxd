@@ -16,6 +16,7 @@ cdef struct Turns:
 cdef class Bucket:
     cdef list matchers          # one nearly always: (number of its first pattern, matcher)
     cdef Turns turns            # of the patterns
+    cdef Py_ssize_t skipped     # bytes of the path that are known to match
 
     cdef list matching(self, Span path)
 
@@ -32,8 +33,8 @@ cdef class Level(Places):
     cdef list key_ranks         # rank of an entry of each key
 
     @staticmethod
-    cdef Level of_entries(str host, list entries, PyObject** conditions, Arena arena)
-    cdef int compile_paths(self) except -1
+    cdef Level of_entries(str host, list entries, PyObject** conditions, dict sets, Arena arena)
+    cdef int compile_paths(self, dict sets) except -1
     cdef list turns_of(self, list ranks)
     cdef Turns pack(self, list ranks) except *
     cdef inline bint takes(self, Turn* turn, Head head, int listener, const uint8_t* client) except -1

@@ -14,7 +14,7 @@ from headgate.core.conditions cimport Conditions
 from headgate.core.places cimport ends_segment
 
 from headgate.core.places import LONGEST_LITERAL
-from headgate.core.regex import compile_sets, literal_prefix
+from headgate.core.regex import behind_literal, compile_sets, literal_prefix
 
 # A shorter literal prefix says too little about a path to be worth a place of its own.
 cdef enum:
@@ -44,12 +44,23 @@ cdef inline Turns prefix_of(const Place* place) noexcept:
 cdef class Bucket:
     """Regular expressions that are matched together, in one call."""
 
-    def __init__(self, list patterns, bint anchored):
-        self.matchers = compile_sets(patterns, anchored=anchored)
+    def __init__(self, list patterns, Py_ssize_t literal, dict sets):
+        """`literal`: bytes with which all begin; `sets`: those compiled so far, by their patterns.
+
+        Patterns that differ in their literal prefix only share one set, which then stays in caches.
+        """
+        behind = [behind_literal(pattern, literal) for pattern in patterns] if literal else [None]
+        if None not in behind:
+            patterns = behind
+            self.skipped = literal
+        key = (literal > 0, *patterns)
+        if key not in sets:
+            sets[key] = compile_sets(patterns, anchored=literal > 0)
+        self.matchers = sets[key]
 
     cdef list matching(self, Span path):
         """Numbers of those that match, lowest first."""
-        cdef bytes text = path.data[:path.size]
+        cdef bytes text = path.data[self.skipped:path.size]
         found = []
         for first, matcher in self.matchers:
             numbers = matcher(text)
@@ -64,14 +75,14 @@ cdef class Level(Places):
     """The routes of one host, of one wildcard, or of any host."""
 
     @staticmethod
-    cdef Level of_entries(str host, list entries, PyObject** conditions, Arena arena):
-        """`entries` in matching order; `conditions` by route."""
+    cdef Level of_entries(str host, list entries, PyObject** conditions, dict sets, Arena arena):
+        """`entries` in matching order; `conditions` by route; `sets`: see Bucket."""
         cdef Level level = Level()
         level.arena = arena
         level.conditions = conditions
         level.host = host
         level.entries = entries
-        level.compile_paths()
+        level.compile_paths(sets)
         return level
 
     cdef list turns_of(self, list ranks):
@@ -88,19 +99,19 @@ cdef class Level(Places):
     cdef Turns pack(self, list ranks) except *:
         return Turns(self.take_turns(self.turns_of(ranks)), len(ranks))
 
-    def bucket(self, list ranks, bint anchored) -> Bucket:
-        cdef Bucket bucket = Bucket([self.entries[rank].value.decode() for rank in ranks], anchored)
+    def bucket(self, list ranks, Py_ssize_t literal, dict sets) -> Bucket:
+        cdef Bucket bucket = Bucket([self.entries[rank].value.decode() for rank in ranks], literal, sets)
         bucket.turns = self.pack(ranks)
         return bucket
 
-    cdef int compile_paths(self) except -1:
+    cdef int compile_paths(self, dict sets) except -1:
         cdef Bucket bucket
         by_kind = {"exact": {}, "prefix": {}, "regex": {}, "any": {}}
         for rank, entry in enumerate(self.entries):
             by_kind[entry.kind].setdefault(entry.value, []).append(rank)
         self.pathless = self.pack(by_kind["any"].get(b"", []))
         literals, loose = bucket_ranks(self.entries)
-        self.loose = self.bucket(loose, False) if loose else None
+        self.loose = self.bucket(loose, 0, sets) if loose else None
         self.buckets = []
         self.keys = sorted({*by_kind["exact"], *by_kind["prefix"], *literals})
         self.key_ranks = []
@@ -111,7 +122,7 @@ cdef class Level(Places):
             ranks = literals.get(key, [])
             self.insert(key, self.turns_of(exact), self.turns_of(prefix), len(self.buckets) if ranks else -1)
             if ranks:
-                self.buckets.append(self.bucket(ranks, True))
+                self.buckets.append(self.bucket(ranks, len(key), sets))
             self.key_ranks.append((exact or prefix or ranks)[0])
         return 0
 

@@ -5,7 +5,7 @@ the longest first; the first key found leads to all shorter ones that it begins 
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint8_t, uintptr_t
+from libc.stdint cimport uint8_t
 from libc.string cimport memcmp, memcpy
 
 
@@ -15,7 +15,6 @@ cdef extern from *:
 
 cdef enum:
     FAR = 63                    # sizes from here up share the last bit
-    LINE = 64                   # bytes of a cache line
 
 # A literal prefix may stand anywhere in a path, so its size needs a bit of its own.
 LONGEST_LITERAL = FAR - 1
@@ -69,13 +68,11 @@ cdef class Places:
 
     cdef int reserve(self, Py_ssize_t count) except -1:
         """Make room for so many keys, with at least a third of it empty."""
-        cdef uintptr_t at
         cdef uint32_t size = 2
         while 2 * <Py_ssize_t>size < 3 * count:
             size *= 2
         self.mask = size - 1
-        at = <uintptr_t>self.arena.take((size + 1) * sizeof(Place))
-        self.places = <Place*>((at + LINE - 1) // LINE * LINE)
+        self.places = <Place*>self.arena.take_lines(size * sizeof(Place))
         return 0
 
     cdef Turn* take_turns(self, list turns) except NULL:

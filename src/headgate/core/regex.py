@@ -10,6 +10,7 @@ Several patterns are matched in one call through an RE2 set: the cost of 500 is 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 
@@ -29,6 +30,9 @@ PROBE_TEXT = b"\x00"
 
 QUANTIFIERS = b"*?{"
 SPECIAL = b".[](){}*+?|^$\\"
+
+# What depends on the byte before: "^" but for that of a negated class, and the likes of it.
+LOOKS_BACK = re.compile(rb"(?<!\[)\^|\\[AbB]|^[*+?{]")
 
 
 def options(budget_bytes: int = BUDGETS[0]) -> re2.Options:
@@ -107,10 +111,29 @@ def _build(patterns: list[bytes], budget: int, *, anchored: bool) -> Matcher | N
 
 def literal_prefix(pattern: str) -> bytes:
     """Bytes with which every text begins that the valid pattern matches; b"" when none are certain."""
+    return bytes(byte for byte, _ in _literal(pattern.encode()))
+
+
+def behind_literal(pattern: str, size: int) -> str | None:
+    """The pattern for what stands behind the first `size` bytes of its literal prefix.
+
+    None when the pattern may look back over that place.
+    """
     text = pattern.encode()
+    rest = text[_literal(text)[size - 1][1] :] if size else text[1:]
+    if LOOKS_BACK.search(rest):
+        return None
+    try:
+        return "^" + rest.decode()
+    except UnicodeDecodeError:  # in the middle of a character
+        return None
+
+
+def _literal(text: bytes) -> list[tuple[int, int]]:
+    """The bytes of the literal prefix, each with the index behind it in the pattern."""
     if not text.startswith(b"^") or has_alternative(text):
-        return b""
-    literal = bytearray()
+        return []
+    literal = []
     at = 1
     while at < len(text):
         step = 1
@@ -120,11 +143,11 @@ def literal_prefix(pattern: str) -> bytes:
             step = 2
         elif byte in SPECIAL:
             break
-        literal.append(byte)
         at += step
+        literal.append((byte, at))
     if at < len(text) and text[at] in QUANTIFIERS and literal:
         literal.pop()  # what comes before a quantifier may be missing
-    return bytes(literal)
+    return literal
 
 
 def _is_punctuation(byte: int) -> bool:

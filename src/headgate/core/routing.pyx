@@ -60,10 +60,11 @@ cdef class RoutingTable:
         by_route = <PyObject**>arena.take(len(self.conditions) * sizeof(PyObject*) + 1)
         for number in range(len(self.conditions)):
             by_route[number] = <PyObject*>self.conditions[number]
+        sets = {}
         found = ordered_levels(self.routes)
         self.own = own_entries(found, len(self.routes))
-        self.any_host = Level.of_entries("", found.pop("", []), by_route, arena)
-        self.levels = [Level.of_entries(host, entries, by_route, arena) for host, entries in found.items()]
+        self.any_host = Level.of_entries("", found.pop("", []), by_route, sets, arena)
+        self.levels = [Level.of_entries(host, entries, by_route, sets, arena) for host, entries in found.items()]
         self.hosts = Hosts(found, arena)
 
     cdef Py_ssize_t match(self, Head head, int listener, const uint8_t* client) noexcept:

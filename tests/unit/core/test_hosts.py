@@ -30,6 +30,11 @@ def test_many_labels_and_long_hosts() -> None:
     assert levels(["*.a"], "a." * 200 + "a") == []
 
 
+def test_hosts_of_every_size() -> None:
+    hosts = ["a" * size for size in range(1, 256)]
+    assert all(levels(hosts, host) == [host] for host in hosts)
+
+
 @given(st.lists(st.one_of(names, names.map("*.{}".format)), unique=True, max_size=20), names)
 def test_agrees_with_the_rule(hosts: list[str], host: str) -> None:
     wild = [key for key in hosts if key.startswith("*.") and host.endswith(key[1:]) and len(host) >= len(key)]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.regex import check_regex, compile_regex, compile_sets, literal_prefix
+from headgate.core.regex import behind_literal, check_regex, compile_regex, compile_sets, literal_prefix
 
 
 @pytest.mark.parametrize(
@@ -105,3 +105,38 @@ def test_patterns_too_large_for_one_set_are_split(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr("headgate.core.regex.BUDGETS", (5_000,))
     with pytest.raises(ValueError, match=re.escape(f"regular expression {patterns[0]} is too large")):
         compile_sets(patterns, anchored=False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "size", "rest"),
+    [
+        (r"^/users/(\d+)$", 7, r"^(\d+)$"),
+        (r"^/a\.b\-c", 3, r"^b\-c"),
+        ("^/a[^/]", 2, "^[^/]"),
+        ("^/ab+", 3, None),
+        ("^/ab+", 2, "^b+"),
+        ("^/a^b", 2, None),
+        (r"^/a\b", 2, None),
+        (r"^/a(\A|b)", 2, None),
+        ("^/caf\u00e9", 5, None),
+    ],
+)
+def test_behind_literal(pattern: str, size: int, rest: str | None) -> None:
+    assert behind_literal(pattern, size) == rest
+
+
+PARTS = ["/", "a", "b", "ab", r"\.", "a?", "b+", "b*", "[^a]", "[a-b]+", "(a|b)", r"\b", "^", "$", "(?i)"]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=6).map("".join), st.text("/abA.", max_size=8))
+def test_a_pattern_is_its_literal_and_what_is_behind(pattern: str, text: str) -> None:
+    pattern = "^" + pattern
+    literal = literal_prefix(pattern)
+    data = text.encode()
+    whole = compile_regex(pattern).search(data) is not None if check_regex(pattern) is None else None
+    for size in range(1, len(literal) + 1):
+        rest = behind_literal(pattern, size)
+        if whole is None or rest is None:
+            continue
+        behind = compile_regex(rest).search(data[size:])
+        assert whole == (data.startswith(literal[:size]) and behind is not None)
