@@ -99,12 +99,17 @@ class Loop:
         while self._code is None:
             for key, events in self._selector.select(self._wait()):
                 on_read, on_write = key.data
-                if events & selectors.EVENT_READ and key.fd in self._selector.get_map():
+                if events & selectors.EVENT_READ and self._current(key):
                     on_read()
-                if events & selectors.EVENT_WRITE and on_write and key.fd in self._selector.get_map():
+                if events & selectors.EVENT_WRITE and on_write and self._current(key):
                     on_write()
             self._fire()
         return self._code
+
+    def _current(self, key: selectors.SelectorKey) -> bool:
+        """Whether this is still what is watched: an earlier callback of the same round may have closed
+        the descriptor and another may have opened it again. What changed meanwhile is seen next round."""
+        return self._selector.get_map().get(key.fd) is key
 
     def _wait(self) -> float | None:
         while self._timers and self._timers[0][2].callback is None:

@@ -69,3 +69,32 @@ def test_writing_is_watched_only_when_asked_for(loop: Loop) -> None:
     loop.unwatch(ours)
     ours.close()
     theirs.close()
+
+
+def test_a_number_that_was_opened_again_belongs_to_its_new_owner(loop: Loop) -> None:
+    first, first_end = socket.socketpair()
+    second, second_end = socket.socketpair()
+    called: list[str] = []
+    opened: list[socket.socket] = []
+
+    def replace(name: str, other: socket.socket) -> None:
+        """Close the other one and watch a new one under its number."""
+        called.append(name)
+        if opened:
+            return
+        number = other.fileno()
+        loop.unwatch(other)
+        other.close()
+        opened.extend(socket.socketpair())
+        assert opened[0].fileno() == number  # the lowest that is free
+        loop.watch(opened[0], lambda: called.append("the new one"))
+        loop.later(0.0, lambda: loop.stop(0))
+
+    loop.watch(first, lambda: replace("first", second))
+    loop.watch(second, lambda: replace("second", first))
+    first_end.send(b"x")
+    second_end.send(b"x")
+    loop.run()
+    for each in (first, first_end, second, second_end, *opened):
+        each.close()
+    assert called in (["first"], ["second"])
