@@ -61,4 +61,6 @@ class Http1Client(Http1):
     head_only: Final[bool]
     asked_upgrade: Final[bool]
     persistent: Final[bool]
-    def __init__(self, output: Output | None = None, head_bytes: int = 32768, head_fields: int = 100) -> None: ...
+    def __init__(
+        self, output: Output | None = None, head_bytes: int = 32768, head_fields: int = 100
+    ) -> None: ...

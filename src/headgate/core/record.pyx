@@ -331,18 +331,18 @@ cdef class CombinedFormat(TemplateFormat):
         TemplateFormat.__init__(self, COMBINED, query=query)
 
 
-def record_format(format: str, template: str = "", *, query: bool = True) -> RecordFormat:
+def record_format(kind: str, template: str = "", *, query: bool = True) -> RecordFormat:
     """The format of this name: json, combined or template. Raises ValueError when there is none."""
-    if format == "json":
+    if kind == "json":
         return JsonFormat(query=query)
-    if format == "combined":
+    if kind == "combined":
         return CombinedFormat(query=query)
-    if format == "template":
+    if kind == "template":
         return TemplateFormat(template, query=query)
-    raise ValueError(f"no access-log format {format!r}: use json, combined or template")
+    raise ValueError(f"no access-log format {kind!r}: use json, combined or template")
 
 
-def format_record(RecordFormat format, **fields) -> bytes:
+def format_record(RecordFormat kind, **fields) -> bytes:
     """The line for one record, whose fields are the members of Record; for tests and examples.
 
     Texts are str or bytes; what is not given is absent. Raises TypeError for an unknown field.
@@ -371,7 +371,7 @@ def format_record(RecordFormat format, **fields) -> bytes:
             (<double*>member)[0] = -1.0 if value is None else value
     if fields:
         raise TypeError(f"a record has no {', '.join(fields)}")
-    format.write(&record, output)
+    kind.write(&record, output)
     return output.take()
 
 

@@ -108,7 +108,8 @@ class Loop:
 
     def _current(self, key: selectors.SelectorKey) -> bool:
         """Whether this is still what is watched: an earlier callback of the same round may have closed
-        the descriptor and another may have opened it again. What changed meanwhile is seen next round."""
+        the descriptor and another may have opened it again. What changed meanwhile is seen next round.
+        """
         return self._selector.get_map().get(key.fd) is key
 
     def _wait(self) -> float | None:
