@@ -24,7 +24,6 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "ipc": ({"base"}, set()),
     "shm": ({"base"}, set()),
     "proxy": ({"core", "spec", "shm", "base"}, {"msgspec", "uvloop", "cpython", "libc", "cython"}),
-    "middleware": ({"core", "base"}, set()),
     "worker": ({"proxy", "ipc", "observe.sinks", "spec", "shm", "core", "base"}, {"uvloop"}),
     "supervisor": ({"ipc", "shm", "base"}, set()),
     "config": ({"spec", "shm", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),
