@@ -1,7 +1,7 @@
 from headgate.core.http1 cimport Http1
 from headgate.core.output cimport Output
 from headgate.proxy.context cimport Context
-from headgate.proxy.exchange cimport Leg
+from headgate.proxy.exchange cimport Exchange, Leg
 
 
 # All connections of a worker, so that one timer serves them all.
@@ -54,6 +54,7 @@ cdef class Connection(Leg):
     cdef int _input_ended(self) except -1
     cdef Py_ssize_t _send(self, Output out) except -2
     cdef int failed(self) except -1
+    cdef int own_error(self, str what, Exchange exchange) except -1
     cdef int await_progress(self) except -1
     cdef bint progressed(self) noexcept
     cdef double write_seconds(self) noexcept

@@ -108,13 +108,15 @@ cdef class Register:
         cdef double now = self.context.tick()
         cdef Py_ssize_t i = self.count - 1
         cdef Connection connection
+        cdef Exchange exchange
         while i >= 0:
             if i < self.count:
                 connection = <Connection>self.entries[i]
+                exchange = connection.exchange
                 try:
                     connection.sweep(now, elapsed)
                 except Exception:
-                    connection._own_error("a deadline could not be handled")
+                    connection.own_error("a deadline could not be handled", exchange)
             i -= 1
 
     def connections(self) -> list[Connection]:
@@ -145,6 +147,7 @@ cdef class Connection(Leg):
     # --- What the event loop calls ---
 
     def _on_readable(self) -> None:
+        cdef Exchange exchange = self.exchange
         try:
             self.heard = True
             if self.pipe is not None:
@@ -152,7 +155,7 @@ cdef class Connection(Leg):
             else:
                 self.read_once()
         except Exception:
-            self._own_error("received bytes could not be handled")
+            self.own_error("received bytes could not be handled", exchange)
 
     cdef bint read_once(self) except -1:
         """Receive and handle what is there. Whether more may be."""
@@ -176,10 +179,11 @@ cdef class Connection(Leg):
         return 0
 
     def _on_writable(self) -> None:
+        cdef Exchange exchange = self.exchange
         try:
             self.drained()
         except Exception:
-            self._own_error("a socket that drained could not be handled")
+            self.own_error("a socket that drained could not be handled", exchange)
 
     cdef int _input_ended(self) except -1:
         """The peer sends no more; the connection stays open until this side decides."""
@@ -198,20 +202,19 @@ cdef class Connection(Leg):
         self.gone()
         return self.dispose()
 
-    def _own_error(self, what: str) -> None:
-        """Where this connection and its exchange stand is not known any more: end them, and the
-        other side."""
-        cdef Exchange exchange = self.exchange
-        cdef Leg down
+    cdef int own_error(self, str what, Exchange exchange) except -1:
+        """An exception: where this connection, the exchange that it had and the one that it has
+        stand is not known any more. End them, and the other side."""
+        cdef Exchange newer = self.exchange
         self.context.own_error(what)
         try:
             if exchange is not None:
-                down = exchange.down
-                exchange.client_gone(b"proxy_internal_error", b"headgate")
-                if down is not None:
-                    down.abort()
+                exchange.break_off(b"proxy_internal_error")
+            if newer is not None:
+                newer.break_off(b"proxy_internal_error")
         finally:
             self.close_hard()
+        return 0
 
     # --- What the exchange calls ---
 

@@ -89,7 +89,12 @@ cdef class Context:
         if self.records.total == 0:
             return
         data = self.records.take()
-        if self.sink is None or not self.sink.offer(data):
+        taken = False
+        try:
+            taken = self.sink is not None and self.sink.offer(data)
+        except Exception:
+            self.own_error("access records could not be written")
+        if not taken:
             self.block.add(WORKER_RECORDS_DROPPED, data.count(b"\n"))
 
     cdef Output take_output(self):

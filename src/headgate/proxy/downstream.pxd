@@ -40,6 +40,7 @@ cdef class Http1Downstream(Connection):
     cdef double slow_seconds            # spent waiting for this client's body, or for it to read
 
     cdef int dispatch(self, list events) except -1
+    cdef int dispatch_held(self) except -1
     cdef int handle(self, Event event) except -1
     cdef int start_exchange(self, Head head) except -1
     cdef int refuse(self, int status, str reason) except -1

@@ -148,7 +148,7 @@ cdef class Acceptor:
             try:
                 connection.accept(fd, peer)
             except Exception:
-                connection._own_error("a connection could not be accepted")
+                connection.own_error("a connection could not be accepted", None)
 
     def _rest(self) -> None:
         """No descriptor is free: look again when some may have been given back, do not spin."""
@@ -341,10 +341,7 @@ cdef class Http1Downstream(Connection):
 
     cdef int begin_tunnel(self) except -1:
         self.resume()
-        if self.dispatching:
-            self.again = True
-            return 0
-        return self.dispatch(self.server.next_message())
+        return self.dispatch_held()
 
     cdef void close_after(self) noexcept:
         self.server.closing = True
@@ -367,12 +364,21 @@ cdef class Http1Downstream(Connection):
     cdef int next_exchange(self) except -1:
         self.rest()
         self.resume()
+        return self.dispatch_held()
+
+    cdef int dispatch_held(self) except -1:
+        """Go on with what came already: now, or when what is handled now is done."""
+        cdef list events
         if self.dispatching:
             self.again = True
             return 0
-        if self.server.held_size or self.server.input_ended:
-            return self.dispatch(self.server.next_message())
-        self.server.next_message()
+        try:
+            events = self.server.next_message()
+            if events:
+                self.dispatch(events)
+        except Exception:
+            # No error of whoever made room for it.
+            self.own_error("bytes that were held could not be handled", None)
         return 0
 
     cdef int linger(self) except -1:
@@ -485,5 +491,5 @@ cdef class Http1Downstream(Connection):
     def break_off(self) -> None:
         cdef Exchange exchange = self.exchange
         if exchange is not None:
-            exchange.client_gone(b"proxy_internal_response", b"headgate")
+            exchange.break_off(b"proxy_internal_response")
         self.close_hard()

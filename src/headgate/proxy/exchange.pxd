@@ -102,7 +102,8 @@ cdef class Exchange:
     cdef int response_trailers(self, Head head) except -1
     cdef int tunnel_data(self, Leg source, Data data) except -1
     cdef int upstream_closed(self, int status, bytes reason) except -1
-    cdef int client_gone(self, bytes reason, bytes ended_by=*) except -1
+    cdef int client_gone(self, bytes reason) except -1
+    cdef int break_off(self, bytes reason) except -1
     cdef int writable(self, Leg leg, bint yes) except -1
     cdef int fail(self, int status, bytes reason) except -1
     cdef int expire(self) except -1
@@ -126,6 +127,7 @@ cdef class Exchange:
     cdef int _begin_tunnel(self, Head head) except -1
     cdef int _response_end(self) except -1
     cdef int _release_up(self, bint clean) except -1
+    cdef int _give_up(self, bytes ended_by, bytes reason) except -1
     cdef int _reply(self, int status, list fields, bytes body) except -1
     cdef int _close(self) except -1
     cdef int _count(self, double duration) except -1

@@ -602,8 +602,19 @@ cdef class Exchange:
             self.down.pause()
         return 0
 
-    cdef int client_gone(self, bytes reason, bytes ended_by=b"client") except -1:
-        """Nobody waits for the answer any more, mostly because the client left."""
+    cdef int client_gone(self, bytes reason) except -1:
+        """The client left: nobody waits for the answer."""
+        return self._give_up(b"client", reason)
+
+    cdef int break_off(self, bytes reason) except -1:
+        """End both sides as they are."""
+        cdef Leg down = self.down
+        self._give_up(b"headgate", reason)
+        if down is not None:
+            down.abort()
+        return 0
+
+    cdef int _give_up(self, bytes ended_by, bytes reason) except -1:
         if self.closed:
             return 0
         self.ended_by = ended_by

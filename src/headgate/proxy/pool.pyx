@@ -222,14 +222,17 @@ cdef class Pool(Source):
             leg.open(fd)
             return self.release(leg)
         except Exception:
-            leg._own_error("a new connection could not be used")
-        return 0
+            return leg.own_error("a new connection could not be used", None)
 
     cdef int refuse(self, Py_ssize_t place, int status, bytes reason) except -1:
         """Tell an exchange that waits that there is no connection."""
         cdef Exchange exchange = self.waiting[place][0]
         del self.waiting[place]
-        return exchange.connect_failed(status, reason)
+        try:
+            return exchange.connect_failed(status, reason)
+        except Exception:
+            self.context.own_error("an exchange could not be told that there is no connection")
+        return exchange.break_off(b"proxy_internal_error")
 
     # --- Time ---
 
@@ -239,10 +242,7 @@ cdef class Pool(Source):
         while (len(self.waiting) > self.connecting
                and self.waiting[self.connecting][1] <= self.context.now):
             self.endpoint.block.add(REJECTED, 1)
-            try:
-                self.refuse(self.connecting, 503, b"connection_limit_reached")
-            except Exception:
-                self.context.own_error("an exchange that waited too long could not be answered")
+            self.refuse(self.connecting, 503, b"connection_limit_reached")
 
     def retire(self) -> None:
         """No new exchange will come: who waits is still served, then connections are closed."""

@@ -1,0 +1,231 @@
+"""One exchange after the other: what goes through, and what is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from headgate import spec
+from headgate.core.cells import Word, WorkerWord
+from unit.proxy.stage import ENDPOINT, GET, LISTENER, OK, ROUTE, SERVICE, Stage, crowded, post, until
+
+EARLY = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
+
+
+async def test_one_after_the_other(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    for number in range(5):
+        if number:
+            await client.send(GET)
+        assert (await upstream.request()).method == "GET"
+        await upstream.send(OK)
+        assert (await client.response()).body == b"ok"
+    await stage.quiet()
+    for block in (LISTENER, ROUTE, SERVICE, ENDPOINT):
+        assert stage.word(block, Word.RESPONSES_2XX) == 5
+
+
+async def test_many_pipelined(stage: Stage) -> None:
+    await stage.serve(route={"respond": spec.Respond(body="hello")})
+    client = await stage.client()
+    await client.send(GET * 500)
+    for _ in range(500):
+        assert (await client.response()).body == b"hello"
+
+
+async def test_pipelined_behind_an_upstream(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(GET * 3)
+    upstream = await stage.backend.accept()
+    for _ in range(3):
+        await upstream.request()
+        await upstream.send(OK)
+        assert (await client.response()).body == b"ok"
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET", "POST"])
+@pytest.mark.parametrize("status", [200, 204, 304, 404, 500])
+async def test_own_answers_without_a_body(stage: Stage, method: str, status: int) -> None:
+    """Whatever the configuration says, what has no body gets none, and the connection goes on."""
+    await stage.serve(route={"respond": spec.Respond(status=status, body="hello")})
+    client = await stage.client()
+    for _ in range(3):
+        answer = await client.ask(post(method=method), to=method)
+        assert answer.status == status
+        assert answer.body == (b"hello" if method != "HEAD" and status not in (204, 304) else b"")
+
+
+async def test_violation_behind_an_answer(stage: Stage) -> None:
+    """The body of a request that was answered already turns out to be broken."""
+    await stage.serve(route={"respond": spec.Respond(body="hello")})
+    client = await stage.client()
+    await client.send(post("Transfer-Encoding: chunked", body=b"zz\r\n"))
+    assert (await client.response()).body == b"hello"
+    assert await client.end() == b""
+
+
+async def test_slow_head_behind_a_head_request(stage: Stage) -> None:
+    """The error answers the request that did not come, not the HEAD before it."""
+    await stage.serve(
+        route={"respond": spec.Respond(body="hello")}, listener=spec.ListenerLimits(head_timeout=0.3)
+    )
+    client = await stage.client()
+    assert (await client.ask(post(method="HEAD"), to="HEAD")).status == 200
+    await client.send(b"GET / HT")
+    answer = await client.response()
+    assert answer.status == 408
+    assert answer.body
+    assert await client.end() == b""
+
+
+async def test_violation_behind_a_head_request(stage: Stage) -> None:
+    await stage.serve(route={"respond": spec.Respond(body="hello")})
+    client = await stage.client()
+    assert (await client.ask(post(method="HEAD"), to="HEAD")).status == 200
+    answer = await client.ask(b"GET / HTTP/1.1\r\nHost : a\r\n\r\n")
+    assert answer.status == 400
+    assert answer.body
+
+
+async def test_early_refusal(stage: Stage) -> None:
+    """The upstream answers before the request was read: the client is told that the connection ends."""
+    await stage.serve()
+    client = await stage.client()
+    await client.send(post("Content-Length: 100000", body=b"x" * 10))
+    upstream = await stage.backend.accept()
+    await upstream.request_head()
+    await upstream.send(EARLY)
+    answer = await client.response()
+    assert (answer.status, answer.get("Connection")) == (403, "close")
+    await upstream.end()
+    await client.send(b"x" * 1000)
+    assert await client.end() == b""
+
+
+async def test_early_answer_and_the_rest_of_the_request(stage: Stage) -> None:
+    """Response first, then the end of the request: nothing is taken for another request."""
+    await stage.serve()
+    client = await stage.client()
+    await client.send(post("Content-Length: 40", body=b"x" * 10))
+    upstream = await stage.backend.accept()
+    await upstream.request_head()
+    await upstream.send(OK)
+    assert (await client.response()).body == b"ok"
+    await client.send(GET[:30], GET)
+    assert await client.end() == b""
+    assert stage.backend.untouched()
+
+
+async def test_client_leaves_while_connecting(stage: Stage) -> None:
+    """Nobody accepts: the queue of the backend is full."""
+    await stage.serve()
+    client = await stage.client()
+    with crowded(stage.backend.socket):
+        await client.send(GET)
+        await until(lambda: stage.runtime.active, "the exchange to start")
+        client.reset()
+        await stage.quiet()
+
+
+@pytest.mark.parametrize("way", ["reset", "half_close", "close"])
+async def test_client_leaves_while_waiting_for_the_answer(stage: Stage, way: str) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    getattr(client, way)()
+    assert await upstream.end() == b""
+    await stage.quiet()
+    assert stage.word(ROUTE, Word.ABORTED) == 1
+
+
+async def test_half_close_that_does_not_cancel(stage: Stage) -> None:
+    await stage.serve(process=spec.Process(cancel_on_half_close=False))
+    client = await stage.client()
+    await client.send(GET)
+    client.half_close()
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(OK)
+    assert (await client.response()).body == b"ok"
+    assert await client.end() == b""
+
+
+async def test_reset_while_nothing_is_read(stage: Stage) -> None:
+    """Also where half-closes do not cancel, a reset does: noticed although reading is paused."""
+    await stage.serve(process=spec.Process(cancel_on_half_close=False))
+    client = await stage.client()
+    await client.send(GET + GET * 2000)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await asyncio.sleep(0.05)
+    client.reset()
+    assert await upstream.end() == b""
+    await stage.quiet()
+
+
+async def test_interim_answers(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    hints = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+    await upstream.send(hints + hints, hints + OK[:20], OK[20:])
+    for _ in range(3):
+        assert (await client.response()).status == 103
+    assert (await client.response()).body == b"ok"
+
+
+async def test_trailers_both_ways(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    body = b"3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n"
+    await client.send(post("Transfer-Encoding: chunked", "TE: trailers", "Connection: TE", body=body))
+    upstream = await stage.backend.accept()
+    assert (await upstream.request()).trailers == [("X-Sum", "1")]
+    await upstream.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    assert (await client.response()).trailers == [("X-Sum", "1")]
+
+
+async def test_answer_that_violates(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    for broken in (b"HTTP/1.1 200 OK\r\nA B: c\r\n\r\n", b"garbage\r\n\r\n", b"\0"):
+        await client.send(GET)
+        upstream = await stage.backend.accept()
+        await upstream.request()
+        await upstream.send(broken)
+        assert (await client.response()).status == 502
+        await upstream.end()
+
+
+@pytest.mark.parametrize("way", ["reset", "close", "half_close"])
+async def test_answer_cut_short(stage: Stage, way: str) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    await client.read(lambda rest: rest.endswith(b"hello"))
+    getattr(upstream, way)()
+    assert (await client.end()).endswith(b"hello")
+    await stage.quiet()
+    assert not stage.gauges.keys() & {"in flight 4"}
+
+
+async def test_violations_are_no_errors_of_ours(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    assert (await client.ask(b"BAD\r\n\r\n")).status == 400
+    assert await client.end() == b""
+    await stage.quiet()
+    assert stage.word(0, WorkerWord.WORKER_VIOLATIONS) == 1
+    assert stage.word(0, WorkerWord.WORKER_ERRORS) == 0
