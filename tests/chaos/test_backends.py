@@ -119,7 +119,7 @@ def test_a_backend_that_does_not_accept(origin: str) -> None:
             waiting.setblocking(False)
             waiting.connect_ex(("127.0.0.1", port))
         both = {"backend": {"endpoints": [f"127.0.0.1:{port}", origin]}}
-        with Product(config(f"127.0.0.1:{port}")) as product, crowd(product.port, 20) as clients:
+        with Product(config(f"127.0.0.1:{port}")) as product, crowd(product.port, 6) as clients:
             for client in clients:
                 client.send(GET % b"/text/a")
             for client in clients:

@@ -85,7 +85,7 @@ def kill_workers(address: str, times: int, *, patient: bool) -> None:
 
 
 def test_a_killed_worker_costs_only_its_own_exchanges(texts: str) -> None:
-    kill_workers(texts, 6, patient=True)
+    kill_workers(texts, 5, patient=True)
 
 
 @pytest.mark.long
@@ -156,7 +156,7 @@ def test_bodies_and_tunnels_of_the_neighbour_live_on(origin: str) -> None:
         kills = []
         clients = {"download": 4, "upload": 4, "echo": 2, "tunnel": 6, "pipelined": 2, "abort": 2}
         with Traffic(product.port, clients) as traffic:
-            for slot in (0, 1, 0, 1):
+            for slot in (0, 1):
                 traffic.go_on()
                 kills.append(kill_worker(product, slot))
                 ready(product)
@@ -189,7 +189,7 @@ def kill_controllers(address: str, times: int) -> None:
 
 
 def test_a_killed_controller_costs_nothing(texts: str) -> None:
-    kill_controllers(texts, 4)
+    kill_controllers(texts, 3)
 
 
 @pytest.mark.long

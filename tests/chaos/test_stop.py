@@ -65,12 +65,12 @@ def test_a_drain_waits_for_long_exchanges_and_not_for_idle_connections(origin: s
         for client in idle[:25]:
             assert client.exchange(b"GET /text/a HTTP/1.1\r\nHost: x\r\n\r\n").status == 200
         for client in slow:
-            client.send(b"GET /slow/4 HTTP/1.1\r\nHost: x\r\n\r\n")
+            client.send(b"GET /slow/2 HTTP/1.1\r\nHost: x\r\n\r\n")
         until(lambda: product.metric("headgate_listener_in_flight") == 10, "all under way")
         product.signal(signal.SIGTERM)
         for client in slow:
             response = client.final()
-            assert (response.body, response.get("connection")) == (b"/slow/4", "close")
+            assert (response.body, response.get("connection")) == (b"/slow/2", "close")
             client.expect_end()
         assert product.process.wait(3) == 0
         for client in idle:

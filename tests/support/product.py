@@ -60,13 +60,18 @@ class Product:
     """A running `headgate run -c FILE`, started and ready when the constructor returns.
 
     `config` is the configuration as a dict. The listener "web" (added when there are no others) is
-    bound to the free port `port`, and there is always an admin address at `admin_port`. `stop` (or
+    bound to the free port `port`, and there is always an admin address at `admin_port`. Each process
+    may have `open_files` open, or as many as this one. `stop` (or
     leaving the `with` block) ends it and fails the test when a worker died in the meantime, a
     traceback was logged, or the exit code was not 0.
     """
 
     def __init__(
-        self, config: Mapping[str, Any], *arguments: str, env: Mapping[str, str] | None = None
+        self,
+        config: Mapping[str, Any],
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        open_files: int = 0,
     ) -> None:
         self.folder = tempfile.TemporaryDirectory(prefix="headgate-test-")
         self.port = free_port()
@@ -79,9 +84,10 @@ class Product:
         self.file = Path(self.folder.name) / "headgate.yaml"
         self.write(self.config)
         self.log_file = Path(self.folder.name) / "log"
+        limit = ["prlimit", f"--nofile={open_files}"] if open_files else []
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "headgate.cli", "run", "-c", str(self.file), *arguments],
+                [*limit, sys.executable, "-m", "headgate.cli", "run", "-c", str(self.file), *arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
