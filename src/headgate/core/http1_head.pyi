@@ -1,0 +1,3 @@
+from typing import Final
+
+FAULTS: Final[dict[int, tuple[int, str]]]
