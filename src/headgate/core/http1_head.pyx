@@ -23,6 +23,9 @@ cdef extern from "scan.h" nogil:
     bint hg_equal_lower(const char* name, const char* lower, size_t size)
 
 
+cdef enum:
+    CONNECTION_NAMES = 100      # fields that a head's Connection may name
+
 FAULTS = {
     BAD_START: (400, "malformed start line"),
     BAD_METHOD: (400, "malformed method"),
@@ -379,12 +382,13 @@ cdef int _connection(Head head) noexcept:
     cdef bint keep = False
     cdef bint upgrade = False
     cdef bint te = False
+    cdef int named = 0
     cdef int i = head.number(CONNECTION)
     cdef int outcome
     if i >= 0:
         while i < head.field_count:
             if head.fields[i].token == CONNECTION:
-                outcome = _options(head, _value(head, i), &close, &keep, &upgrade, &te)
+                outcome = _options(head, _value(head, i), &close, &keep, &upgrade, &te, &named)
                 if outcome != COMPLETE:
                     return outcome
                 head.fields[i].flags |= HOP_BY_HOP
@@ -404,7 +408,8 @@ cdef int _connection(Head head) noexcept:
     return COMPLETE
 
 
-cdef int _options(Head head, Span value, bint* close, bint* keep, bint* upgrade, bint* te) noexcept:
+cdef int _options(Head head, Span value, bint* close, bint* keep, bint* upgrade, bint* te,
+                  int* named) noexcept:
     """One Connection field: note the options that are known, drop the fields that others name."""
     cdef const char* p = value.data
     cdef const char* end = p + value.size
@@ -427,8 +432,12 @@ cdef int _options(Head head, Span value, bint* close, bint* keep, bint* upgrade,
             upgrade[0] = True
         elif size == 2 and hg_equal_lower(name, b"te", 2):
             te[0] = True
-        elif not _drop_named(head, name, size):
-            return CONNECTION_INVALID
+        else:
+            named[0] += 1
+            if named[0] > CONNECTION_NAMES:
+                return TOO_MANY_FIELDS      # each is looked for among all fields
+            if not _drop_named(head, name, size):
+                return CONNECTION_INVALID
         while p < end and (p[0] == 32 or p[0] == 9):
             p += 1
         if p < end and p[0] != c",":
