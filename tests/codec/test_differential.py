@@ -153,8 +153,9 @@ def test_relayed_requests_are_one_request_each(mutation: tuple[Sample, bytes]) -
 
 def test_many_relayed_requests() -> None:
     chance = Random(9110)
-    pool = [sample.data for sample in SHORT_REQUESTS]
-    assert sum(relay_all(mutate(chance.choice(pool), pool, MORSELS, chance, 2048)) for _ in range(4000)) > 200
+    pool = [sample.data for sample in SHORT_REQUESTS if sample.messages]
+    relayed = sum(relay_all(mutate(chance.choice(pool), pool, MORSELS, chance, 2048)) for _ in range(4000))
+    assert relayed > 400, "hardly anything was valid"
 
 
 @pytest.mark.parametrize("version", [b"1.0", b"1.1"])
