@@ -55,7 +55,7 @@ fuzz: $(STAMP)/core $(STAMP)/test ## Fuzz every codec and the configuration, FUZ
 	PYTHONPATH=tests $(BIN)/python -m fuzz --seconds $(FUZZ_SECONDS)
 
 asan: $(STAMP)/core $(STAMP)/test ## Test the core, and the product with it, under AddressSanitizer
-	PYTHONPATH=tests $(BIN)/python -m fuzz.sanitized -m pytest --capture=sys -p no:cacheprovider \
+	PYTHONPATH=tests $(BIN)/python -m fuzz.sanitized -m pytest -m "not long" --capture=sys -p no:cacheprovider \
 		--timeout 300 --ignore tests/conformance/test_backpressure.py tests/codec tests/fuzz tests/unit/core tests/conformance
 
 docs: $(STAMP)/core $(STAMP)/docs ## Write the configuration reference and build the site into site/
