@@ -14,12 +14,13 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from importlib.metadata import version
 from typing import Self
 
+from headgate import controller, worker
 from headgate.base.errors import Refusal
 from headgate.base.logs import open_log
 from headgate.base.process import become, find_identity, raise_open_files, set_title
+from headgate.base.version import VERSION
 from headgate.controller.bindings import publication
 from headgate.controller.controller import Controller, Load, PublishError
 from headgate.controller.loading import LoadError, Provider, load_snapshot
@@ -165,7 +166,7 @@ class SingleGateway:
     def _drop_privileges(snapshot: Snapshot) -> None:
         identity = find_identity(snapshot.process.user, snapshot.process.group)
         if identity:
-            become(identity)
+            become(identity, (*controller.LATER, *worker.LATER))
 
     def replace(self, snapshot: Snapshot, services: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Endpoints have other addresses."""
@@ -290,7 +291,7 @@ class _Run:
         await self._gateway.stop()
 
     def _announce(self) -> None:
-        text = banner(f"headgate {version('headgate')}", self._provider, 1, self._gateway.bound)
+        text = banner(f"headgate {VERSION}", self._provider, 1, self._gateway.bound)
         with suppress(OSError):
             sys.stderr.write(text)
             sys.stderr.flush()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import resource
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from headgate.base.errors import Refusal
@@ -59,9 +61,15 @@ def find_identity(user: str, group: str) -> Identity | None:
     return Identity(uid, gid, tuple(os.getgrouplist(name, gid)) if name else (gid,))
 
 
-def become(identity: Identity) -> None:
-    """Give up this process's rights for good."""
+def become(identity: Identity, modules: Iterable[str]) -> None:
+    """Give up this process's rights for good.
+
+    `modules` are those that are otherwise imported only when they are needed: afterwards the files of
+    this installation may not be readable.
+    """
     if os.geteuid() == 0:
+        for module in modules:
+            importlib.import_module(module)
         os.setgroups(identity.groups)
         os.setgid(identity.gid)
         os.setuid(identity.uid)

@@ -1,1 +1,9 @@
 """The controller: loads and checks configuration, publishes snapshots, answers the admin address."""
+
+# Modules that are imported only when they are needed; before rights are given up, all of them are.
+LATER = (
+    "aiodns",
+    "headgate.controller.admin",
+    "headgate.core.routing",
+    "headgate.observe.metrics",
+)

@@ -9,10 +9,11 @@ import logging
 import os
 from collections.abc import Mapping
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from headgate.base.process import Identity, become
+from headgate.base.version import VERSION
+from headgate.controller import LATER
 from headgate.controller.bindings import publication
 from headgate.controller.controller import Controller, PublishError
 from headgate.controller.loading import LoadError, Provider, load_snapshot
@@ -99,7 +100,7 @@ class Conversation:
         """Hand it to the supervisor, and wait for the outcome. Raises PublishError."""
         self._outcome = asyncio.get_running_loop().create_future()
         digest, memory = _sealed(snapshot)
-        product = f"headgate {version('headgate')}"
+        product = f"headgate {VERSION}"
         self._channel.send("publish", publication(snapshot, digest, product, self._provider.name), [memory])
         os.close(memory)
         if reasons := await self._outcome:
@@ -142,7 +143,7 @@ class Conversation:
         """Answer on the admin sockets, then become whoever we are to be: the order lets code be loaded."""
         self._controller.serve_admin(descriptors)
         if identity:
-            become(Identity(*identity))
+            become(Identity(*identity), LATER)
 
 
 def _named(message: Message) -> dict[str, int]:

@@ -7,10 +7,10 @@ histogram is read once, and its `_count` is made of the buckets shown beside it.
 from __future__ import annotations
 
 import platform
-from importlib.metadata import version
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
+from headgate.base.version import VERSION
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.observe import families
 from headgate.observe.families import PREFIX, Count, Family, Kind
@@ -103,7 +103,7 @@ class _Text:
 
 
 def _add_fleet(text: _Text, snapshot: Snapshot, roles: Mapping[str, float]) -> None:
-    labels = _labels(("version", "python"), (version("headgate"), platform.python_version()))
+    labels = _labels(("version", "python"), (VERSION, platform.python_version()))
     text.add([f"{text.open(families.BUILD)}{{{labels}}} 1"])
     text.add([f"{text.open(families.SNAPSHOT)} {snapshot.version}"])
     for name, value in roles.items():

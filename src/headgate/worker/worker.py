@@ -17,6 +17,7 @@ from headgate.ipc.asynchronous import LoopChannel
 from headgate.shm.region import Region, written_blocks
 from headgate.spec import Snapshot, SnapshotError, decode
 from headgate.spec.endpoints import endpoints
+from headgate.worker import LATER
 from headgate.worker.garbage import Garbage
 from headgate.worker.listening import Held, Served
 from headgate.worker.serving import Serving
@@ -137,7 +138,7 @@ class Worker:
         identity = message.body["identity"]
         try:
             if identity:
-                become(Identity(*identity))
+                become(Identity(*identity), LATER)
             snapshot = offer.load()
         except (SnapshotError, MemoryRefused, OSError) as error:
             reason = str(error)
