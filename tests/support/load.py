@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import http.client
 import http.server
-import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from support.ports import free_port
 from support.product import Product, until
 
 PATIENCE = 30.0
-LISTEN = "0A"
 
 
 @contextmanager
@@ -68,7 +66,7 @@ class PathBackend:
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         self._host = host
-        self._server = _Server((host, port), _Answer)
+        self._server = _Server((host, port or free_port()), _Answer)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     @property
@@ -155,33 +153,3 @@ class Load:
         self._stop.set()
         for thread in self._threads:
             thread.join()
-
-
-def client_ports(pid: int, port: int) -> set[int]:
-    """The peers' ports of the connections to `port` that the process has accepted."""
-    inodes = set()
-    for link in Path(f"/proc/{pid}/fd").iterdir():
-        try:
-            target = str(link.readlink())
-        except FileNotFoundError:
-            continue
-        if matched := re.fullmatch(r"socket:\[(\d+)\]", target):
-            inodes.add(matched[1])
-    found = set()
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        fields = line.split()
-        local, remote, state, inode = fields[1], fields[2], fields[3], fields[9]
-        if state != LISTEN and int(local.rpartition(":")[2], 16) == port and inode in inodes:
-            found.add(int(remote.rpartition(":")[2], 16))
-    return found
-
-
-def pid_of(product: Product, title: str) -> int:
-    """The process of that name, such as "w0" or "ctl"; 0 when there is none."""
-    for pid in product.pids():
-        try:
-            if Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}":
-                return pid
-        except OSError:
-            continue
-    return 0
