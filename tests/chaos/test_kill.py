@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from support import Product, crowd, merge, proxying, until
-from support.load import client_ports, surviving
+from support.load import surviving
 from support.peers import wrk
 from support.processes import (
     Kill,
+    client_ports,
     kill_controller,
     kill_worker,
-    named,
+    pid_of,
     ready,
     stop,
     waiting,
@@ -110,7 +111,7 @@ def kill_out_of_the_blue(address: str, times: int) -> None:
         ):
             for slot in islice(cycle((0, 1)), times):
                 traffic.go_on(200)
-                pid = named(product, f"w{slot}")
+                pid = pid_of(product, f"w{slot}")
                 ports = client_ports(pid, product.port)
                 at = time.monotonic()
                 os.kill(pid, signal.SIGKILL)

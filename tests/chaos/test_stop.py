@@ -12,7 +12,7 @@ import pytest
 from support import Product, RawClient, crowd, proxying, until
 from support.load import surviving
 from support.peers import wrk
-from support.processes import gone, kill_controller, named, stop
+from support.processes import gone, kill_controller, pid_of, stop
 from support.traffic import Failure, Traffic
 
 EVERYTHING = {
@@ -113,7 +113,7 @@ def test_tunnels_are_cut_at_the_limit(origin: str) -> None:
 def test_a_worker_that_stands_still_does_not_hold_the_end_up(origin: str) -> None:
     with surviving(config(origin, drain_timeout="1s")) as product:
         children = product.pids()
-        stop(named(product, "w1"))
+        stop(pid_of(product, "w1"))
         product.signal(signal.SIGTERM)
         assert product.process.wait(15) == 0
         assert all(map(gone, children))

@@ -1,4 +1,4 @@
-"""SIGKILL to workers and controllers under load, with clients that never retry."""
+"""What follows a SIGKILL to workers and controllers; what it costs is in tests/chaos/test_kill.py."""
 
 from __future__ import annotations
 
@@ -9,76 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from support import Product, free_port, merge, proxying, until
-from support.load import Load, PathBackend, client_ports, pid_of, surviving
+from support import free_port, merge, proxying, until
+from support.load import Load, PathBackend, surviving
+from support.processes import kill_worker, pid_of, ready
 
 
 @pytest.fixture(scope="module")
 def backend() -> Iterator[PathBackend]:
     with PathBackend() as backend:
         yield backend
-
-
-def kill_worker(product: Product, slot: int) -> set[int]:
-    """Kill the worker; returns the clients' ports of the connections that it had accepted."""
-    pid = until(lambda: pid_of(product, f"w{slot}"), f"worker {slot}", 30)
-    os.kill(pid, signal.SIGSTOP)  # so that it accepts nothing between the look and the kill
-    until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", "it stopped")
-    ports = client_ports(pid, product.port)
-    os.kill(pid, signal.SIGKILL)
-    until(lambda: pid not in product.pids(), "its end")
-    return ports
-
-
-def ready(product: Product) -> None:
-    def all_serve() -> bool:
-        try:
-            return product.admin("/readyz")[0] == 200
-        except OSError:
-            return False
-
-    until(all_serve, "all workers serve again", 30)
-
-
-def kill_workers(backend: PathBackend, times: int, per_connection: int) -> None:
-    with surviving(proxying(backend.address, process={"workers": 2})) as product:
-        cost: set[int] = set()
-        with Load(product.port, per_connection=per_connection) as load:
-            load.go_on()
-            for number in range(times):
-                cost |= kill_worker(product, number % 2)
-                load.go_on()
-                ready(product)
-            load.go_on()
-        strangers = [failure for failure in load.failures if failure.port not in cost]
-        assert strangers == []
-        assert product.metric("headgate_worker_restarts_total") == times
-
-
-@pytest.mark.parametrize("per_connection", [1, 20], ids=["connection-per-request", "keep-alive"])
-def test_a_killed_worker_costs_only_its_own_exchanges(backend: PathBackend, per_connection: int) -> None:
-    kill_workers(backend, 4, per_connection)
-
-
-@pytest.mark.long
-@pytest.mark.timeout(900)
-def test_fifty_killed_workers(backend: PathBackend) -> None:
-    kill_workers(backend, 50, 5)
-
-
-def test_a_killed_controller_costs_nothing(backend: PathBackend) -> None:
-    with surviving(proxying(backend.address, process={"workers": 2})) as product:
-        with Load(product.port) as load:
-            for number in range(1, 4):
-                pid = until(lambda: pid_of(product, "ctl"), "a controller")
-                os.kill(pid, signal.SIGKILL)
-                load.go_on()
-                until(lambda: pid_of(product, "ctl") not in (0, pid), "a new controller")  # noqa: B023
-                ready(product)
-                assert product.metric("headgate_controller_restarts_total") == number
-        assert load.failures == []
-        assert product.metric("headgate_snapshot_version") == 1
-        assert product.metric("headgate_worker_restarts_total") == 0
 
 
 def test_a_controller_resumes_with_what_is_served(backend: PathBackend) -> None:

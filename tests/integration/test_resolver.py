@@ -10,8 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from support import Product, merge, proxying, until
-from support.load import Load, PathBackend, pid_of, surviving
+from support.load import Load, PathBackend, surviving
 from support.names import NameServer
+from support.processes import pid_of
 
 NAME = "app.headgate.test"
 

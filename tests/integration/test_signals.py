@@ -18,7 +18,8 @@ from typing import Any, Self
 import pytest
 
 from support import Product, merge, proxying, until
-from support.load import PathBackend, pid_of, surviving
+from support.load import PathBackend, surviving
+from support.processes import pid_of
 
 MODES = pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["roles", "single"])
 

@@ -17,7 +17,8 @@ import pytest
 import yaml
 
 from support import Product, free_port, until
-from support.load import client_ports, pid_of, surviving
+from support.load import surviving
+from support.processes import client_ports, pid_of
 
 CONFIG = {
     "process": {"workers": 2, "drain_timeout": "1s"},

@@ -11,15 +11,33 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.load import client_ports
 from support.product import Product, until
 
 _TICK = os.sysconf("SC_CLK_TCK")
-LISTEN = "0A"
+LISTEN = "0A"  # a state in /proc/net/tcp
 
 
-def named(product: Product, title: str) -> int:
-    """The process of that role ("w0", "ctl"); 0 when there is none."""
+def client_ports(pid: int, port: int) -> set[int]:
+    """The peers' ports of the connections to `port` that the process has accepted."""
+    inodes = set()
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            target = str(link.readlink())
+        except FileNotFoundError:
+            continue
+        if matched := re.fullmatch(r"socket:\[(\d+)\]", target):
+            inodes.add(matched[1])
+    found = set()
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        fields = line.split()
+        local, remote, state, inode = fields[1], fields[2], fields[3], fields[9]
+        if state != LISTEN and int(local.rpartition(":")[2], 16) == port and inode in inodes:
+            found.add(int(remote.rpartition(":")[2], 16))
+    return found
+
+
+def pid_of(product: Product, title: str) -> int:
+    """The process of that name, such as "w0" or "ctl"; 0 when there is none."""
     for pid in product.pids():
         try:
             if Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}":
@@ -31,7 +49,7 @@ def named(product: Product, title: str) -> int:
 
 def workers(product: Product) -> list[int]:
     """The processes of all workers, by slot."""
-    found = ((slot, named(product, f"w{slot}")) for slot in range(16))
+    found = ((slot, pid_of(product, f"w{slot}")) for slot in range(16))
     return [pid for _, pid in found if pid]
 
 
@@ -121,7 +139,7 @@ def kill_worker(product: Product, slot: int) -> Kill:
     It stands still while the kernel is asked which connections it has accepted: that list is exact, and
     no other connection may be hurt. What waits in its queue belongs to nobody yet.
     """
-    pid = until(lambda: named(product, f"w{slot}"), f"worker {slot}", 30)
+    pid = until(lambda: pid_of(product, f"w{slot}"), f"worker {slot}", 30)
     stop(pid)
     kill = Kill(time.monotonic(), client_ports(pid, product.port))
     os.kill(pid, signal.SIGKILL)
@@ -131,7 +149,7 @@ def kill_worker(product: Product, slot: int) -> Kill:
 
 def kill_controller(product: Product) -> None:
     """SIGKILL the controller, whatever it is doing."""
-    pid = until(lambda: named(product, "ctl"), "a controller", 30)
+    pid = until(lambda: pid_of(product, "ctl"), "a controller", 30)
     os.kill(pid, signal.SIGKILL)
     until(lambda: gone(pid), "its end")
 
