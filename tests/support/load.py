@@ -13,7 +13,7 @@ from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
 from support.ports import free_port
-from support.product import Product, free_port, until
+from support.product import Product, until
 
 PATIENCE = 30.0
 
