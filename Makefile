@@ -36,8 +36,8 @@ build: $(STAMP)/strict ## Set up an editable install in .venv and compile what c
 test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## Run every test; installs what tests need (as root)
 	$(BIN)/pytest -m "not long" $(TESTS)
 
-test-long: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## The campaigns of minutes: soak, chaos, fuzz, full conformance
-	$(BIN)/pytest -m long --timeout 3600 $(TESTS)
+test-long: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## The campaigns of minutes, with their figures: soak, chaos, fuzz, full conformance
+	$(BIN)/pytest -m long -s --timeout 3600 $(TESTS)
 
 lint: $(STAMP)/strict $(STAMP)/test $(STAMP)/lint ## ruff, mypy --strict, and a core that compiles without a warning
 	$(BIN)/ruff check .
