@@ -5,8 +5,15 @@ worker and sent straight from where they lie. So a connection that waits holds n
 socket does not take at once stops the other side. Large bodies are not even received: the kernel
 moves them from socket to socket through a pipe.
 
-Whoever calls a method of an exchange or a connection holds a reference of its own: both let go of
-each other when they end, and a C method keeps nothing alive.
+Lifetimes. A C method keeps nothing alive, not even the object that it runs on, and a connection and
+its exchange let go of each other when they end. Hence three rules:
+
+- What the event loop, a timer or a task calls holds the exchange in a local variable, and each method
+  that may end an exchange is called on such a variable, never on an attribute.
+- The register holds a connection until dispose(). finish(), abort(), close(), begin_tunnel() and
+  whatever else may come to that are called on a local variable too; the others never do.
+- Bytes and heads are borrowed only until the caller's next flush(): a data event points into the
+  buffer that the next read of any connection overwrites. What lives longer is copied (held, unsent).
 """
 
 import os
@@ -201,6 +208,10 @@ cdef class Connection(Leg):
         hg_reset_on_close(self.fd)
         self.gone()
         return self.dispose()
+
+    def break_off(self) -> None:
+        """End it now."""
+        self.close_hard()
 
     cdef int own_error(self, str what, Exchange exchange) except -1:
         """An exception: where this connection, the exchange that it had and the one that it has

@@ -544,6 +544,7 @@ cdef class Exchange:
     # --- Tunnels ---
 
     cdef int _begin_tunnel(self, Head head) except -1:
+        cdef Leg down = self.down
         self.response = head
         self.status = 101
         self.response_at = self.context.now
@@ -553,9 +554,9 @@ cdef class Exchange:
         self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
         self.up.watch()
         edit_response(head, self.context, self.snapshot)
-        self.down.send_head(head)
-        self.down.flush()
-        return self.down.begin_tunnel()
+        down.send_head(head)
+        down.flush()
+        return down.begin_tunnel()
 
     cdef int tunnel_data(self, Leg source, Data data) except -1:
         """Opaque bytes; the last of one direction is a half-close."""

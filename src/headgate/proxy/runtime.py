@@ -170,9 +170,9 @@ class Runtime:
 
     def abort(self) -> None:
         """Close everything at once and stop the timer."""
-        for connection in self.register.connections():
-            if isinstance(connection, Http1Downstream):
-                connection.break_off()
+        open_ = self.register.connections()
+        for connection in sorted(open_, key=lambda each: isinstance(each, Http1Downstream), reverse=True):
+            connection.break_off()  # those of clients first: they know their exchanges
         for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.cancel()
             endpoint.source.close_idle()

@@ -72,6 +72,7 @@ cdef class Http1Upstream(Connection):
     cdef int ended(self) except -1:
         cdef Event event
         cdef Exchange exchange
+        cdef Leg down
         if self.closed:
             return 0
         if self.exchange is None:
@@ -83,7 +84,8 @@ cdef class Http1Upstream(Connection):
         if exchange is not None:
             if not exchange.tunnel:
                 return exchange.upstream_closed(0, b"connection_terminated")
-            exchange.down.flush()
+            down = exchange.down
+            down.flush()
         return 0
 
     cdef int gone(self) except -1:

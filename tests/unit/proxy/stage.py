@@ -122,6 +122,10 @@ class End:
         data, self.rest = self.rest, b""
         return data
 
+    def hurry(self) -> None:
+        """Read with a large buffer from now on."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+
     async def silent(self, seconds: float) -> bool:
         """True when for that long neither bytes nor an end came."""
         limit = time.monotonic() + seconds

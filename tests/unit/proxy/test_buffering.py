@@ -160,4 +160,5 @@ async def test_response_sets_the_upstream_free(stage: Stage) -> None:
     await upstream.request()
     await upstream.send(OK)
     assert (await quick.response()).body == b"ok"
+    slow.hurry()
     assert (await slow.response()).body == body

@@ -247,6 +247,7 @@ async def test_tunnel_with_a_reader_that_rests(stage: Stage) -> None:
     assert (await client.response()).status == 101
     sent = await upstream.flood()
     await asyncio.sleep(LONG)
+    client.hurry()
     await client.expect(bytes(sent))
 
 

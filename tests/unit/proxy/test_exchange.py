@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
 from headgate import spec
 from headgate.core.cells import Word, WorkerWord
-from unit.proxy.stage import ENDPOINT, GET, LISTENER, OK, ROUTE, SERVICE, Stage, crowded, post, until
+from unit.proxy.stage import ENDPOINT, GET, LISTENER, OK, ROUTE, SERVICE, End, Stage, crowded, post, until
 
 EARLY = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 
@@ -229,3 +233,151 @@ async def test_violations_are_no_errors_of_ours(stage: Stage) -> None:
     await stage.quiet()
     assert stage.word(0, WorkerWord.WORKER_VIOLATIONS) == 1
     assert stage.word(0, WorkerWord.WORKER_ERRORS) == 0
+
+
+# Draining and ending
+
+
+async def test_drain_while_idle(stage: Stage) -> None:
+    await stage.serve(route={"respond": spec.Respond(body="x")})
+    client = await stage.client()
+    await client.ask(GET)
+    stage.runtime.drain()
+    answer = await client.ask(GET)
+    assert (answer.body, answer.get("Connection")) == (b"x", "close")
+    assert await client.end() == b""
+
+
+async def test_drain_ends_idle_connections(stage: Stage) -> None:
+    await stage.serve(route={"respond": spec.Respond(body="x")})
+    clients = [await stage.client() for _ in range(3)]
+    await clients[0].ask(GET)
+    stage.runtime.drain()
+    for client in clients:
+        assert await client.end() == b""
+
+
+@pytest.mark.parametrize("sent", [b"GET / HTTP/1.1\r\nHost:", post("Content-Length: 5", body=b"he")])
+async def test_drain_within_a_request(stage: Stage, sent: bytes) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(sent)
+    await asyncio.sleep(0.05)
+    stage.runtime.drain()
+    await client.send(b" a\r\n\r\n" if b"GET" in sent else b"llo")
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(OK)
+    answer = await client.response()
+    assert (answer.body, answer.get("Connection")) == (b"ok", "close")
+    assert await client.end() == b""
+
+
+async def test_drain_within_a_response(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    await client.read(lambda rest: rest.endswith(b"hello"))
+    stage.runtime.drain()
+    await upstream.send(b"world")
+    assert (await client.response()).body == b"helloworld"
+    assert await client.end() == b""
+
+
+async def test_drain_while_waiting_for_a_connection(stage: Stage) -> None:
+    await stage.serve(pool=spec.Pool(connections=1))
+    first, second = await stage.client(), await stage.client()
+    await first.send(GET)
+    upstream = await stage.backend.accept()
+    await second.send(GET)
+    await asyncio.sleep(0.05)
+    stage.runtime.drain()
+    for client in (first, second):
+        await upstream.request()
+        await upstream.send(OK)
+        answer = await client.response()
+        assert (answer.body, answer.get("Connection")) == (b"ok", "close")
+
+
+async def test_abort_in_every_state(stage: Stage) -> None:
+    """Idle, in a head, in a body, waiting for a connection, for an answer, within an answer, lingering."""
+    await stage.serve(pool=spec.Pool(connections=4, wait_timeout=30))
+    parts = (b"", b"GET /", post("Content-Length: 5", body=b"he"), GET, GET, GET, GET, b"BAD\r\n\r\n")
+    clients = [await stage.client() for _ in parts]
+    for client, part in zip(clients, parts, strict=True):
+        await client.send(part)
+        await asyncio.sleep(0.02)
+    ends = [await stage.backend.accept() for _ in range(4)]
+    await ends[1].request()
+    await ends[1].send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello")
+    await ends[2].request()
+    await ends[2].send(OK)
+    await asyncio.sleep(0.05)
+    stage.runtime.abort()
+    for end in (*clients, *ends):
+        await end.end()
+    assert not stage.gauges
+
+
+# Limits of listeners
+
+
+async def test_so_many_connections(stage: Stage) -> None:
+    """More wait in the queue until there is room again."""
+    await stage.serve(listener=spec.ListenerLimits(connections=3), route={"respond": spec.Respond(body="x")})
+    clients = [await stage.client() for _ in range(5)]
+    for client in clients[:3]:
+        await client.ask(GET)
+    await clients[3].send(GET)
+    assert await clients[3].silent(0.3)
+    assert stage.runtime.connections == 3
+    for client in clients[:2]:
+        client.close()
+    assert (await clients[3].response()).body == b"x"
+    assert (await clients[4].ask(GET)).body == b"x"
+    assert stage.word(0, WorkerWord.WORKER_ACCEPT_PAUSES) >= 1
+    await stage.serve(route={"respond": spec.Respond(body="x")})
+    for _ in range(5):
+        assert (await (await stage.client()).ask(GET)).body == b"x"
+
+
+async def test_so_many_connections_of_one_client(stage: Stage) -> None:
+    await stage.serve(
+        listener=spec.ListenerLimits(connections_per_client=2), route={"respond": spec.Respond(body="x")}
+    )
+    clients = [await stage.client() for _ in range(3)]
+    for client in clients[:2]:
+        assert (await client.ask(GET)).body == b"x"
+    assert (await clients[2].response()).status == 429
+    assert await clients[2].end() == b""
+    clients[2].close()
+    clients[0].close()
+    await until(lambda: stage.runtime.connections == 1, "room")
+    assert (await (await stage.client()).ask(GET)).body == b"x"
+
+
+async def test_options_of_sockets(stage: Stage) -> None:
+    """What the configuration says is set on both sides."""
+    await stage.serve(service={"nodelay": False, "keepalive": False})
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    assert options_of_peer(upstream) == (0, 0)
+    assert options_of_peer(client) == (1, 1)
+    await upstream.send(OK)
+    assert (await client.response()).body == b"ok"
+
+
+def options_of_peer(end: End) -> tuple[int, int]:
+    """TCP_NODELAY and SO_KEEPALIVE of the other end, which this process has too."""
+    for link in Path("/proc/self/fd").iterdir():
+        if link.is_socket() and str(link.readlink()).startswith("socket:"):
+            with suppress(OSError), socket.socket(fileno=os.dup(int(link.name))) as sock:
+                if sock.getpeername() == end.socket.getsockname():
+                    nodelay = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+                    return nodelay, sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    raise AssertionError("no such socket")

@@ -62,6 +62,7 @@ async def test_slow_reader(stage: Stage) -> None:
     upstream = await answering(stage, client)
     sending = asyncio.create_task(upstream.send(HEAD + BODY))
     await asyncio.sleep(0.3)
+    client.hurry()
     assert (await client.response()).body == BODY
     await sending
 
@@ -125,6 +126,7 @@ async def test_early_answer_that_waits_for_its_reader(stage: Stage) -> None:
     await sending
     await until(lambda: upstream.socket.fileno() >= 0, "the response to be sent")
     await client.send(BODY[:500_000], BODY[:500_000])
+    client.hurry()
     assert (await client.response()).body == BODY
     await stage.quiet()
 

@@ -132,23 +132,28 @@ async def test_large_body_is_not_kept(stage: Stage) -> None:
 
 
 async def test_stale_connection_at_the_limit(stage: Stage) -> None:
-    """A fresh connection is wanted, and the only place is taken by one that rests."""
-    await stage.serve(pool=spec.Pool(connections=2))
-    first, second = await stage.client(), await stage.client()
+    """A fresh connection is wanted, and the places are taken: by one at work and one that rests."""
+    await stage.serve(pool=spec.Pool(connections=2, idle_timeout=30, wait_timeout=10))
+    first, second, third = [await stage.client() for _ in range(3)]
     one = await used(stage, first)
     await first.send(GET)
     await one.request()
     two = await used(stage, second)
     await second.send(GET)
     await two.request()
-    await one.send(OK)  # rests in the pool
-    assert (await first.response()).body == b"ok"
+    await third.send(GET)
+    await asyncio.sleep(0.05)
     two.close()
-    other = await stage.backend.accept()
+    other = await stage.backend.accept()  # for the third, who waited before
     await other.request()
-    await other.send(OK)
-    assert (await second.response()).body == b"ok"
-    assert await one.end() == b""
+    await one.send(OK)
+    assert (await first.response()).body == b"ok"
+    assert await one.end() == b""  # makes room
+    fresh = await stage.backend.accept()
+    await fresh.request()
+    for end, client in ((fresh, second), (other, third)):
+        await end.send(OK)
+        assert (await client.response()).body == b"ok"
 
 
 async def test_fresh_exchange_does_not_block_others(stage: Stage) -> None:
