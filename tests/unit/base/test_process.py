@@ -43,7 +43,7 @@ def test_rights_are_gone_for_good() -> None:
         return
     program = (
         "import os\nfrom headgate.base.process import Identity, become\n"
-        "become(Identity(12345, 23456, (34567,)))\n"
+        "become(Identity(12345, 23456, (34567,)), ())\n"
         "print(os.getresuid(), os.getresgid(), os.getgroups())\n"
         "try: os.setuid(0)\nexcept PermissionError: print('gone')"
     )
