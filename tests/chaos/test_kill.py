@@ -30,6 +30,7 @@ from support.processes import (
 from support.traffic import Failure, Traffic
 
 QUEUED = 40
+LONG_LIVED = 16
 
 
 def config(address: str, **more: Any) -> dict[str, Any]:
@@ -101,16 +102,25 @@ def test_fifty_killed_workers_with_no_time_to_recover(texts: str) -> None:
     kill_workers(texts, 50, patient=False)
 
 
+def settled(product: Product, traffic: Traffic) -> bool:
+    """Whether every client's connection has been accepted by a worker."""
+    ports = traffic.ports
+    accepted = (client_ports(pid, product.port) for pid in workers(product))
+    return len(ports) == LONG_LIVED and ports <= set().union(*accepted)
+
+
 def kill_out_of_the_blue(address: str, times: int) -> None:
-    """Without standing still first: here connections live long, so that the list from before is exact."""
+    """Without standing still first: here connections live for long, so that the list from before is
+    exact once all of them were accepted.
+    """
     with surviving(config(address)) as product:
         kills = []
         with (
             wrk(product.port, "/text/wrk", connections=32),
-            Traffic(product.port, {"keep_alive": 16}, per_connection=1_000_000) as traffic,
+            Traffic(product.port, {"keep_alive": LONG_LIVED}, per_connection=1_000_000) as traffic,
         ):
             for slot in islice(cycle((0, 1)), times):
-                traffic.go_on(200)
+                until(lambda: settled(product, traffic), "all connections to be accepted", 30)
                 pid = pid_of(product, f"w{slot}")
                 ports = client_ports(pid, product.port)
                 at = time.monotonic()

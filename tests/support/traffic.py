@@ -158,6 +158,7 @@ class Traffic:
         self._clients = clients
         self._random = random.Random(port)
         self._numbers = itertools.count()
+        self._lines: set[Line] = set()
         self._stopping = False
         self._kind = {
             "keep_alive": self._keep_alive,
@@ -178,6 +179,11 @@ class Traffic:
     def total(self) -> int:
         """Exchanges that ended well."""
         return sum(self.done.values())
+
+    @property
+    def ports(self) -> set[int]:
+        """The clients' ports of the connections that are open."""
+        return {line.port for line in self._lines.copy()}
 
     def go_on(self, exchanges: int = 100, seconds: float = PATIENCE) -> None:
         """Return when so many more exchanges ended well, of every kind at least one. Tunnels and
@@ -222,6 +228,7 @@ class Traffic:
             try:
                 async with asyncio.timeout(PATIENCE):
                     line = await self._open()
+                self._lines.add(line)
                 await self._kind[kind](line)
             except _FAILED as error:
                 if self._until_refused and isinstance(error, ConnectionRefusedError):
@@ -231,6 +238,7 @@ class Traffic:
                     await asyncio.sleep(0.005)
             finally:
                 if line:
+                    self._lines.discard(line)
                     line.writer.close()
 
     def _failed(self, kind: str, line: Line | None, error: BaseException, opened: float) -> None:
