@@ -133,10 +133,11 @@ async def rounds(stage: Stage, count: int) -> None:
     stage.clients.remove(client)
 
 
-@pytest.mark.parametrize(
-    "count", [40, pytest.param(4000, marks=[pytest.mark.long, pytest.mark.timeout(1200)])]
-)
-async def test_nothing_is_left_behind(stage: Stage, count: int) -> None:
+LONG = pytest.param(*MANY, marks=[pytest.mark.long, pytest.mark.timeout(1200)], id="many")
+
+
+@pytest.mark.parametrize(("count", "growth"), [pytest.param(*FEW, id="few"), LONG])
+async def test_nothing_is_left_behind(stage: Stage, count: int, growth: int) -> None:
     """The same again takes no more memory: not after some hundred exchanges, not after many thousand."""
     await stage.serve(access_log=spec.AccessLog(), limits=spec.RouteLimits(buffer_request=1000))
     backend = asyncio.create_task(serve_all(stage))
