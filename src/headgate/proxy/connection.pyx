@@ -178,9 +178,10 @@ cdef class Connection(Leg):
 
     cdef int check(self) except -1:
         """libuv tells of a reset once, and only that the socket is readable: where bytes came with
-        it, the reset itself is found here."""
+        it, the reset itself is found here. A send that failed meanwhile took the socket's error away,
+        so that it only looks closed."""
         self.heard = False
-        if not self.read_paused and hg_hung_up(self.fd) == HG_RESET:
+        if not self.read_paused and hg_hung_up(self.fd):
             while self.read_once():
                 pass
         return 0
@@ -577,7 +578,7 @@ cdef class Connection(Leg):
         if self.read_paused and not self.closed:
             state = hg_hung_up(self.fd)
             if state:
-                self.hung_up(state == HG_RESET)
+                self.hung_up(state == HG_RESET or self.write_dead)
         if self.deadline > now or self.fd < 0:
             return 0
         if self.write_blocked and self.progressed():
