@@ -237,9 +237,8 @@ cdef class Exchange:
                                        self.client)
         if PyBytes_GET_SIZE(self.service.host):
             set_host(head, self.service.host)
-        elif head.authority.data == NULL:
-            set_host(head, self.listener.name if self.service.count == 0
-                     else (<Endpoint>self.service.endpoints[0]).name)
+        elif head.authority.data == NULL and PyBytes_GET_SIZE(self.service.own_host):
+            set_host(head, self.service.own_host)
         self.replayable = head.method in (METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_DELETE,
                                           METHOD_OPTIONS, METHOD_TRACE)
         if self.route.limits.buffer_request and not self.request_read:

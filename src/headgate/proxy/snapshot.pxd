@@ -19,6 +19,7 @@ cdef class Service:
     cdef readonly object spec
     cdef readonly list endpoints
     cdef readonly bytes host            # Host sent upstream; b"" keeps the client's
+    cdef bytes own_host                 # sent where the client had none (HTTP/1.0); b"" for none
     cdef Balancer balancer
     cdef EndpointState* states
     cdef Py_ssize_t count

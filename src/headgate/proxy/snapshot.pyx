@@ -37,6 +37,9 @@ cdef class Service:
         self.spec = spec
         self.name = spec.name.encode()
         self.host = spec.host.encode()
+        self.own_host = b""
+        if endpoints and not (<Endpoint>endpoints[0]).address.unix:
+            self.own_host = (<Endpoint>endpoints[0]).name
         self.balancer = balancer(spec.balance, seed)
         self.counts = spec.balance == "least_requests"
         self.block = Block(memory, spec.metric)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import socket
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -381,3 +383,82 @@ def options_of_peer(end: End) -> tuple[int, int]:
                     nodelay = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                     return nodelay, sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     raise AssertionError("no such socket")
+
+
+# Hosts and files
+
+
+async def test_no_host_and_a_unix_socket(stage: Stage, tmp_path: Path) -> None:
+    """A path is no host (RFC 9112 section 3.2): then it stays empty."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "app.sock"))
+        listening.listen()
+        listening.setblocking(False)
+        await stage.serve(endpoints=(spec.Address(unix=str(tmp_path / "app.sock")), stage.backend.address))
+        client = await stage.client()
+        await client.send(b"GET / HTTP/1.0\r\n\r\n")
+        sock, _ = await stage.loop.sock_accept(listening)
+        upstream = End(sock)
+        assert (await upstream.request()).all("Host") == [""]
+        await upstream.send(OK)
+        assert (await client.response()).body == b"ok"
+        assert await client.end() == b""
+        upstream.close()
+
+
+async def test_no_host(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(b"GET / HTTP/1.0\r\n\r\n")
+    upstream = await stage.backend.accept()
+    assert (await upstream.request()).all("Host") == [f"127.0.0.1:{stage.backend.port}"]
+    await upstream.send(OK)
+    assert (await client.response()).body == b"ok"
+
+
+async def test_no_file_to_accept_with(stage: Stage) -> None:
+    """The connection waits in the queue; nothing spins, and accepting goes on by itself."""
+    await stage.serve(route={"respond": spec.Respond(body="x")})
+    client, other = await stage.client(), await stage.client()
+    assert (await client.ask(GET)).body == b"x"
+    assert (await other.ask(GET)).body == b"x"
+    sock = socket.socket()
+    sock.setblocking(False)
+    with no_more_files():
+        await stage.loop.sock_connect(sock, ("127.0.0.1", stage.port))
+        late = End(sock)
+        stage.clients.append(late)
+        await until(lambda: stage.word(0, WorkerWord.WORKER_ACCEPT_PAUSES), "accepting to rest")
+        assert (await client.ask(GET)).body == b"x"
+        assert stage.word(0, WorkerWord.WORKER_ACCEPT_PAUSES) < 10
+    assert (await late.ask(GET)).body == b"x"
+
+
+async def test_no_file_to_connect_with(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    await client.send(b"GET /")
+    await until(lambda: stage.runtime.connections, "the connection to be accepted")
+    with no_more_files():
+        answer = await client.ask(GET[5:])
+    assert answer.status == 503
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(OK)
+    assert (await client.response()).body == b"ok"
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """Nothing can be opened meanwhile."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    highest = max(int(link.name) for link in Path("/proc/self/fd").iterdir())
+    fillers = [os.open("/dev/null", os.O_RDONLY) for _ in range(highest)]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(fillers) + 1, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for filler in fillers:
+            os.close(filler)
