@@ -156,7 +156,7 @@ LIMITS: tuple[Limit, ...] = (
         "count",
         _LISTENER,
         "ListenerLimits.connections",
-        "Open connections from downstream, for each worker; then the worker stops accepting for a while",
+        "Open connections of one listener, for each worker; then the worker stops accepting on it for a while",
         "The number of open files is the true limit, and it is known at start",
         "HAProxy from the number of open files, nginx 512",
         off="from the number of open files",
@@ -189,7 +189,8 @@ LIMITS: tuple[Limit, ...] = (
         "size",
         _ROUTE,
         "RouteLimits.buffer_bytes",
-        "Memory of one exchange in each direction before a fast writer has to wait for a slow reader",
+        "Memory of one exchange in each direction before a fast writer has to wait for a slow reader; "
+        "less than one read of 64 KiB counts as that",
         "One receive buffer of the kernel; larger ones raise speed only over long, fat links",
         "nginx 64 KiB (8 x 8 KiB), HAProxy 16 KiB, Envoy 1 MiB",
     ),
