@@ -156,7 +156,7 @@ LIMITS: tuple[Limit, ...] = (
         "count",
         _LISTENER,
         "ListenerLimits.connections",
-        "Open connections of one listener, for each worker; then the worker stops accepting on it for a while",
+        "Open connections of one listener, for each worker; then accepting on it stops for a while",
         "The number of open files is the true limit, and it is known at start",
         "HAProxy from the number of open files, nginx 512",
         off="from the number of open files",
