@@ -36,7 +36,7 @@ def many_files() -> Iterator[None]:
     if before[0] < wanted:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, max(before[1], wanted)))
     yield
-    resource.setrlimit(resource.RLIMIT_NOFILE, (before[0], max(before[1], wanted)))
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @contextmanager

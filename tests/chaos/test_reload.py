@@ -127,11 +127,11 @@ def storm(address: str, reloads: int, clients: dict[str, int], *, resize: bool) 
 
 
 def test_a_storm_of_reloads_drops_nothing(origin: str) -> None:
-    storm(origin, 15, {"tunnel": 6, **KINDS}, resize=False)
+    storm(origin, 12, {"tunnel": 6, **KINDS}, resize=False)
 
 
 def test_workers_come_and_go_in_the_storm(origin: str) -> None:
-    storm(origin, 10, KINDS, resize=True)
+    storm(origin, 7, KINDS, resize=True)
 
 
 @pytest.mark.long

@@ -69,7 +69,7 @@ async def test_late_request_over_a_connection_that_carried_a_response(stage: Sta
 
 async def test_slow_reader_is_no_slow_upstream(stage: Stage) -> None:
     """While nothing is read from an upstream, it is not late."""
-    await stage.serve(limits=spec.RouteLimits(response_idle_timeout=SHORT, minimum_rate=0))
+    await stage.serve(limits=spec.RouteLimits(response_idle_timeout=LONG, minimum_rate=0))
     client = await stage.client(receive_bytes=4096)
     await client.send(GET)
     upstream = await stage.backend.accept()
