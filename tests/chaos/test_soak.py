@@ -116,7 +116,7 @@ def extra_routes(number: int) -> list[dict[str, Any]]:
 
 
 def test_clients_that_reset_leave_nothing_behind(origin: str) -> None:
-    """In the middle of a head, a body, an answer, a tunnel: some of them just as something is sent to them."""
+    """In the middle of a body, an answer, a tunnel: some of them just as something is sent to them."""
     with Product(proxying(origin, process={"workers": 2})) as product:
         with Traffic(product.port, {"abort": 40, "keep_alive": 2}) as traffic:
             until(lambda: traffic.done["abort"] > 5000, "aborted exchanges", 60)
