@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 
 def server(name: str, delay: float, fail_every: int) -> ThreadingHTTPServer:
@@ -45,7 +46,15 @@ def server(name: str, delay: float, fail_every: int) -> ThreadingHTTPServer:
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the name of the base class
             """Stay silent; the proxy in front writes the access log."""
 
-    return ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    return Server(("127.0.0.1", 0), Answer)
+
+
+class Server(ThreadingHTTPServer):
+    """A server that has nothing to say about connections that end early, as those of killed workers do."""
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 def main() -> None:
