@@ -21,6 +21,7 @@ from benchmarks.processes import (
     pss_bytes,
     usage,
 )
+from support import until
 
 FAMILY = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
 
@@ -40,16 +41,14 @@ def test_usage_is_split_by_ticks() -> None:
 
 def test_stop_ends_the_whole_family(tmp_path: Path) -> None:
     process = Process("family", [sys.executable, "-c", FAMILY], tmp_path)
-    deadline = time.monotonic() + 10
-    while len(members := family(process.pid)) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-    assert len(process.usages()) == 2
-    assert pss_bytes(members[1]) > 100_000
-    process.stop()
-    while any(Path(f"/proc/{pid}").exists() for pid in members):  # an orphan is reaped by init
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    try:
+        until(lambda: len(family(process.pid)) == 2, "the child")
+        members = family(process.pid)
+        until(lambda: pss_bytes(members[1]) > 100_000, "the child's program to be loaded")
+        assert len(process.usages()) == 2
+    finally:
+        process.stop()
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in members), "init to reap an orphan")
 
 
 def test_program_that_ends_early_is_quoted(tmp_path: Path) -> None:
