@@ -30,6 +30,7 @@ cdef class Context:
     cdef list pipes
     cdef Py_ssize_t pipe_count          # open ones, in use or not
     cdef public Py_ssize_t most_pipes
+    cdef Py_ssize_t fewest_pipes        # that were spare since close_pipes()
 
     cdef double tick(self) noexcept
     cpdef void refresh_date(self)
@@ -43,4 +44,4 @@ cdef class Context:
     cdef int connection_opened(self) except -1
     cdef int connection_closed(self) except -1
     cdef void own_error(self, str what)
-    cpdef void close_pipes(self)
+    cpdef void close_pipes(self, bint everything)

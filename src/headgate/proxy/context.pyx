@@ -111,7 +111,10 @@ cdef class Context:
         """An empty pipe that does not block: (read end, write end). None when too many are open."""
         cdef tuple pipe
         if self.pipes:
-            return self.pipes.pop()
+            pipe = self.pipes.pop()
+            if len(self.pipes) < self.fewest_pipes:
+                self.fewest_pipes = len(self.pipes)
+            return pipe
         if self.pipe_count >= self.most_pipes:
             return None
         try:
@@ -131,10 +134,12 @@ cdef class Context:
         os.close(pipe[1])
         return 0
 
-    cpdef void close_pipes(self):
-        """Close those that nobody uses."""
-        while self.pipes:
+    cpdef void close_pipes(self, bint everything):
+        """Close those that nobody uses; or only as many as nobody used since the last call."""
+        cdef Py_ssize_t most = 0 if everything else len(self.pipes) - self.fewest_pipes
+        while len(self.pipes) > most:
             self.give_pipe(self.pipes.pop(), False)
+        self.fewest_pipes = len(self.pipes)
 
     cdef int connection_opened(self) except -1:
         """Count a downstream connection; at the limit accepting stops."""

@@ -170,14 +170,16 @@ class Runtime:
 
     def abort(self) -> None:
         """Close everything at once and stop the timer."""
-        open_ = self.register.connections()
-        for connection in sorted(open_, key=lambda each: isinstance(each, Http1Downstream), reverse=True):
-            connection.break_off()  # those of clients first: they know their exchanges
+        for connection in self.register.connections():
+            if isinstance(connection, Http1Downstream):
+                connection.break_off()
         for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.cancel()
             endpoint.source.close_idle()
+        for connection in self.register.connections():
+            connection.break_off()  # what is left: sending the rest of a tunnel, say
         self._timer.cancel()
-        self.context.close_pipes()
+        self.context.close_pipes(True)
         self.context.write_records()
 
     def _count(self, word: WorkerWord, value: int, *, add: bool = False) -> None:
@@ -198,5 +200,6 @@ class Runtime:
         self.register.sweep(elapsed)
         for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.sweep()
+        self.context.close_pipes(False)
         self._retired = [endpoint for endpoint in self._retired if endpoint.source.busy]
         self.context.write_records()

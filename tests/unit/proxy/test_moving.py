@@ -9,7 +9,7 @@ import pytest
 
 from headgate import spec
 from headgate.core.cells import Word
-from unit.proxy.stage import GET, OK, ROUTE, End, Stage, post, until
+from unit.proxy.stage import GET, OK, ROUTE, End, Stage, open_files, post, until
 
 SIZE = 8_000_000
 BODY = bytes(range(256)) * (SIZE // 256)
@@ -165,6 +165,16 @@ async def test_no_file_for_a_pipe(stage: Stage) -> None:
         await sending
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_spare_pipes_are_closed(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    upstream = await answering(stage, client)
+    before = open_files()
+    await asyncio.gather(upstream.send(HEAD + BODY), client.read(lambda rest: rest.endswith(BODY)))
+    await client.response()
+    await until(lambda: open_files() <= before, "pipes to be closed")
 
 
 async def test_reload_and_abort_while_bodies_move(stage: Stage) -> None:

@@ -455,3 +455,12 @@ async def test_least_requests_after_a_reload(stage: Stage) -> None:
         assert (await client.response()).body == b"ok"
     finally:
         other.close()
+
+
+async def test_abort_closes_idle_connections_in_order(stage: Stage) -> None:
+    await stage.serve()
+    client = await stage.client()
+    upstream = await used(stage, client)
+    stage.runtime.abort()
+    assert await upstream.end() == b""
+    assert not upstream.was_reset
