@@ -10,7 +10,9 @@ cdef class Register:
     cdef void** entries
     cdef Py_ssize_t count
     cdef Py_ssize_t capacity
+    cdef list unflushed                 # connections that send when this turn of the loop is over
 
+    cdef int flush_soon(self, Connection connection) except -1
     cdef int add(self, Connection connection) except -1
     cdef void remove(self, Connection connection) noexcept
 
@@ -27,6 +29,7 @@ cdef class Connection(Leg):
     cdef bint input_over                # the peer ended its side
     cdef bint write_dead                # the peer takes nothing any more
     cdef bint lingering
+    cdef bint flush_due                 # in the register's list of those that send soon
     cdef list unsent                    # bytes that the socket did not take yet
     cdef Py_ssize_t unsent_bytes
     cdef bint progress                  # some of it went out since the deadline was set
@@ -42,6 +45,8 @@ cdef class Connection(Leg):
     cdef int check(self) except -1
     cdef int listen(self, bint yes) except -1
     cdef int open_output(self) except -1
+    cdef int deliver(self, Output out) except -1
+    cdef int flush_now(self) except -1
     cdef int write(self, bytes data) except -1
     cdef int drained(self) except -1
     cdef int blocked(self) except -1
@@ -50,6 +55,7 @@ cdef class Connection(Leg):
     cdef int half_close(self) except -1
     cdef int close(self) except -1
     cdef int close_hard(self) except -1
+    cdef int pass_to(self, Connection successor) except -1
     cdef int dispose(self) except -1
     cdef int _input_ended(self) except -1
     cdef Py_ssize_t _send(self, Output out) except -2

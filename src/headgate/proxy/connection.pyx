@@ -72,6 +72,7 @@ cdef class Register:
 
     def __init__(self, Context context):
         self.context = context
+        self.unflushed = []
         self.capacity = 64
         self.entries = <void**>malloc(self.capacity * sizeof(void*))
         if self.entries == NULL:
@@ -128,6 +129,28 @@ cdef class Register:
 
     def connections(self) -> list[Connection]:
         return [<Connection>self.entries[i] for i in range(self.count)]
+
+    cdef int flush_soon(self, Connection connection) except -1:
+        """Let a connection send when all that the event loop has for now is handled: what many
+        exchanges have to say goes out with one system call."""
+        if connection.flush_due:
+            return 0
+        connection.flush_due = True
+        self.unflushed.append(connection)
+        if len(self.unflushed) == 1:
+            self.context.loop.call_soon(self._flush)
+        return 0
+
+    def _flush(self) -> None:
+        cdef list connections = self.unflushed
+        cdef Connection connection
+        self.unflushed = []
+        for connection in connections:
+            connection.flush_due = False
+            try:
+                connection.flush_now()
+            except Exception:
+                connection.own_error("what was queued could not be sent", None)
 
 
 cdef class Connection(Leg):
@@ -250,10 +273,14 @@ cdef class Connection(Leg):
     cdef int flush(self) except -1:
         """Send what is queued; borrowed bytes are not needed afterwards."""
         cdef Output out = self.codec.out
-        cdef Py_ssize_t sent
         if out is None:
             return 0
         self.codec.out = None
+        return self.deliver(out)
+
+    cdef int deliver(self, Output out) except -1:
+        """Send an output, or keep what the socket does not take, and give it back."""
+        cdef Py_ssize_t sent
         if out.total and not self.closed:
             if self.write_blocked:
                 self.write(out.rest(0))
@@ -438,6 +465,26 @@ cdef class Connection(Leg):
         hg_reset_on_close(self.fd)
         return self.dispose()
 
+    cdef int pass_to(self, Connection successor) except -1:
+        """Let another connection go on with this socket."""
+        cdef int fd = self.fd
+        self.closed = True
+        self.fd = -1
+        self.register.remove(self)
+        successor.fd = fd
+        self.register.add(successor)
+        successor.read_paused = self.read_paused
+        if not self.read_paused:
+            successor.listen(True)      # in place of this one's callback
+        if self.write_blocked:
+            successor.write_blocked = True
+            successor.unsent = self.unsent
+            successor.unsent_bytes = self.unsent_bytes
+            self.context.loop.add_writer(fd, successor._on_writable)
+            successor.await_progress()
+        self.unsent = None
+        return 0
+
     cdef int dispose(self) except -1:
         """Close the socket now."""
         cdef Connection alive = self
@@ -547,6 +594,10 @@ cdef class Connection(Leg):
         return 0
 
     # --- What each side fills in ---
+
+    cdef int flush_now(self) except -1:
+        """Send what waits since flush_soon()."""
+        return self.flush()
 
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
         raise NotImplementedError
