@@ -9,6 +9,7 @@ from headgate.core.routing cimport RoutingTable
 cdef class Endpoint:
     cdef readonly bytes name
     cdef readonly object address        # spec.Address
+    cdef readonly str scheme            # http, https or h2c
     cdef public object source           # pool.Pool
     cdef uint32_t in_flight             # exchanges of this worker that are here now
     cdef Block block
@@ -75,6 +76,10 @@ cdef class Listener:
     cdef int head_fields
     cdef Py_ssize_t connections
     cdef int connections_per_client
+    cdef bint http2
+    cdef int streams                    # exchanges at a time on one connection of HTTP/2
+    cdef Py_ssize_t window_bytes
+    cdef Py_ssize_t budget_bytes
     cdef Block block
 
 

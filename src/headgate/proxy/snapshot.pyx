@@ -25,6 +25,7 @@ cdef class Endpoint:
 
     def __init__(self, object spec, object address, object memory):
         self.address = address
+        self.scheme = spec.scheme
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
 
@@ -129,6 +130,10 @@ cdef class Listener:
         self.head_fields = spec.limits.head_fields
         self.connections = spec.limits.connections
         self.connections_per_client = spec.limits.connections_per_client
+        self.http2 = spec.http2.enabled
+        self.streams = spec.http2.max_streams
+        self.window_bytes = spec.http2.window_bytes
+        self.budget_bytes = spec.http2.budget_bytes
 
 
 cdef class LiveSnapshot:
