@@ -198,7 +198,6 @@ cdef class LiveSnapshot:
         they are cold, and on their way already when they are needed."""
         cdef uint64_t* words = self.words[number]
         prefetch(words, 1)
-        prefetch(words + 8, 1)
         return <Route>self.routes[number]
 
     def _set_trusted(self, ranges: tuple[str, ...]) -> None:
