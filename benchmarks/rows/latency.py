@@ -51,8 +51,8 @@ class LatencyRow(Row):
                 outcome = load.run(peers[label].setting.port, bench.seconds, rate)
                 if outcome.broken or outcome.refused:
                     raise BenchError(
-                        f"{label}: {outcome.refused} requests of {self.name} were answered with 400 or above, "
-                        f"{outcome.broken} not at all"
+                        f"{label}: {outcome.refused} requests of {self.name} were answered with 400 or "
+                        f"above, {outcome.broken} not at all"
                     )
                 figures = {
                     "requests": outcome.requests,
