@@ -29,29 +29,30 @@ cdef class Service:
     cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
 
 
-cdef struct RouteLimits:
-    double request_timeout
-    double body_idle_timeout
-    double response_idle_timeout
-    double first_byte_timeout
-    double tunnel_idle_timeout
-    double minimum_rate
-    double minimum_rate_grace
-    int64_t body_bytes
-    int64_t buffer_bytes
-    int64_t buffer_request
-    int64_t buffer_response
+# What exchanges of a route may take; routes with equal limits share one.
+cdef class RouteLimits:
+    cdef double request_timeout
+    cdef double body_idle_timeout
+    cdef double response_idle_timeout
+    cdef double first_byte_timeout
+    cdef double tunnel_idle_timeout
+    cdef double minimum_rate
+    cdef double minimum_rate_grace
+    cdef int64_t body_bytes
+    cdef int64_t buffer_bytes
+    cdef int64_t buffer_request
+    cdef int64_t buffer_response
 
 
-# What an exchange needs of its route stands first and together: with thousands of routes each
-# exchange finds another one cold in the caches.
+# What an exchange needs of its route stands first and in one cache line: with thousands of routes
+# each exchange finds another one cold in the caches.
 cdef class Route:
     cdef uint64_t* words                # of its block
+    cdef RouteLimits limits
     cdef Service single                 # the service when there is one
     cdef tuple rewrites                 # functions from path to path, in order; None for none
     cdef bint answers                   # redirects or responds: no service
     cdef int attempts
-    cdef RouteLimits limits
     cdef readonly bytes name
     cdef readonly object spec
     cdef list services
@@ -88,6 +89,7 @@ cdef class LiveSnapshot:
     cdef readonly int64_t version
     cdef readonly RoutingTable table
     cdef readonly list routes
+    cdef uint64_t** words               # of the routes' blocks, by number
     cdef readonly dict services
     cdef readonly dict listeners
     cdef Network* trusted
@@ -101,4 +103,5 @@ cdef class LiveSnapshot:
     cdef readonly int path_policy
     cdef RecordFormat record_format     # None: no access log
 
+    cdef Route route(self, Py_ssize_t number)
     cdef bint trusts(self, const uint8_t* address) noexcept

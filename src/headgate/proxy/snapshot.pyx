@@ -20,6 +20,10 @@ from headgate.core.routing cimport RoutingTable
 from headgate.proxy.rewriting import rewrite_of
 
 
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void* address, int to_write) noexcept nogil
+
+
 cdef class Endpoint:
     """One address of a service, with its connections."""
 
@@ -70,11 +74,27 @@ cdef class Service:
         return self.balancer.pick(self.states, self.count, avoid)
 
 
+cdef class RouteLimits:
+    """The limits of a route, as numbers that compiled code reads."""
+
+    def __init__(self, object spec):
+        self.request_timeout = spec.request_timeout
+        self.body_idle_timeout = spec.body_idle_timeout
+        self.response_idle_timeout = spec.response_idle_timeout
+        self.first_byte_timeout = spec.first_byte_timeout
+        self.tunnel_idle_timeout = spec.tunnel_idle_timeout
+        self.minimum_rate = spec.minimum_rate
+        self.minimum_rate_grace = spec.minimum_rate_grace
+        self.body_bytes = spec.body_bytes
+        self.buffer_bytes = spec.buffer_bytes
+        self.buffer_request = spec.buffer_request
+        self.buffer_response = spec.buffer_response or spec.buffer_bytes
+
+
 cdef class Route:
     """A match's action with everything that it needs resolved."""
 
-    def __init__(self, object spec, dict services, object memory):
-        limits = spec.limits
+    def __init__(self, object spec, dict services, object memory, RouteLimits limits):
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
@@ -86,17 +106,7 @@ cdef class Route:
         self.answers = not self.services
         self.single = self.services[0] if len(self.services) == 1 else None
         self.attempts = spec.retry_attempts
-        self.limits.request_timeout = limits.request_timeout
-        self.limits.body_idle_timeout = limits.body_idle_timeout
-        self.limits.response_idle_timeout = limits.response_idle_timeout
-        self.limits.first_byte_timeout = limits.first_byte_timeout
-        self.limits.tunnel_idle_timeout = limits.tunnel_idle_timeout
-        self.limits.minimum_rate = limits.minimum_rate
-        self.limits.minimum_rate_grace = limits.minimum_rate_grace
-        self.limits.body_bytes = limits.body_bytes
-        self.limits.buffer_bytes = limits.buffer_bytes
-        self.limits.buffer_request = limits.buffer_request
-        self.limits.buffer_response = limits.buffer_response or limits.buffer_bytes
+        self.limits = limits
 
     cdef Service choose(self):
         """The service for the next exchange: smooth weighted round robin."""
@@ -142,7 +152,7 @@ cdef class LiveSnapshot:
             service.name: Service(service, *endpoints_of(service), memory, seed + number)
             for number, service in enumerate(spec.services)
         }
-        self.routes = [Route(route, self.services, memory) for route in spec.routes]
+        self._set_routes(spec.routes, memory)
         self.listeners = {
             listener.name: Listener(listener, number, memory)
             for number, listener in enumerate(spec.listeners)
@@ -167,6 +177,28 @@ cdef class LiveSnapshot:
 
     def __dealloc__(self):
         free(self.trusted)
+        free(self.words)
+
+    def _set_routes(self, routes: tuple[object, ...], memory: memoryview) -> None:
+        cdef Py_ssize_t number
+        shared: dict[object, RouteLimits] = {}
+        self.routes = []
+        for route in routes:
+            if route.limits not in shared:
+                shared[route.limits] = RouteLimits(route.limits)
+            self.routes.append(Route(route, self.services, memory, shared[route.limits]))
+        self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))
+        if self.words == NULL:
+            raise MemoryError()
+        for number in range(len(self.routes)):
+            self.words[number] = (<Route>self.routes[number]).words
+
+    cdef Route route(self, Py_ssize_t number):
+        """A route that an exchange takes. Its counters will be written to: with thousands of routes
+        they are cold, and on their way already when they are needed."""
+        cdef uint64_t* words = self.words[number]
+        prefetch(words, 1)
+        return <Route>self.routes[number]
 
     def _set_trusted(self, ranges: tuple[str, ...]) -> None:
         cdef bytes packed

@@ -15,7 +15,7 @@ import os
 import struct
 from collections.abc import Iterator
 
-FORMAT = 1
+FORMAT = 2
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
 BLOCK_BYTES = 1024
