@@ -213,11 +213,11 @@ def as_data(snapshot: Snapshot, request: Request, found: Explanation) -> dict[st
         "nearest": found.nearest,
     }
     if found.winner >= 0:
-        import msgspec
+        from headgate.spec import shown
 
         route = snapshot.routes[found.winner]
         names = {share.service for share in route.services}
-        decision["route"] = msgspec.to_builtins(route)
+        decision["route"] = shown(route)
         decision["captures"] = dict(found.captures)
-        decision["services"] = [msgspec.to_builtins(one) for one in snapshot.services if one.name in names]
+        decision["services"] = [shown(one) for one in snapshot.services if one.name in names]
     return decision

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from dataclasses import dataclass
+from typing import Literal
 
 from headgate.base.errors import Refusal
 from headgate.spec import Address
 
 _BIND_HINT = "write host:port, :port, [::]:port, unix:/path or fd:number"
-_ENDPOINT_HINT = "write host:port, [::1]:port or unix:/path"
+_ENDPOINT_HINT = "write host:port, [::1]:port, unix:/path or https://host"
+_SCHEME_PORTS: dict[Literal["http", "https", "h2c"], int] = {"http": 80, "https": 443, "h2c": 80}
 _name = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)(?:\.(?!-)[A-Za-z0-9_-]{1,63}(?<!-))*\.?")
 _UNIX_BYTES = 107  # sockaddr_un.sun_path without the final NUL
 
@@ -41,25 +44,57 @@ def parse_bind(text: str) -> Address:
         ) from None
 
 
-def parse_endpoint(text: str) -> Address:
-    """Where an endpoint answers: `127.0.0.1:9001`, `[::1]:9001`, `app.internal:80`, `unix:/run/app.sock`."""
+@dataclass(frozen=True, slots=True)
+class Target:
+    """An endpoint's address with how it is spoken to."""
+
+    scheme: Literal["http", "https", "h2c"]
+    address: Address
+
+    @property
+    def name(self) -> str:
+        """The address as one writes it, the same for all ways of writing it."""
+        text = format_address(self.address)
+        return text if self.scheme == "http" else f"{self.scheme}://{text}"
+
+
+def parse_endpoint(text: str) -> Target:
+    """Where an endpoint answers: `127.0.0.1:9001`, `[::1]:9001`, `app.internal:80`, `unix:/run/app.sock`,
+    each also with `http://`, `https://` or `h2c://` in front; then the port may be that of the scheme.
+    """
+    for scheme, port in _SCHEME_PORTS.items():
+        if text.lower().startswith(f"{scheme}://"):
+            return Target(scheme, _in_url(text[len(scheme) + 3 :], scheme, port))
+    if "://" in text:
+        raise Refusal("has a scheme that is not known here", "write http://, https:// or h2c://, or none")
+    return Target("http", _endpoint(text))
+
+
+def _in_url(rest: str, scheme: str, port: int) -> Address:
+    if rest.startswith("unix:"):
+        return Address(unix=_unix_path(rest[5:]))
+    authority = re.split(r"[/?#]", rest)[0]
+    with_port = authority if re.search(r":[0-9]*$", authority) else f"{authority}:{port}"
+    if rest not in (authority, f"{authority}/"):
+        raise Refusal(
+            "has a path; endpoints are addresses",
+            f"write {scheme}://{authority}, and change paths in a route",
+        )
+    if "@" in authority:
+        raise Refusal("has a user or a password", f"write {scheme}:// and the host alone")
+    return _endpoint(with_port)
+
+
+def _endpoint(text: str) -> Address:
     if text.startswith("unix:"):
         return Address(unix=_unix_path(text[5:]))
-    for scheme in ("http://", "https://"):
-        if text.lower().startswith(scheme):
-            host = re.split(r"[/?#]", text[len(scheme) :])[0]
-            port = "443" if scheme == "https://" else "80"
-            raise Refusal(
-                "is a URL, not an address",
-                f"write {host}" if re.search(r":\d+$", host) else f"write {host}:{port}",
-            )
-    host, port_number = _host_and_port(text, _ENDPOINT_HINT, lowest=1)
+    host, port = _host_and_port(text, _ENDPOINT_HINT, lowest=1)
     try:
-        return Address(host=str(ipaddress.ip_address(host)), port=port_number)
+        return Address(host=str(ipaddress.ip_address(host)), port=port)
     except ValueError:
         if not _name.fullmatch(host) or len(host) > 253 or re.fullmatch(r"[0-9.]+", host):
             raise Refusal("has a host that is neither an address nor a name", _ENDPOINT_HINT) from None
-    return Address(host=host.lower(), port=port_number)
+    return Address(host=host.lower(), port=port)
 
 
 def _host_and_port(text: str, hint: str, *, lowest: int) -> tuple[str, int]:

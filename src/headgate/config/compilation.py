@@ -8,6 +8,7 @@ from headgate import spec
 from headgate.base.limits import BY_NAME
 from headgate.config import addresses, conditions
 from headgate.config.blocks import assign_blocks
+from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.problems import ConfigError
 from headgate.config.references import check
 from headgate.config.workers import resolve_workers
@@ -36,6 +37,7 @@ def compile(  # noqa: A001
         process=_process(model),
         trusted_proxies=model.trusted_proxies,
         forwarding=spec.Forwarding(**dict(model.forwarding)),
+        identity_fields=identity_fields(model.listeners.values()),
         access_log=_access_log(model.access_log),
         encoded_slash=model.paths.encoded_slash,
         encoded_backslash=model.paths.encoded_backslash,
@@ -56,7 +58,7 @@ def _identities(model: written.Config) -> Iterator[str]:
     for name, service in model.services.items():
         yield f"service:{name}"
         for endpoint in service.endpoints:
-            yield f"endpoint:{name}/{endpoint.address}"
+            yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
 
 
 def _pick(name: str, *sections: Any) -> Any:
@@ -81,6 +83,8 @@ def _process(model: written.Config) -> spec.Process:
         cancel_on_half_close=process.cancel_on_half_close,
         admin=tuple(addresses.parse_bind(bind) for bind in admin.bind) if admin is not None else (),
         log_level=process.log_level,
+        ticket_rotation=process.ticket_rotation,
+        state=process.state or "",
     )
 
 
@@ -99,6 +103,7 @@ def _access_log(log: written.AccessLog | None) -> spec.AccessLog | None:
 def _listener(model: written.Config, name: str, blocks: dict[str, int]) -> spec.Listener:
     listener = model.listeners[name]
     timeouts, limits = (listener.timeouts, model.timeouts), (listener.limits, model.limits)
+    http2 = _http2(listener.http2, model.http2)
     return spec.Listener(
         name=name,
         address=addresses.parse_bind(listener.bind),
@@ -108,11 +113,58 @@ def _listener(model: written.Config, name: str, blocks: dict[str, int]) -> spec.
             head_bytes=_pick("limits.head_size", *limits),
             head_fields=_pick("limits.head_fields", *limits),
             keep_alive_timeout=_pick("timeouts.keep_alive", *timeouts),
+            handshake_timeout=_pick("timeouts.handshake", *timeouts),
+            hello_bytes=_pick("limits.hello_size", *limits),
             connections=_pick("limits.connections", *limits),
             connections_per_client=_pick("limits.connections_per_client", *limits),
         ),
         health_path=listener.health_path or "",
+        tls=(
+            listener_tls(listener.tls, model.folder, _hosts(model, name), http2=http2.enabled)
+            if listener.tls is not None
+            else None
+        ),
+        http2=http2,
+        proxy_protocol=_proxy_protocol(listener.proxy_protocol),
+        https_redirect=_https_redirect(listener.https_redirect),
+        hsts=_hsts(listener.hsts),
         metric=blocks[f"listener:{name}"],
+    )
+
+
+def _http2(*sections: written.Http2) -> spec.Http2:
+    enabled = next((section.enabled for section in sections if section.enabled is not None), True)
+    return spec.Http2(
+        enabled=enabled,
+        max_streams=_pick("http2.max_streams", *sections),
+        window_bytes=_pick("http2.window_size", *sections),
+        budget_bytes=_pick("http2.window_budget", *sections),
+    )
+
+
+def _hosts(model: written.Config, listener: str) -> list[str]:
+    """All hosts of the routes on a listener."""
+    routes = [route for route in model.routes if not route.listeners or listener in route.listeners]
+    return sorted({host for route in routes for host in route.match.host})
+
+
+def _proxy_protocol(protocol: written.ProxyProtocol | None) -> spec.ProxyProtocol | None:
+    if protocol is None:
+        return None
+    return spec.ProxyProtocol(sources=protocol.sources, timeout=protocol.timeout)
+
+
+def _https_redirect(redirect: written.HttpsRedirect | None) -> spec.HttpsRedirect | None:
+    if redirect is None or not redirect.enabled:
+        return None
+    return spec.HttpsRedirect(port=redirect.port, status=redirect.status)
+
+
+def _hsts(hsts: written.Hsts | None) -> spec.Hsts | None:
+    if hsts is None or not hsts.enabled:
+        return None
+    return spec.Hsts(
+        max_age=int(hsts.max_age), include_subdomains=hsts.include_subdomains, preload=hsts.preload
     )
 
 
@@ -221,20 +273,13 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
     return spec.Service(
         name=name,
         balance=service.balance,
-        endpoints=tuple(
-            spec.Endpoint(
-                name=endpoint.address,
-                addresses=(addresses.parse_endpoint(endpoint.address),),
-                weight=endpoint.weight,
-                metric=blocks[f"endpoint:{name}/{endpoint.address}"],
-            )
-            for endpoint in service.endpoints
-        ),
+        endpoints=tuple(_endpoint(name, endpoint, blocks) for endpoint in service.endpoints),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
             idle_connections=_pick("pool.idle_connections", *pools),
             idle_timeout=_pick("pool.idle_timeout", *pools),
             age=_pick("pool.age", *pools),
+            streams=_pick("pool.streams", *pools),
             waiting=_pick("pool.waiting", *pools),
             wait_timeout=_pick("pool.wait_timeout", *pools),
             connect_timeout=_pick("timeouts.connect", service.timeouts, model.timeouts),
@@ -242,5 +287,24 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         host=service.host or "",
         nodelay=service.socket.nodelay,
         keepalive=service.socket.keepalive,
+        tls=service_tls(service.tls, model.folder),
+        proxy_protocol=_proxy_header(service.proxy_protocol),
         metric=blocks[f"service:{name}"],
     )
+
+
+def _endpoint(service: str, endpoint: written.Endpoint, blocks: dict[str, int]) -> spec.Endpoint:
+    target = addresses.parse_endpoint(endpoint.address)
+    return spec.Endpoint(
+        name=target.name,
+        addresses=(target.address,),
+        scheme=target.scheme,
+        weight=endpoint.weight,
+        metric=blocks[f"endpoint:{service}/{target.name}"],
+    )
+
+
+def _proxy_header(header: written.ProxyHeader | None) -> spec.ProxyHeader | None:
+    if header is None:
+        return None
+    return spec.ProxyHeader(version=1 if header.version == "v1" else 2, facts=header.tlvs)

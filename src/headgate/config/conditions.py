@@ -153,6 +153,14 @@ def parse_host(text: str) -> str:
     return host.removesuffix(".")
 
 
+def parse_server_name(text: str) -> str:
+    """A name as TLS clients ask for it, in lower case: `api.example.com` or `*.example.com`."""
+    host = parse_host(text)
+    if host.startswith("[") or re.fullmatch(r"[0-9.]+", host):
+        raise Refusal("is an address; clients of TLS ask for names only", "write a name")
+    return host
+
+
 def _parse_ipv6(host: str) -> str:
     try:
         return f"[{ipaddress.IPv6Address(host.strip('[]'))}]"

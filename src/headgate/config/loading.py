@@ -149,7 +149,9 @@ def _with_environment(model: Config, environ: Mapping[str, str], problems: list[
 
 
 def _mark(model: Config, document: Document) -> None:
-    """Tell each route where it was written."""
+    """Tell each route where it was written, and the whole where its files are."""
+    if document.file:
+        model._folder = str(Path(document.file).parent)
     if document.written:
         for index, route in enumerate(model.routes):
             place, _ = document.find(("routes", index))

@@ -74,15 +74,15 @@ def _unknown_key(path: tuple[str | int, ...], section: type[Section] | None, doc
     key = str(path[-1])
     if section is not None and key in section.LATER:
         return document.problem(path, f"{quoted(key)} {NOT_YET}", "remove it", key=True)
-    keys = section.model_fields if section is not None else ()
+    keys = section.by_key() if section is not None else ()
     return document.problem(path, f"{quoted(key)} is not a key here", nearest(key, keys), key=True)
 
 
 def _missing(path: tuple[str | int, ...], section: type[Section] | None, document: Document) -> Problem:
     key = str(path[-1])
     hint = ""
-    if section is not None and key in section.model_fields:
-        examples = section.model_fields[key].examples
+    if section is not None and key in section.by_key():
+        examples = section.by_key()[key].examples
         hint = f"write for example `{key}: {_flow(examples[0])}`" if examples else ""
     return document.problem(path[:-1], f"{quoted(key)} is missing", hint)
 
@@ -141,7 +141,7 @@ def _walk(location: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[
         annotation = _bare(annotation)
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):
             owner = annotation if issubclass(annotation, Section) else None
-            field = annotation.model_fields.get(str(part))
+            field = owner.by_key().get(str(part)) if owner is not None else None
             annotation = field.annotation if field is not None else Any
         elif get_origin(annotation) in (Union, UnionType):
             annotation = _member(annotation, str(part))

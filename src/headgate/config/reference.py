@@ -57,7 +57,7 @@ def _sections() -> Iterator[tuple[str, type[Section]]]:
 
 
 def _inside(prefix: str, section: type[Section]) -> Iterator[tuple[str, type[Section]]]:
-    for name, field in section.model_fields.items():
+    for name, field in section.by_key().items():
         path = f"{prefix}.{name}" if prefix else name
         for suffix, inner in _members(field.annotation):
             yield f"`{path}{suffix}`", inner
@@ -95,7 +95,7 @@ def _section(title: str, section: type[Section], definitions: dict[str, Any]) ->
         "| key | value | default | meaning |",
         "|---|---|---|---|",
     ]
-    for name, field in section.model_fields.items():
+    for name, field in section.by_key().items():
         lines.append(
             f"| `{name}` | {_cell(_value(properties[name]))} | {_cell(_default(field))} "
             f"| {_cell(field.description or '')} |"

@@ -58,7 +58,7 @@ def as_compiled(snapshot: Snapshot) -> Snapshot:
 
     def unresolved(endpoint: Endpoint) -> Endpoint:
         try:
-            address = parse_endpoint(endpoint.name)
+            address = parse_endpoint(endpoint.name).address
         except Refusal:
             return endpoint
         return msgspec.structs.replace(endpoint, addresses=(address,))
@@ -111,7 +111,7 @@ class Resolver:
     @staticmethod
     def _names_of(endpoint: Endpoint) -> Iterator[str]:
         try:
-            address = parse_endpoint(endpoint.name)
+            address = parse_endpoint(endpoint.name).address
         except Refusal:
             return
         if is_name(address.host):

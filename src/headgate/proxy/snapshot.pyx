@@ -43,7 +43,7 @@ cdef class Service:
         self.host = spec.host.encode()
         self.own_host = b""
         if endpoints and not (<Endpoint>endpoints[0]).address.unix:
-            self.own_host = (<Endpoint>endpoints[0]).name
+            self.own_host = spec.endpoints[0].authority.encode()
         self.balancer = balancer(spec.balance, seed)
         self.counts = spec.balance == "least_requests"
         self.block = Block(memory, spec.metric)

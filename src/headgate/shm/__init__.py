@@ -1,1 +1,1 @@
-"""What is going on: the shared memory's geometry."""
+"""What is going on: the shared memory's geometry, and the secrets of session tickets."""

@@ -2,7 +2,7 @@
 
     header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1
 
-Each slot is BLOCKS blocks of 1 KiB, written by one worker only; pages that nobody wrote cost
+The header holds the geometry and, from TICKETS_AT on, what tickets.py says. Each slot is BLOCKS blocks of 1 KiB, written by one worker only; pages that nobody wrote cost
 nothing. What the words of a block mean stands in core/cells.pxd. Counters stay monotone over
 replacements of a worker; gauges are cleared when a worker starts in the slot.
 """
@@ -13,11 +13,18 @@ import errno
 import mmap
 import os
 import struct
+import time
 from collections.abc import Iterator
 
+<<<<<<< HEAD
+=======
+from headgate.shm import tickets
+
+>>>>>>> tlsconf
 FORMAT = 2
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
+TICKETS_AT = 1024
 BLOCK_BYTES = 1024
 BLOCKS = 65_536
 SLOTS = 64
@@ -34,6 +41,7 @@ def create() -> int:
     fd = os.memfd_create("headgate-shm") if hasattr(os, "memfd_create") else _anonymous()
     os.ftruncate(fd, REGION_BYTES)
     os.pwrite(fd, MAGIC + struct.pack("<IIII", FORMAT, SLOTS, BLOCKS, BLOCK_BYTES), 0)
+    os.pwrite(fd, tickets.new_record(time.time()), TICKETS_AT)
     return fd
 
 
@@ -53,6 +61,11 @@ class Region:
         if head[:8] != MAGIC or struct.unpack("<IIII", head[8:])[0] != FORMAT:
             raise RegionError(f"descriptor {fd} holds no shared memory of format {FORMAT}")
         self._map = mmap.mmap(fd, REGION_BYTES)
+
+    @property
+    def tickets(self) -> memoryview:
+        """The memory that tickets.py reads and writes."""
+        return memoryview(self._map)[TICKETS_AT : TICKETS_AT + tickets.RECORD_BYTES]
 
     def slot(self, number: int) -> memoryview:
         """The memory of one slot, writable. Units: bytes; SLOT_BYTES long."""

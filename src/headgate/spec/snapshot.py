@@ -7,23 +7,23 @@ snapshot has found a bug. Durations are seconds, sizes are bytes.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from headgate.spec.data import Data
+from headgate.spec.secret import Secret
+from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
+
 # Defaults are not written: who changes one, or the meaning of a field, takes the next number.
-FORMAT = 1
+FORMAT = 2
 
 
 class SnapshotError(ValueError):
     """The bytes are not a snapshot of a format that this version reads."""
 
 
-class _Data(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    pass
-
-
-class Address(_Data, frozen=True):
+class Address(Data, frozen=True):
     """Where a socket is bound or connected: TCP host and port, or a unix path."""
 
     host: str = ""  # numeric for listeners; a name or number for endpoints
@@ -32,7 +32,7 @@ class Address(_Data, frozen=True):
     fd: int = -1  # an inherited descriptor (listeners only)
 
 
-class SocketOptions(_Data, frozen=True):
+class SocketOptions(Data, frozen=True):
     backlog: int = 1024
     keepalive: bool = True
     keepalive_idle: float = 60.0
@@ -41,27 +41,34 @@ class SocketOptions(_Data, frozen=True):
     mode: int = 0o666  # of a unix socket
 
 
-class ListenerLimits(_Data, frozen=True):
+class ListenerLimits(Data, frozen=True):
     """Limits that hold before a route is known. See base/limits.py for each reason."""
 
     head_timeout: float = 10.0
     head_bytes: int = 32 * 1024
     head_fields: int = 100
     keep_alive_timeout: float = 75.0
+    handshake_timeout: float = 10.0  # of TLS
+    hello_bytes: int = 16 * 1024  # of a ClientHello
     connections: int = 0  # per worker; 0: from the number of open files
     connections_per_client: int = 0  # per worker and client address; 0: no limit
 
 
-class Listener(_Data, frozen=True):
+class Listener(Data, frozen=True):
     name: str
     address: Address
     socket: SocketOptions = SocketOptions()
     limits: ListenerLimits = ListenerLimits()
     health_path: str = ""  # workers answer "<this>/healthz" and "<this>/readyz"; "" is off
+    tls: ListenerTls | None = None
+    http2: Http2 = Http2()
+    proxy_protocol: ProxyProtocol | None = None
+    https_redirect: HttpsRedirect | None = None  # listeners without TLS only
+    hsts: Hsts | None = None  # listeners with TLS only
     metric: int = 0
 
 
-class FieldMatch(_Data, frozen=True):
+class FieldMatch(Data, frozen=True):
     """A condition on a header field or a query parameter."""
 
     name: str  # headers: lower case
@@ -69,12 +76,12 @@ class FieldMatch(_Data, frozen=True):
     value: str = ""
 
 
-class PathMatch(_Data, frozen=True):
+class PathMatch(Data, frozen=True):
     kind: Literal["any", "exact", "prefix", "regex"] = "any"
     value: str = ""  # prefix: without the final "/*"; "" is "/*"
 
 
-class Match(_Data, frozen=True):
+class Match(Data, frozen=True):
     hosts: tuple[str, ...] = ()  # lower case; "*.example.com" for a wildcard; () is any host
     path: tuple[PathMatch, ...] = ()  # any of them; () is any path
     methods: tuple[str, ...] = ()
@@ -83,12 +90,12 @@ class Match(_Data, frozen=True):
     client: tuple[str, ...] = ()  # CIDR ranges
 
 
-class ServiceShare(_Data, frozen=True):
+class ServiceShare(Data, frozen=True):
     service: str
     weight: int = 1
 
 
-class Redirect(_Data, frozen=True):
+class Redirect(Data, frozen=True):
     """Parts that are "" are kept from the request. Templates: {scheme} {host} {port} {path} {query}
     {name} for a named group of the path's regular expression.
     """
@@ -101,13 +108,13 @@ class Redirect(_Data, frozen=True):
     status: int = 308
 
 
-class Respond(_Data, frozen=True):
+class Respond(Data, frozen=True):
     status: int = 200
     headers: tuple[tuple[str, str], ...] = ()
     body: str = ""
 
 
-class RouteLimits(_Data, frozen=True):
+class RouteLimits(Data, frozen=True):
     request_timeout: float = 0.0  # whole exchange; 0: none
     body_idle_timeout: float = 60.0  # no progress of the request body
     response_idle_timeout: float = 60.0  # no progress of the response, from upstream or to downstream
@@ -121,13 +128,13 @@ class RouteLimits(_Data, frozen=True):
     buffer_response: int = 0  # read up to so many bytes ahead of the client; 0: buffer_bytes
 
 
-class Middleware(_Data, frozen=True):
+class Middleware(Data, frozen=True):
     name: str
     type: str
-    options: dict[str, object] = {}
+    options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-class Route(_Data, frozen=True):
+class Route(Data, frozen=True):
     name: str
     listeners: tuple[str, ...] = ()  # () is all HTTP listeners
     match: Match = Match()
@@ -142,24 +149,39 @@ class Route(_Data, frozen=True):
     metric: int = 0
 
 
-class Pool(_Data, frozen=True):
+class Pool(Data, frozen=True):
     connections: int = 0  # open connections per endpoint and worker; 0: no limit
     idle_connections: int = 1024  # kept idle per endpoint and worker
     idle_timeout: float = 4.0
     age: float = 0.0  # close after so long; 0: never
+    streams: int = 100  # exchanges at a time on one HTTP/2 connection
     waiting: int = 1024  # exchanges waiting for a connection
     wait_timeout: float = 3.0
-    connect_timeout: float = 3.0
+    connect_timeout: float = 3.0  # with the handshake of TLS
 
 
-class Endpoint(_Data, frozen=True):
-    name: str  # identity: as written, e.g. "127.0.0.1:9001"
+class Endpoint(Data, frozen=True):
+    name: str  # identity: as written, e.g. "127.0.0.1:9001" or "https://app.internal:443"
     addresses: tuple[Address, ...]  # resolved; a name with several addresses is several endpoints
+    scheme: Literal["http", "https", "h2c"] = "http"
     weight: int = 1
     metric: int = 0
 
+    @property
+    def authority(self) -> str:
+        """Its name without the scheme: `app.internal:443`; for a unix socket `unix:/path`."""
+        return self.name.partition("://")[2] or self.name
 
-class Service(_Data, frozen=True):
+    @property
+    def host(self) -> str:
+        """The host in its name, as certificates have it; "" for a unix socket."""
+        authority = self.authority
+        if authority.startswith("unix:"):
+            return ""
+        return authority.rpartition(":")[0].strip("[]")
+
+
+class Service(Data, frozen=True):
     name: str
     balance: Literal["round_robin", "least_requests", "random"] = "round_robin"
     endpoints: tuple[Endpoint, ...] = ()
@@ -167,10 +189,12 @@ class Service(_Data, frozen=True):
     host: str = ""  # Host sent upstream; "" keeps the client's
     nodelay: bool = True
     keepalive: bool = True
+    tls: ServiceTls = ServiceTls()  # for its endpoints with https
+    proxy_protocol: ProxyHeader | None = None
     metric: int = 0
 
 
-class Forwarding(_Data, frozen=True):
+class Forwarding(Data, frozen=True):
     """Which forwarding fields are written. From strangers they are dropped, not appended to."""
 
     x_forwarded: bool = True
@@ -180,7 +204,7 @@ class Forwarding(_Data, frozen=True):
     request_id: bool = True
 
 
-class AccessLog(_Data, frozen=True):
+class AccessLog(Data, frozen=True):
     format: str = "json"  # json, combined or template
     template: str = ""
     path: str = "stdout"  # stdout, stderr, a file, or syslog:...
@@ -188,7 +212,7 @@ class AccessLog(_Data, frozen=True):
     queue_bytes: int = 4 * 1024 * 1024  # waiting for the sink; more is dropped and counted
 
 
-class Process(_Data, frozen=True):
+class Process(Data, frozen=True):
     workers: int = 1  # resolved
     drain_timeout: float = 30.0
     pre_stop_delay: float = 0.0
@@ -197,21 +221,24 @@ class Process(_Data, frozen=True):
     cancel_on_half_close: bool = True
     admin: tuple[Address, ...] = ()
     log_level: str = "info"
+    ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
+    state: str = ""  # folder; "" is where the environment says
 
 
-class Metrics(_Data, frozen=True):
+class Metrics(Data, frozen=True):
     """Block numbers by identity, e.g. "route:api"; retired ones are never given out again."""
 
-    blocks: dict[str, int] = {}
+    blocks: dict[str, int] = msgspec.field(default_factory=dict)
     next: int = 1  # block 0 is the worker's own
 
 
-class Snapshot(_Data, frozen=True, omit_defaults=False):  # its format is always written
+class Snapshot(Data, frozen=True, omit_defaults=False):  # its format is always written
     format: int = FORMAT
     version: int = 0
     process: Process = Process()
     trusted_proxies: tuple[str, ...] = ()
     forwarding: Forwarding = Forwarding()
+    identity_fields: tuple[str, ...] = ("x-forwarded-client-cert",)  # dropped when they come from outside
     access_log: AccessLog | None = None
     encoded_slash: Literal["keep", "reject", "decode"] = "keep"
     encoded_backslash: Literal["reject", "keep"] = "reject"
@@ -222,8 +249,21 @@ class Snapshot(_Data, frozen=True, omit_defaults=False):  # its format is always
     metrics: Metrics = Metrics()
 
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Snapshot)
+def _reveal(value: object) -> str:
+    """Secrets travel between roles only."""
+    if isinstance(value, Secret):
+        return value.text
+    raise NotImplementedError(f"{type(value).__name__} is no part of a snapshot")
+
+
+def _keep_secret(kind: type, value: object) -> Secret:
+    if kind is Secret and isinstance(value, str):
+        return Secret(value)
+    raise NotImplementedError(f"{kind.__name__} is no part of a snapshot")
+
+
+_encoder = msgspec.msgpack.Encoder(enc_hook=_reveal)
+_decoder = msgspec.msgpack.Decoder(Snapshot, dec_hook=_keep_secret)
 
 
 def encode(snapshot: Snapshot) -> bytes:
@@ -240,6 +280,17 @@ def decode(data: bytes | memoryview) -> Snapshot:
     if snapshot.format != FORMAT:
         raise SnapshotError(f"snapshot has format {snapshot.format}, this version reads {FORMAT}")
     return snapshot
+
+
+def shown(part: Data) -> Any:
+    """A part of a snapshot as plain data for people; secrets are hidden."""
+    return msgspec.to_builtins(part, enc_hook=_hide)
+
+
+def _hide(value: object) -> str:
+    if isinstance(value, Secret):
+        return "(hidden)" if value else ""
+    raise NotImplementedError(f"{type(value).__name__} is no part of a snapshot")
 
 
 def with_endpoints(snapshot: Snapshot, service: str, endpoints: tuple[Endpoint, ...]) -> Snapshot:

@@ -33,7 +33,7 @@ def test_something_else_is_refused(content: bytes) -> None:
     fd = os.memfd_create("test")
     os.write(fd, content)
     try:
-        with pytest.raises(RegionError, match="no shared memory of format"):
+        with pytest.raises(RegionError, match=f"no shared memory of format {region.FORMAT}"):
             Region(fd)
     finally:
         os.close(fd)

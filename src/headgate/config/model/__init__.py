@@ -2,6 +2,7 @@
 
 from headgate.config.model.limits import (
     Buffering,
+    Http2,
     Limits,
     ListenerLimits,
     ListenerTimeouts,
@@ -11,30 +12,39 @@ from headgate.config.model.limits import (
     ServiceTimeouts,
     Timeouts,
 )
-from headgate.config.model.listeners import Listener, SocketOptions
+from headgate.config.model.listeners import Hsts, HttpsRedirect, Listener, ProxyProtocol, SocketOptions
 from headgate.config.model.middlewares import AddPrefix, StripPrefix
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
 from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route, Share
 from headgate.config.model.section import Section
-from headgate.config.model.services import Endpoint, Service, ServiceSocket
+from headgate.config.model.services import Endpoint, ProxyHeader, Service, ServiceSocket
+from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
 
 __all__ = [
     "AccessLog",
     "AddPrefix",
     "Admin",
     "Buffering",
+    "CertificatePair",
+    "ClientCertificates",
     "Config",
     "Endpoint",
     "Forwarding",
+    "Hsts",
+    "Http2",
+    "HttpsRedirect",
     "Limits",
     "Listener",
     "ListenerLimits",
     "ListenerTimeouts",
+    "ListenerTls",
     "Match",
     "Paths",
     "Pool",
     "Process",
+    "ProxyHeader",
+    "ProxyProtocol",
     "Redirect",
     "Respond",
     "Retry",
@@ -45,8 +55,10 @@ __all__ = [
     "Service",
     "ServiceSocket",
     "ServiceTimeouts",
+    "ServiceTls",
     "Share",
     "SocketOptions",
     "StripPrefix",
     "Timeouts",
+    "TlsSite",
 ]

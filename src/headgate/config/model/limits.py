@@ -11,6 +11,7 @@ from headgate.config.model.scalars import (
     ByteRate,
     Count,
     Duration,
+    OnOff,
     OptionalCount,
     OptionalDuration,
     OptionalSize,
@@ -24,6 +25,7 @@ class ListenerTimeouts(Section):
 
     head: Duration | None = setting("timeouts.head")
     keep_alive: Duration | None = setting("timeouts.keep_alive")
+    handshake: Duration | None = setting("timeouts.handshake")
 
 
 class ServiceTimeouts(Section):
@@ -55,6 +57,7 @@ class ListenerLimits(Section):
 
     head_size: Size | None = setting("limits.head_size")
     head_fields: Count | None = setting("limits.head_fields")
+    hello_size: Size | None = setting("limits.hello_size")
     connections: OptionalCount | None = setting("limits.connections")
     connections_per_client: OptionalCount | None = setting("limits.connections_per_client")
 
@@ -86,5 +89,21 @@ class Pool(Section):
     idle_connections: OptionalCount | None = setting("pool.idle_connections")
     idle_timeout: Duration | None = setting("pool.idle_timeout")
     age: OptionalDuration | None = setting("pool.age")
+    streams: Count | None = setting("pool.streams")
     waiting: OptionalCount | None = setting("pool.waiting")
     wait_timeout: Duration | None = setting("pool.wait_timeout")
+
+
+class Http2(Section):
+    """HTTP/2 from clients: by ALPN with TLS, by prior knowledge without. `off` alone switches it off."""
+
+    SHORT = "enabled"
+
+    enabled: OnOff | None = Field(
+        default=None,
+        description="Whether HTTP/2 is spoken beside HTTP/1.1.",
+        json_schema_extra={"default": "on"},
+    )
+    max_streams: Count | None = setting("http2.max_streams")
+    window_size: Size | None = setting("http2.window_size")
+    window_budget: Size | None = setting("http2.window_budget")

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    WrapSerializer,
+)
 
-from headgate.config.model.limits import ListenerLimits, ListenerTimeouts
+from headgate.config.model.limits import Http2, ListenerLimits, ListenerTimeouts
 from headgate.config.model.scalars import (
     BindAddress,
     Count,
+    Duration,
+    OneOrMore,
+    OnOff,
     OptionalDuration,
+    Port,
     Prefix,
+    Source,
     Switch,
+    redirect_status,
     refuse,
 )
-from headgate.config.model.section import Section
+from headgate.config.model.section import Section, default
+from headgate.config.model.tls import ListenerTls
 
 
 def _mode(value: object) -> int:
@@ -68,17 +82,83 @@ class SocketOptions(Section):
     )
 
 
+class ProxyProtocol(Section):
+    """The PROXY protocol, version 1 or 2, in front of everything else."""
+
+    sources: Annotated[tuple[Source, ...], OneOrMore()] = Field(
+        alias="from",
+        examples=[["10.0.0.0/8"]],
+        description="Balancers whose connections must begin with it: addresses, ranges, or `unix` for a unix "
+        "socket. From everybody else it is read as what it is to HTTP or TLS: an error.",
+    )
+    timeout: Duration = default("proxy_protocol.timeout")
+
+
+def _off_is_none(value: object) -> object:
+    return None if value == "off" else value
+
+
+OptionalProxyProtocol = Annotated[
+    ProxyProtocol | None,
+    BeforeValidator(_off_is_none, json_schema_input_type=ProxyProtocol | Literal["off"]),
+    WrapSerializer(lambda value, write: "off" if value is None else write(value)),
+]
+
+
+class HttpsRedirect(Section):
+    """Send every request to the same address with https; `on` alone has the defaults."""
+
+    SHORT = "enabled"
+
+    enabled: OnOff = Field(default=True, description="Whether requests are redirected.")
+    port: Port = Field(default=443, description="The port of https, as clients see it.")
+    status: Annotated[
+        int, redirect_status(301, 302, 307, 308), WithJsonSchema({"enum": [301, 302, 307, 308]})
+    ] = Field(default=308, description="The answer's status; 307 and 308 have clients keep method and body.")
+
+
+class Hsts(Section):
+    """Tell browsers to use https only (RFC 6797); `on` alone has the defaults."""
+
+    SHORT = "enabled"
+
+    enabled: OnOff = Field(default=True, description="Whether the field is written.")
+    max_age: Duration = Field(
+        default=63_072_000.0,
+        description="For how long browsers remember it.",
+        json_schema_extra={"default": "730d"},
+    )
+    include_subdomains: OnOff = Field(default=False, description="For all names below, too.")
+    preload: OnOff = Field(
+        default=False,
+        description="Agree that browsers ship with this name in a list; hard to take back.",
+    )
+
+
 class Listener(Section):
     """One bound address that takes requests."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
-        {"tls", "protocol", "protocols", "http2", "http3", "proxy_protocol", "tcp", "udp", "compression"}
+        {"protocol", "protocols", "http3", "tcp", "udp", "compression"}
     )
 
     bind: BindAddress = Field(
         examples=["0.0.0.0:8080"],
         description="Where to listen: `host:port`, `:port` (all IPv4 addresses), `[::]:port`, `unix:/path`, "
         "`unix:@name` or `fd:number` (a socket that was inherited). Port 0 lets the system choose.",
+    )
+    tls: ListenerTls | None = Field(
+        default=None, description="TLS, with certificates or `internal`; without it the listener is in clear."
+    )
+    http2: Http2 = Field(default=Http2(), description="HTTP/2 from clients; `off` for HTTP/1.1 alone.")
+    proxy_protocol: OptionalProxyProtocol = Field(
+        default=None, description="Balancers in front that tell the client's address by the PROXY protocol."
+    )
+    https_redirect: HttpsRedirect | None = Field(
+        default=None, description="`on`: send every request to https. For listeners without TLS."
+    )
+    hsts: Hsts | None = Field(
+        default=None, description="`on`: write Strict-Transport-Security. For listeners with TLS."
     )
     socket: SocketOptions = Field(default=SocketOptions(), description="What is set on the sockets.")
     limits: ListenerLimits = Field(default=ListenerLimits(), description="Limits of this listener.")

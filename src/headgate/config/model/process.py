@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
 from headgate.base.errors import Refusal
-from headgate.base.limits import BY_NAME
 from headgate.config import conditions
 from headgate.config.model.scalars import (
     BindAddress,
     Choice,
     Duration,
+    FilePath,
     Line,
     OneOrMore,
     OptionalDuration,
@@ -24,7 +24,7 @@ from headgate.config.model.scalars import (
     text_like,
     whole_number,
 )
-from headgate.config.model.section import Section
+from headgate.config.model.section import Section, default
 from headgate.config.problems import nearest
 from headgate.config.workers import MAX_WORKERS
 from headgate.core.record import TEMPLATE_NAMES, record_format
@@ -43,15 +43,6 @@ Workers = Annotated[
     PlainValidator(_workers),
     WithJsonSchema({"anyOf": [{"const": "auto"}, {"type": "integer", "minimum": 1, "maximum": MAX_WORKERS}]}),
 ]
-
-
-def _default(name: str) -> Any:
-    limit = BY_NAME[name]
-    return Field(
-        default=limit.default,
-        description=f"{limit.what}. {limit.reason}.",
-        json_schema_extra={"default": limit.default_text},
-    )
 
 
 def _parse_template(text: str) -> None:
@@ -95,8 +86,8 @@ class Process(Section):
         description="Worker processes. `auto`: one for each processor that may be used, "
         "by the quota of the cgroup and the affinity. `HEADGATE_WORKERS` goes before it.",
     )
-    drain_timeout: Duration = _default("process.drain_timeout")
-    pre_stop_delay: OptionalDuration = _default("process.pre_stop_delay")
+    drain_timeout: Duration = default("process.drain_timeout")
+    pre_stop_delay: OptionalDuration = default("process.pre_stop_delay")
     user: Line | None = Field(
         default=None, examples=["www-data"], description="User to become after the sockets are bound."
     )
@@ -115,6 +106,13 @@ class Process(Section):
     ] = Field(
         default="info",
         description="What Headgate says about itself on standard error. `HEADGATE_LOG` goes before it.",
+    )
+    ticket_rotation: OptionalDuration = default("process.ticket_rotation")
+    state: FilePath | None = Field(
+        default=None,
+        examples=["/var/lib/headgate"],
+        description="Folder for what Headgate keeps, such as its local authority. `HEADGATE_STATE` goes "
+        "before it; without both `/var/lib/headgate` for root, `~/.local/state/headgate` for others.",
     )
 
 
@@ -175,7 +173,7 @@ class AccessLog(Section):
         "on SIGUSR1), `syslog:/dev/log` or `syslog:udp:host:port`.",
     )
     query: Switch = Field(default=True, description="Keep queries in the records; they may hold secrets.")
-    queue_size: Size = _default("access_log.queue_size")
+    queue_size: Size = default("access_log.queue_size")
 
 
 def _access_log(value: object) -> object:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, PrivateAttr
 
-from headgate.config.model.limits import Buffering, Limits, Pool, Timeouts
+from headgate.config.model.limits import Buffering, Http2, Limits, Pool, Timeouts
 from headgate.config.model.listeners import Listener
 from headgate.config.model.middlewares import Middleware
 from headgate.config.model.process import AccessLog, Admin, Forwarding, OptionalAccessLog, Process
@@ -82,6 +82,7 @@ class Config(Section):
     buffering: Buffering = Field(
         default=Buffering(), description="Reading ahead, for routes that say nothing."
     )
+    http2: Http2 = Field(default=Http2(), description="HTTP/2 of listeners that say nothing about it.")
     pool: Pool = Field(default=Pool(), description="Connections to endpoints, for services that say nothing.")
     listeners: dict[Name, Listener] = Field(
         examples=[{"web": {"bind": "0.0.0.0:8080"}}], description="Bound addresses, by name."
@@ -95,3 +96,10 @@ class Config(Section):
     services: Annotated[dict[Name, Service], BeforeValidator(_none_is_empty)] = Field(
         default={}, description="Groups of endpoints, by name."
     )
+
+    _folder: str = PrivateAttr(default="")
+
+    @property
+    def folder(self) -> str:
+        """Where paths of files count from; "" is the working directory."""
+        return self._folder

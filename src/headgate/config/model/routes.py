@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, TypeAlias
+from typing import Annotated, ClassVar, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, PrivateAttr, WithJsonSchema
 
@@ -25,6 +25,7 @@ from headgate.config.model.scalars import (
     Weight,
     as_text,
     kind_of,
+    redirect_status,
     refuse,
 )
 from headgate.config.model.section import Section
@@ -131,18 +132,6 @@ Template: TypeAlias = Annotated[
 ]
 
 
-def _status(*known: int) -> Any:
-    def validate(value: object) -> int:
-        number = int(value) if isinstance(value, str) and value in map(str, known) else value
-        if isinstance(number, bool) or number not in known:
-            raise refuse(
-                "is not a status for a redirect", f"write {', '.join(map(str, known[:-1]))} or {known[-1]}"
-            )
-        return int(str(number))
-
-    return PlainValidator(validate)
-
-
 class Redirect(Section):
     """Answer with another place. What is not set is kept from the request. Templates may use `{scheme}`,
     `{host}`, `{port}`, `{path}`, `{query}` and the named groups of the route's regular expressions.
@@ -162,7 +151,7 @@ class Redirect(Section):
         default=None, description="Query of the new place; an empty text drops it.", examples=["from={path}"]
     )
     status: Annotated[
-        int, _status(301, 302, 303, 307, 308), WithJsonSchema({"enum": [301, 302, 303, 307, 308]})
+        int, redirect_status(301, 302, 303, 307, 308), WithJsonSchema({"enum": [301, 302, 303, 307, 308]})
     ] = Field(
         default=308, description="301 or 308 for ever, 302 or 307 for now; 308 and 307 keep the method."
     )

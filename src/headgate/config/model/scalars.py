@@ -177,6 +177,29 @@ def _switch(value: object) -> bool:
 Switch: TypeAlias = Annotated[bool, PlainValidator(_switch), WithJsonSchema({"type": "boolean"})]
 
 
+def _on_off(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value in ("on", "off"):
+        return value == "on"
+    if value in ("yes", "true"):
+        raise refuse("is neither on nor off", "write on")
+    if value in ("no", "false"):
+        raise refuse("is neither on nor off", "write off")
+    if value is None:
+        raise refuse("has no value", "write on or off")
+    raise refuse("is neither on nor off", "write on or off")
+
+
+# A feature that is there or not, where `off` reads better than `false`; true and false are understood.
+OnOff: TypeAlias = Annotated[
+    bool,
+    PlainValidator(_on_off),
+    PlainSerializer(lambda value: "on" if value else "off"),
+    WithJsonSchema({"$comment": "`on`, `off`", "enum": ["on", "off", True, False]}),
+]
+
+
 def whole_number(value: object, lowest: int, highest: int) -> int:
     """A whole number within bounds, also from a text (what came from a variable is one)."""
     if value is None:
@@ -188,6 +211,20 @@ def whole_number(value: object, lowest: int, highest: int) -> int:
     if not lowest <= value <= highest:
         raise refuse(f"is not between {lowest} and {highest}")
     return int(value)
+
+
+def redirect_status(*known: int) -> PlainValidator:
+    """A validator for one of the statuses, as a number."""
+
+    def validate(value: object) -> int:
+        number = int(value) if isinstance(value, str) and value in map(str, known) else value
+        if isinstance(number, bool) or number not in known:
+            raise refuse(
+                "is not a status for a redirect", f"write {', '.join(map(str, known[:-1]))} or {known[-1]}"
+            )
+        return int(str(number))
+
+    return PlainValidator(validate)
 
 
 class Between:
@@ -258,6 +295,15 @@ def _visible(text: str) -> str:
     return text
 
 
+def _file(text: str) -> None:
+    if not text:
+        raise Refusal("is empty", "write the path of a file")
+    if "\0" in text or len(text.encode(errors="surrogateescape")) > 4095:
+        raise Refusal("is no path of a file")
+    if "-----BEGIN" in text:
+        raise Refusal("is PEM text, where the path of a file is needed", "write it into a file")
+
+
 Text: TypeAlias = Annotated[str, PlainValidator(as_text), WithJsonSchema({"type": ["string", "number"]})]
 Line: TypeAlias = Annotated[
     str, PlainValidator(text_like(_visible)), WithJsonSchema({"type": "string", "minLength": 1})
@@ -287,6 +333,14 @@ BindAddress: TypeAlias = Annotated[
         pattern=r"^(?:unix:[/@].+|fd:[0-9]+|.*:[0-9]{1,5})$",
     ),
 ]
+FilePath: TypeAlias = Annotated[
+    str, PlainValidator(text_like(_file)), _string("path", "site.crt", "/etc/headgate/site.crt")
+]
+ServerName: TypeAlias = Annotated[
+    str,
+    PlainValidator(replaced_by(conditions.parse_server_name)),
+    _string("host", "app.example.com", "*.example.com"),
+]
 EndpointAddress: TypeAlias = Annotated[
     str,
     PlainValidator(text_like(addresses.parse_endpoint)),
@@ -296,13 +350,20 @@ EndpointAddress: TypeAlias = Annotated[
         "app.internal:8000",
         "[::1]:9001",
         "unix:/run/app.sock",
-        pattern=r"^(?:unix:[/@].+|.+:[0-9]{1,5})$",
+        "https://app.internal",
+        "h2c://app.internal:9000",
+        pattern=r"^(?:(?:http://|https://|h2c://)?unix:[/@].+|https?://.+|.+:[0-9]{1,5}/?)$",
     ),
 ]
 Range: TypeAlias = Annotated[
     str,
     PlainValidator(replaced_by(addresses.parse_range)),
     _string("range", "10.0.0.0/8", "fd00::/8", "192.0.2.1"),
+]
+Source: TypeAlias = Annotated[
+    str,
+    PlainValidator(replaced_by(lambda text: text if text == "unix" else addresses.parse_range(text))),
+    _string("range or `unix`", "10.0.0.0/8", "unix"),
 ]
 Host: TypeAlias = Annotated[
     str,
@@ -344,8 +405,10 @@ class OneOrMore:
     def __get_pydantic_json_schema__(
         self, schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        array = handler(schema)
-        return {"anyOf": [array["items"], array]}
+        inner = handler(schema)
+        members = inner.get("anyOf", [inner])  # the list may stand beside words
+        item = next(member["items"] for member in members if "items" in member)
+        return {"anyOf": [item, *members]}
 
     @staticmethod
     def _validate(value: object) -> object:

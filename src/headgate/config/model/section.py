@@ -10,6 +10,7 @@ from headgate.base.limits import BY_NAME
 
 if TYPE_CHECKING:
     from pydantic import GetJsonSchemaHandler
+    from pydantic.fields import FieldInfo
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
@@ -21,7 +22,9 @@ class Section(BaseModel):
     `SHORT` names the key that a bare text stands for, when the section may be written as one.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_by_name=True, validate_by_alias=True
+    )
 
     LATER: ClassVar[frozenset[str]] = frozenset()
     SHORT: ClassVar[str] = ""
@@ -44,9 +47,15 @@ class Section(BaseModel):
     def _from_short(cls, value: Any) -> Any:
         if value is None:
             return {}
-        if cls.SHORT and isinstance(value, (str, int, float)) and not isinstance(value, bool):
+        switch = cls.SHORT == "enabled"
+        if cls.SHORT and isinstance(value, (str, int, float)) and (switch or not isinstance(value, bool)):
             return {cls.SHORT: value}
         return value
+
+    @classmethod
+    def by_key(cls) -> dict[str, FieldInfo]:
+        """The fields by the keys that people write; they differ where a key is a word of Python."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
 
 
 def setting(name: str) -> Any:
@@ -55,6 +64,17 @@ def setting(name: str) -> Any:
     off = f" `off`: {limit.off}." if limit.off else ""
     return Field(
         default=None,
+        description=f"{limit.what}. {limit.reason}.{off}",
+        json_schema_extra={"default": limit.default_text},
+    )
+
+
+def default(name: str) -> Any:
+    """A key whose default, meaning and reason stand in the table of limits, and that nothing inherits."""
+    limit = BY_NAME[name]
+    off = f" `off`: {limit.off}." if limit.off else ""
+    return Field(
+        default=limit.default,
         description=f"{limit.what}. {limit.reason}.{off}",
         json_schema_extra={"default": limit.default_text},
     )
