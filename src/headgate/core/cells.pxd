@@ -41,6 +41,10 @@ cpdef enum WorkerWord:
     WORKER_LAG_COUNT = 11
     WORKER_SWEEPS = 12
     WORKER_ERRORS = 13          # errors of ours, each logged
+    WORKER_HANDSHAKES = 14      # of TLS with clients, complete
+    WORKER_HANDSHAKES_RESUMED = 15
+    WORKER_HANDSHAKES_FAILED = 16
+    WORKER_MISDIRECTED = 17     # requests for a host that their connection does not serve
 
 
 cdef enum:

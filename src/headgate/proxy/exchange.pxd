@@ -110,6 +110,7 @@ cdef class Exchange:
 
     cdef int _route(self) except -1
     cdef bint expects(self) noexcept
+    cdef int _to_https(self) except -1
     cdef bint _is_health(self) noexcept
     cdef bint _max_forwards(self) except -1
     cdef bytes _accept(self)

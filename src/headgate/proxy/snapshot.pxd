@@ -63,6 +63,20 @@ cdef class Route:
     cdef Service choose(self)
 
 
+cdef struct Network:
+    uint8_t address[16]
+    int bits
+
+
+# Ranges of addresses.
+cdef class Networks:
+    cdef Network* networks
+    cdef int count
+    cdef readonly bint local            # unix sockets too
+
+    cdef bint have(self, const uint8_t* address) noexcept
+
+
 cdef class Listener:
     cdef readonly bytes name
     cdef readonly int number            # index in the snapshot, as the routing table counts
@@ -70,6 +84,14 @@ cdef class Listener:
     cdef readonly bytes scheme
     cdef readonly bytes health          # path under which workers answer healthz and readyz; b"" is off
     cdef readonly object spec
+    cdef readonly object sites          # sites.Sites; None: plain
+    cdef readonly object https          # spec.Redirect of all requests to TLS; None: they are served
+    cdef bytes hsts                     # value of Strict-Transport-Security; b"" for none
+    cdef bint greets                    # something comes before HTTP: the PROXY protocol, TLS
+    cdef Networks introducers           # who must begin with the PROXY protocol; None: nobody
+    cdef double introduction_timeout
+    cdef double handshake_timeout
+    cdef Py_ssize_t hello_bytes
     cdef double head_timeout
     cdef double keep_alive_timeout
     cdef int head_bytes
@@ -77,11 +99,6 @@ cdef class Listener:
     cdef Py_ssize_t connections
     cdef int connections_per_client
     cdef Block block
-
-
-cdef struct Network:
-    uint8_t address[16]
-    int bits
 
 
 cdef class LiveSnapshot:
@@ -92,8 +109,8 @@ cdef class LiveSnapshot:
     cdef uint64_t** words               # of the routes' blocks, by number
     cdef readonly dict services
     cdef readonly dict listeners
-    cdef Network* trusted
-    cdef int trusted_count
+    cdef Networks trusted
+    cdef tuple identity_fields          # names of fields that only trusted proxies may send
     cdef bint x_forwarded
     cdef bint x_real_ip
     cdef bint forwarded
@@ -104,4 +121,3 @@ cdef class LiveSnapshot:
     cdef RecordFormat record_format     # None: no access log
 
     cdef Route route(self, Py_ssize_t number)
-    cdef bint trusts(self, const uint8_t* address) noexcept
