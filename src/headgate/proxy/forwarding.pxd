@@ -17,6 +17,7 @@ cdef class Peer:
     cdef readonly Secured secured       # None: the connection is plain
 
     cdef void read(self, const void* address)
+    cdef int introduce(self, bytes address, bytes text, int port) except -1
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept
 
 

@@ -32,6 +32,15 @@ cdef class Peer:
             self.text = text
             self.has_address = True
 
+    cdef int introduce(self, bytes address, bytes text, int port) except -1:
+        """Take the address (16 bytes, IPv4 mapped) that the PROXY protocol named."""
+        memcpy(self.address, PyBytes_AS_STRING(address), 16)
+        self.text = text
+        self.port = port
+        self.has_address = True
+        self.judged_by = None
+        return 0
+
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept:
         """Whether this peer is one of the trusted proxies; looked up once for each snapshot."""
         if self.judged_by is not snapshot:

@@ -11,13 +11,16 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_GET_SIZE
 from headgate.core.cells cimport (
     WORKER_HANDSHAKES, WORKER_HANDSHAKES_FAILED, WORKER_HANDSHAKES_RESUMED, WORKER_VIOLATIONS,
 )
-from headgate.core.client_hello cimport ClientHello, HELLO, INCOMPLETE, NOT_TLS
+from headgate.core.client_hello cimport HELLO_INCOMPLETE, HELLO_NOT_TLS, HELLO_READ, ClientHello
 from headgate.core.output cimport Output
 from headgate.core.tls cimport Tls, TlsContext
 from headgate.proxy.connection cimport Connection
 from headgate.proxy.downstream cimport Http1Downstream, new_downstream
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.port cimport Port
+from headgate.proxy.secured cimport new_secured
+
+from headgate.core import proxy_protocol
 
 cdef enum:
     ROOM_BYTES = 16384
@@ -44,8 +47,9 @@ cdef class Greeting(Connection):
 
     cdef int accept(self, int fd) except -1:
         """Begin with a socket that was just accepted."""
-        self.deadline = self.context.tick() + self.listener.handshake_timeout
-        self.introduced = not self.listener.expects_introduction(self.peer)
+        self.introduced = not self._expects_introduction()
+        self.deadline = self.context.tick() + (self.listener.handshake_timeout if self.introduced
+                                               else self.listener.introduction_timeout)
         self.port.opened()
         return self.open(fd)
 
@@ -64,30 +68,50 @@ cdef class Greeting(Connection):
         if not self.introduced and not self.read_introduction():
             return 0
         if self.listener.sites is None:
-            return self.speak_http(None)
+            return self.speak_http()
         return self.read_hello()
 
     # --- The PROXY protocol ---
 
+    cdef bint _expects_introduction(self) noexcept:
+        """Listed peers must begin with the header; of others it would be taken for a broken request."""
+        if self.listener.introducers is None:
+            return False
+        if self.peer.has_address:
+            return self.listener.introducers.have(self.peer.address)
+        return self.listener.introducers.local
+
     cdef bint read_introduction(self) except -1:
         """Whether it is over: from here on the client is whom it names."""
-        raise NotImplementedError
+        found = proxy_protocol.read(bytes(self.early))
+        if found is None:
+            return False
+        if isinstance(found, proxy_protocol.Refusal):
+            self.fault(found.reason)
+            return False
+        del self.early[:found.size]
+        if found.address:
+            self.peer.introduce(found.address, found.text.encode(), found.port)
+        self.introduced = True
+        self.deadline = self.context.now + self.listener.handshake_timeout
+        return self.listener.sites is None or PyByteArray_GET_SIZE(self.early) > 0
 
     # --- TLS ---
 
     cdef int read_hello(self) except -1:
         cdef ClientHello hello = ClientHello.__new__(ClientHello)
-        cdef int outcome = hello.read(PyByteArray_AS_STRING(self.early), PyByteArray_GET_SIZE(self.early))
-        if outcome == INCOMPLETE:
+        cdef int outcome = hello.read(PyByteArray_AS_STRING(self.early), PyByteArray_GET_SIZE(self.early),
+                                      self.listener.hello_bytes)
+        if outcome == HELLO_INCOMPLETE:
             return 0
-        if outcome == NOT_TLS:
+        if outcome == HELLO_NOT_TLS:
             return self.refuse_plain()
-        if outcome != HELLO:
+        if outcome != HELLO_READ:
             return self.fault("a ClientHello that cannot be read")
         self.site = self.listener.sites.find(hello.server_name)
         if self.site is None:
             return self.refuse_name()
-        self.peer.hello = hello
+        self.hello = hello
         self.secure = Tls(<TlsContext?>self.site.context)
         self.secure.feed(PyByteArray_AS_STRING(self.early), PyByteArray_GET_SIZE(self.early))
         self.shake()
@@ -121,8 +145,8 @@ cdef class Greeting(Connection):
         if size < 0:
             return self.fault(self.secure.reason)
         self.tls = self.secure
-        self.peer.secured(self.secure, self.site)
-        return self.speak_http(self.secure.alpn)
+        self.peer.secured = new_secured(self.secure, self.site, self.hello)
+        return self.speak_http()
 
     cdef int refuse_plain(self) except -1:
         """Plain HTTP on a port that speaks TLS is answered in plain HTTP."""
@@ -148,8 +172,8 @@ cdef class Greeting(Connection):
 
     # --- HTTP ---
 
-    cdef int speak_http(self, object protocol) except -1:
-        """Go on as a connection of HTTP. `protocol`: what ALPN agreed on, or None."""
+    cdef int speak_http(self) except -1:
+        """Go on as a connection of HTTP."""
         cdef Http1Downstream successor = new_downstream(self.port, self.peer)
         cdef bytearray early = self.early
         self.pass_to(successor)
