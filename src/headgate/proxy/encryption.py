@@ -7,11 +7,8 @@ from a file that exists in memory only, and is closed at once.
 from __future__ import annotations
 
 import hashlib
-import os
 import ssl
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
@@ -19,6 +16,7 @@ from weakref import WeakValueDictionary
 import msgspec
 
 from headgate import spec
+from headgate.base.files import secret_file
 
 # From a context, the digest of its policy for clients, and how many certificates may stand below an
 # authority's, to what sessions are made of.
@@ -122,7 +120,7 @@ def _server(
         context.verify_mode = ssl.CERT_REQUIRED if clients.mode == "require" else ssl.CERT_OPTIONAL
         _trust(context, clients.ca)
         if clients.crl:
-            with pem_file(clients.crl) as path:
+            with secret_file(clients.crl) as path:
                 context.load_verify_locations(cafile=path)
             context.verify_flags |= ssl.VERIFY_CRL_CHECK_CHAIN
     return context
@@ -152,7 +150,7 @@ def _say(context: ssl.SSLContext, min_version: spec.Version, alpn: tuple[str, ..
 
 
 def _load(context: ssl.SSLContext, certificate: spec.Certificate) -> None:
-    with pem_file(certificate.chain) as chain, pem_file(certificate.key.text) as key:
+    with secret_file(certificate.chain) as chain, secret_file(certificate.key.text) as key:
         context.load_cert_chain(chain, key, password=_no_password)
 
 
@@ -174,23 +172,3 @@ def _trust_system(context: ssl.SSLContext) -> None:
         bundle = next((bundle for bundle in _BUNDLES if Path(bundle).exists()), None)
         if bundle is not None:
             context.load_verify_locations(cafile=bundle)
-
-
-@contextmanager
-def pem_file(text: str) -> Iterator[str]:
-    """The path of a file with this text that no other user can read, and that is gone afterwards."""
-    if hasattr(os, "memfd_create") and Path("/proc/self/fd").exists():
-        fd = os.memfd_create("headgate-pem", os.MFD_CLOEXEC)
-        try:
-            os.write(fd, text.encode())
-            yield f"/proc/self/fd/{fd}"
-        finally:
-            os.close(fd)
-        return
-    fd, path = tempfile.mkstemp(prefix="headgate-", suffix=".pem")  # readable for this user only
-    try:
-        os.write(fd, text.encode())
-        yield path
-    finally:
-        os.close(fd)
-        Path(path).unlink()

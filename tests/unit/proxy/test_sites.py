@@ -10,6 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from headgate import spec
+from headgate.base.files import secret_file
 from headgate.proxy.encryption import OPEN, Contexts
 from headgate.proxy.sites import Site, Sites, matches, upstream_context
 from support.certificates import Authority, Kind, Pair
@@ -65,9 +66,7 @@ def browser(*, kind: str = "", versions: str = "", own: Pair | None = None) -> s
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(f"ECDHE-{kind}-AES128-GCM-SHA256")
     if own is not None:
-        from headgate.proxy.encryption import pem_file
-
-        with pem_file(own.chain) as chain, pem_file(own.key_pem) as key:
+        with secret_file(own.chain) as chain, secret_file(own.key_pem) as key:
             context.load_cert_chain(chain, key)
     return context
 
