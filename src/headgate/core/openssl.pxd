@@ -26,6 +26,7 @@ cdef struct OpenSsl:
     uint64_t (*SSL_CTX_set_options)(void*, uint64_t) noexcept
     int (*SSL_CTX_set_session_id_context)(void*, const unsigned char*, unsigned int) noexcept
     int (*SSL_CTX_set_num_tickets)(void*, size_t) noexcept
+    void (*SSL_CTX_set_verify_depth)(void*, int) noexcept
     int (*SSL_CTX_set_tlsext_ticket_key_evp_cb)(void*, TicketCallback) noexcept
     void (*SSL_CTX_set_keylog_callback)(void*, KeyLogCallback) noexcept
     # Connections

@@ -50,6 +50,7 @@ cdef object _load():
     _take(handle, b"SSL_CTX_set_options", <void**>&openssl.SSL_CTX_set_options, missing)
     _take(handle, b"SSL_CTX_set_session_id_context", <void**>&openssl.SSL_CTX_set_session_id_context, missing)
     _take(handle, b"SSL_CTX_set_num_tickets", <void**>&openssl.SSL_CTX_set_num_tickets, missing)
+    _take(handle, b"SSL_CTX_set_verify_depth", <void**>&openssl.SSL_CTX_set_verify_depth, missing)
     _take(handle, b"SSL_CTX_set_tlsext_ticket_key_evp_cb", <void**>&openssl.SSL_CTX_set_tlsext_ticket_key_evp_cb, missing)
     _take(handle, b"SSL_CTX_set_keylog_callback", <void**>&openssl.SSL_CTX_set_keylog_callback, missing)
     _take(handle, b"SSL_new", <void**>&openssl.SSL_new, missing)

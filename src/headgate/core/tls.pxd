@@ -14,6 +14,7 @@ cdef class TlsContext:
     cdef readonly bytes policy          # sessions of one policy are not resumed under another
     cdef TicketKey[4] keys              # the first one seals, all open
     cdef int key_count
+    cdef object __weakref__
 
 
 # A session that may be resumed, as a client keeps it.

@@ -158,11 +158,11 @@ cdef class TlsContext:
     """What connections of one kind share: an ssl.SSLContext, and the keys of its tickets.
 
     `policy` says what clients are asked for: tickets are sealed with keys derived from it, so that a
-    session that came to be without a certificate is never resumed where one is asked for. Raises
-    OpenSslMissing.
+    session that came to be without a certificate is never resumed where one is asked for. `depth`: how
+    many certificates may stand between the peer's and an authority's. Raises OpenSslMissing.
     """
 
-    def __init__(self, object context, bytes policy not None=b""):
+    def __init__(self, object context, bytes policy not None=b"", int depth=100):
         cdef bytes identity = hashlib.sha256(b"headgate" + policy).digest()
         self.pointer = context_of(context)
         self.context = context
@@ -174,6 +174,7 @@ cdef class TlsContext:
         openssl.SSL_CTX_set_session_id_context(
             self.pointer, <const unsigned char*>PyBytes_AS_STRING(identity), 32)
         openssl.SSL_CTX_set_num_tickets(self.pointer, 1)
+        openssl.SSL_CTX_set_verify_depth(self.pointer, depth)
         openssl.SSL_CTX_set_tlsext_ticket_key_evp_cb(self.pointer, _ticket)
         if _key_log >= 0:
             openssl.SSL_CTX_set_keylog_callback(self.pointer, _log_key)

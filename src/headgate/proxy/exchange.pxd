@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
+from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Route, Service
@@ -37,6 +38,7 @@ cdef class Source:
     cdef int forget(self, Exchange exchange) except -1
     cdef int release(self, Leg leg) except -1
     cdef int left(self, Leg leg) except -1
+    cdef int keep_session(self, Tls tls) except -1
 
 
 cdef class Exchange:

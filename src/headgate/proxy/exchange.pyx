@@ -22,6 +22,7 @@ from headgate.core.head cimport (
     USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
+from headgate.core.tls cimport Tls
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
 from headgate.proxy import replies
 
@@ -102,6 +103,10 @@ cdef class Source:
 
     cdef int left(self, Leg leg) except -1:
         """The connection of a leg is closed."""
+        raise NotImplementedError
+
+    cdef int keep_session(self, Tls tls) except -1:
+        """A session that the next connection may resume."""
         raise NotImplementedError
 
 

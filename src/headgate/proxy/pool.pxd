@@ -1,3 +1,4 @@
+from headgate.core.tls cimport Tls, TlsSession
 from headgate.proxy.context cimport Context
 from headgate.proxy.connection cimport Register
 from headgate.proxy.exchange cimport Exchange, Source
@@ -11,6 +12,8 @@ cdef class Pool(Source):
     cdef Endpoint endpoint
     cdef object options                 # spec.Pool
     cdef object service                 # spec.Service: socket options
+    cdef object kept                    # encryption.Kept of a service with TLS
+    cdef TlsSession session             # for the next handshake
     cdef object waiting                 # deque of (exchange, deadline); the first `connecting` of them get
                                         # the connections that are being opened
     cdef set tasks                      # connecting
@@ -28,5 +31,5 @@ cdef class Pool(Source):
     cdef int unlink(self, Http1Upstream leg) except -1
     cdef int serve(self, Http1Upstream leg) except -1
     cdef int open_more(self) except -1
-    cdef int begin(self, int fd) except -1
+    cdef int begin(self, int fd, Tls tls, bytes early) except -1
     cdef int refuse(self, Py_ssize_t place, int status, bytes reason) except -1

@@ -9,6 +9,8 @@ from headgate.core.routing cimport RoutingTable
 cdef class Endpoint:
     cdef readonly bytes name
     cdef readonly object address        # spec.Address
+    cdef readonly str scheme            # http, https or h2c
+    cdef readonly str host              # that a certificate has to name; "" of a unix socket
     cdef public object source           # pool.Pool
     cdef uint32_t in_flight             # exchanges of this worker that are here now
     cdef Block block

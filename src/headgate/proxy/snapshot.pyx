@@ -30,6 +30,8 @@ cdef class Endpoint:
 
     def __init__(self, object spec, object address, object memory):
         self.address = address
+        self.scheme = spec.scheme
+        self.host = spec.host
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
 

@@ -17,11 +17,8 @@ import struct
 import time
 from collections.abc import Iterator
 
-<<<<<<< HEAD
-=======
 from headgate.shm import tickets
 
->>>>>>> tlsconf
 FORMAT = 2
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
