@@ -47,6 +47,7 @@ cdef enum:
     PARAM_OCTETS = 5
 
 cdef void* _method = NULL
+cdef const char* _digest = b"SHA256"
 cdef int _key_log = -1
 
 
@@ -120,8 +121,8 @@ cdef int _ticket(void* ssl, unsigned char* name, unsigned char* iv, void* cipher
             if number == context.key_count:
                 return 0
     key = &context.keys[number]
-    parameters[0] = Parameter(b"key", PARAM_OCTETS, key.mac_key, 32, 0)
-    parameters[1] = Parameter(b"digest", PARAM_UTF8, <void*>b"SHA256", 6, 0)
+    parameters[0] = Parameter(b"key", PARAM_OCTETS, <void*>&key.mac_key[0], 32, 0)
+    parameters[1] = Parameter(b"digest", PARAM_UTF8, <void*>_digest, 6, 0)
     memset(&parameters[2], 0, sizeof(Parameter))
     if openssl.EVP_MAC_CTX_set_params(mac, parameters) <= 0:
         return -1
