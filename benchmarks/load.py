@@ -114,7 +114,7 @@ class SteadyLoad:
         count = round(rate * (seconds + self.WARM_UP_SECONDS))  # h2load -D with --rps may never end
         options = ["--h1", "-t1", f"-c{self._connections}", f"-n{count}"]
         options += [f"--rps={rate / self._connections:.3f}", f"--log-file={self._log}"]
-        for name, value in {"Host": self._request.host, **BROWSER}.items():
+        for name, value in BROWSER.items():  # no Host: h2load sends its own, and would send both
             options += ["-H", f"{name}: {value}"]
         url = f"http://127.0.0.1:{port}{self._request.path}"
         return pinned(self._core, [program("h2load"), *options, url])

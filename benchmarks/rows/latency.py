@@ -49,6 +49,11 @@ class LatencyRow(Row):
             trial.commands["load"] = shell(load.command(0, bench.seconds, rate))
             for number, label in interleave(bench, list(peers)):
                 outcome = load.run(peers[label].setting.port, bench.seconds, rate)
+                if outcome.broken or outcome.refused:
+                    raise BenchError(
+                        f"{label}: {outcome.refused} requests of {self.name} were answered with 400 or "
+                        f"above, {outcome.broken} not at all"
+                    )
                 figures = {
                     "requests": outcome.requests,
                     "broken": outcome.broken + outcome.refused,

@@ -96,7 +96,7 @@ class SingleGateway:
         """Listen and serve. Raises LoadError or PublishError, with nothing left open."""
         self._memory = region.create()
         memory = region.Region(self._memory)
-        self._serving = Serving(asyncio.get_running_loop(), self._log, memory.slot(SLOT), SLOT)
+        self._serving = Serving(asyncio.get_running_loop(), self._log, memory, SLOT)
         self._controller = Controller(self._log, self, self._load, self._provider, memory, self._level)
         try:
             await self._controller.start()

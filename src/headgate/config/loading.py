@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,13 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 class Loaded:
     """What loading gave: the model (None when there is an error) and all problems in the order of the file.
 
-    `readable` is False when the file itself could not be read.
+    `readable` is False when the file itself could not be read. `document` knows where everything stands.
     """
 
     problems: list[Problem]
     model: Config | None
     readable: bool = True
+    document: Document = field(default_factory=Document, repr=False)
 
     @property
     def errors(self) -> list[Problem]:
@@ -97,10 +98,10 @@ def _checked(document: Document, environ: Mapping[str, str]) -> Loaded:
         _mark(model, document)
     problems = _sorted(problems, document)
     if any(problem.severity == "error" for problem in problems) or model is None:
-        return Loaded(problems, None)
+        return Loaded(problems, None, document=document)
     problems = _sorted(problems + _routing(model, document), document)
     usable = all(problem.severity == "warning" for problem in problems)
-    return Loaded(problems, model if usable else None)
+    return Loaded(problems, model if usable else None, document=document)
 
 
 def _sorted(problems: list[Problem], document: Document) -> list[Problem]:

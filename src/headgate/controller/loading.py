@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from headgate.config import ConfigError, load
 from headgate.config import compile as compile_snapshot
 from headgate.spec import Snapshot
+
+if TYPE_CHECKING:
+    from headgate.config.document import Document
+    from headgate.config.problems import Problem
+    from headgate.controller.certificates.findings import Finding
 
 REFUSED = 1  # exit codes when it fails at start
 UNREADABLE = 2
@@ -37,6 +44,38 @@ class LoadError(Exception):
         self.code = code
 
 
+def equip(
+    snapshot: Snapshot, previous: Snapshot | None, document: Document
+) -> tuple[Snapshot, list[Problem]]:
+    """The snapshot with certificates and keys in it, and what was found in their files. Raises LoadError when
+    something that was not served before cannot be used: nothing shall change then. At start, what cannot be
+    used is served with nothing, and everything else as it should be.
+    """
+    if not uses_files(snapshot):
+        return snapshot, []
+    from headgate.controller.certificates.furnishing import furnish  # loads a library that most need not
+
+    furnished = furnish(snapshot, previous)
+    problems = [placed(finding, document) for finding in furnished.findings]
+    if furnished.refused:
+        raise LoadError([str(problem) for problem in problems], REFUSED)
+    return furnished.snapshot, problems
+
+
+def uses_files(snapshot: Snapshot) -> bool:
+    """Whether there is anything to read beside the configuration itself."""
+    return any(listener.tls is not None for listener in snapshot.listeners) or any(
+        endpoint.scheme == "https" for service in snapshot.services for endpoint in service.endpoints
+    )
+
+
+def placed(finding: Finding, document: Document) -> Problem:
+    """A finding as a problem at the place where the file is named."""
+    warning = finding.severity == "warning"
+    problem = document.problem(finding.path, finding.message, finding.hint, warning=warning)
+    return dataclasses.replace(problem, value="")
+
+
 def load_snapshot(provider: Provider, previous: Snapshot | None, version: int) -> tuple[Snapshot, list[str]]:
     """The snapshot, and warnings. Raises LoadError with every problem of the configuration."""
     text = None if provider.text is None else provider.text.decode()
@@ -51,4 +90,5 @@ def load_snapshot(provider: Provider, previous: Snapshot | None, version: int) -
     if provider.workers:
         process = msgspec.structs.replace(snapshot.process, workers=provider.workers)
         snapshot = msgspec.structs.replace(snapshot, process=process)
-    return snapshot, problems
+    snapshot, found = equip(snapshot, previous, loaded.document)
+    return snapshot, [*problems, *map(str, found)]

@@ -3,22 +3,23 @@ from libc.stdint cimport int64_t, uint64_t
 
 
 # Every counted thing (listener, route, service, endpoint) owns one block of 128 words in each slot.
+# What each exchange changes comes first and fills one cache line, but for the histogram.
 cpdef enum Word:
-    RESPONSES_1XX = 0
-    RESPONSES_2XX = 1
-    RESPONSES_3XX = 2
-    RESPONSES_4XX = 3
-    RESPONSES_5XX = 4
-    ABORTED = 5             # ended without a final response
-    BYTES_IN = 6            # request body bytes received
-    BYTES_OUT = 7           # response body bytes sent
-    DURATION_SUM = 8        # microseconds
-    CONNECTIONS = 9         # connections accepted (listener) or opened (endpoint)
-    RETRIES = 10
-    FAILURES = 11           # connect failures, broken responses
-    TIMEOUTS = 12
-    REJECTED = 13           # refused by a limit
-    IN_FLIGHT = 14          # gauge: exchanges
+    RESPONSES_2XX = 0
+    RESPONSES_3XX = 1
+    RESPONSES_4XX = 2
+    RESPONSES_5XX = 3
+    BYTES_IN = 4            # request body bytes received
+    BYTES_OUT = 5           # response body bytes sent
+    DURATION_SUM = 6        # microseconds
+    IN_FLIGHT = 7           # gauge: exchanges
+    RESPONSES_1XX = 8
+    ABORTED = 9             # ended without a final response
+    CONNECTIONS = 10        # connections accepted (listener) or opened (endpoint)
+    RETRIES = 11
+    FAILURES = 12           # connect failures, broken responses
+    TIMEOUTS = 13
+    REJECTED = 14           # refused by a limit
     OPEN = 15               # gauge: connections
     HISTOGRAM = 16          # 112 buckets of the duration
     BLOCK_WORDS = 128
@@ -40,6 +41,10 @@ cpdef enum WorkerWord:
     WORKER_LAG_COUNT = 11
     WORKER_SWEEPS = 12
     WORKER_ERRORS = 13          # errors of ours, each logged
+    WORKER_HANDSHAKES = 14      # of TLS with clients, complete
+    WORKER_HANDSHAKES_RESUMED = 15
+    WORKER_HANDSHAKES_FAILED = 16
+    WORKER_MISDIRECTED = 17     # requests for a host that their connection does not serve
 
 
 cdef enum:
@@ -84,8 +89,10 @@ cdef class Block:
 cdef inline void count_finished(uint64_t* words, int status, uint64_t microseconds,
                                 uint64_t bytes_in, uint64_t bytes_out) noexcept:
     """Count one exchange or attempt that ended; a status outside 100 to 599 is an aborted one."""
-    cdef unsigned int status_class = <unsigned int>(status - 100) // 100
-    words[status_class if status_class < <unsigned int>ABORTED else <unsigned int>ABORTED] += 1
+    if 200 <= status < 600:
+        words[<int>RESPONSES_2XX + status // 100 - 2] += 1
+    else:
+        words[<int>RESPONSES_1XX if 100 <= status < 200 else <int>ABORTED] += 1
     words[<int>BYTES_IN] += bytes_in
     words[<int>BYTES_OUT] += bytes_out
     words[<int>DURATION_SUM] += microseconds

@@ -3,21 +3,21 @@ from enum import IntEnum
 from typing import Final, final
 
 class Word(IntEnum):
-    RESPONSES_1XX = 0
-    RESPONSES_2XX = 1
-    RESPONSES_3XX = 2
-    RESPONSES_4XX = 3
-    RESPONSES_5XX = 4
-    ABORTED = 5
-    BYTES_IN = 6
-    BYTES_OUT = 7
-    DURATION_SUM = 8
-    CONNECTIONS = 9
-    RETRIES = 10
-    FAILURES = 11
-    TIMEOUTS = 12
-    REJECTED = 13
-    IN_FLIGHT = 14
+    RESPONSES_2XX = 0
+    RESPONSES_3XX = 1
+    RESPONSES_4XX = 2
+    RESPONSES_5XX = 3
+    BYTES_IN = 4
+    BYTES_OUT = 5
+    DURATION_SUM = 6
+    IN_FLIGHT = 7
+    RESPONSES_1XX = 8
+    ABORTED = 9
+    CONNECTIONS = 10
+    RETRIES = 11
+    FAILURES = 12
+    TIMEOUTS = 13
+    REJECTED = 14
     OPEN = 15
     HISTOGRAM = 16
     BLOCK_WORDS = 128

@@ -27,6 +27,8 @@ TOKEN_NAMES = {
     X_REQUEST_ID: b"x-request-id", USER_AGENT: b"user-agent", REFERER: b"referer",
     ACCEPT: b"accept", HTTP2_SETTINGS: b"http2-settings", LOCATION: b"location",
     RETRY_AFTER: b"retry-after", AUTHORIZATION: b"authorization", COOKIE: b"cookie",
+    X_FORWARDED_CLIENT_CERT: b"x-forwarded-client-cert",
+    STRICT_TRANSPORT_SECURITY: b"strict-transport-security",
 }
 
 # Tokens by a small hash of length, first letter and last two letters; _fill_token_table proves that no two
@@ -37,7 +39,7 @@ cdef enum:
 cdef struct Place:
     unsigned char size
     unsigned char token
-    char name[22]
+    char name[30]
 
 cdef Place _places[PLACES]
 

@@ -1,5 +1,6 @@
 from headgate.core.http1 cimport Http1
 from headgate.core.output cimport Output
+from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg
 
@@ -22,6 +23,7 @@ cdef class Connection(Leg):
     cdef Register register
     cdef Py_ssize_t place               # in the register, or -1
     cdef Http1 codec
+    cdef Tls tls                        # None: plain
     cdef int fd
     cdef bint closed                    # takes part in nothing more; what is unsent still goes out
     cdef bint ending                    # half-closes when the last byte is out
@@ -42,11 +44,18 @@ cdef class Connection(Leg):
 
     cdef int open(self, int fd) except -1
     cdef bint read_once(self) except -1
+    cdef int _decrypt(self) except -1
+    cdef bint cut_short(self) noexcept
     cdef int check(self) except -1
     cdef int listen(self, bint yes) except -1
     cdef int open_output(self) except -1
     cdef int deliver(self, Output out) except -1
     cdef int flush_now(self) except -1
+    cdef int transmit(self, Output out) except -1
+    cdef Output _encrypt(self, Output plain)
+    cdef Py_ssize_t _encrypt_run(self, Output sealed, Py_ssize_t held, const char* data,
+                                 Py_ssize_t size) except -1
+    cdef int _say_end(self) except -1
     cdef int write(self, bytes data) except -1
     cdef int drained(self) except -1
     cdef int blocked(self) except -1

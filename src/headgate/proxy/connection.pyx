@@ -23,11 +23,12 @@ from cpython.ref cimport Py_DECREF, Py_INCREF
 from libc.errno cimport EAGAIN, EINTR, errno
 from libc.math cimport INFINITY
 from libc.stdlib cimport free, malloc, realloc
-from libc.string cimport memset
+from libc.string cimport memcpy, memset
 
 from headgate.core.head cimport Head
 from headgate.core.http1 cimport READ_LENGTH, WRITE_LENGTH, Http1
 from headgate.core.output cimport Output, Piece
+from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg
 
@@ -56,12 +57,17 @@ cdef extern from "../proxy/socket.h" nogil:
 cdef enum:
     # A head and 64 KiB of body in one read; bounds what one exchange holds in each direction.
     RECEIVE_BYTES = 65536 + 8192
+    # Decrypted bytes of one read: what OpenSSL kept of a record before can come on top.
+    PLAIN_BYTES = RECEIVE_BYTES + 16384
+    RECORD_BYTES = 16384        # the most that one TLS record carries (RFC 8446 section 5.1)
     MOST_PIECES = 64
     MOVE_FROM = 262144          # smaller rests are received: a pipe costs two more system calls
     MOVE_BYTES = 65536          # in the pipe at most
     MOVES = 32                  # in one turn, so that one fast body does not starve the others
 
 cdef char[RECEIVE_BYTES] _receive_bytes
+cdef char[PLAIN_BYTES] _plain_bytes
+cdef char[RECORD_BYTES] _record_bytes
 
 # A peer that does not take the rest of what was sent before the end is not waited for longer.
 cdef double CLOSING_SECONDS = 30.0
@@ -191,13 +197,42 @@ cdef class Connection(Leg):
         """Receive and handle what is there. Whether more may be."""
         cdef ssize_t size = recv(self.fd, _receive_bytes, RECEIVE_BYTES, 0)
         if size > 0:
-            self.received(_receive_bytes, size)
+            if self.tls is None:
+                self.received(_receive_bytes, size)
+            else:
+                self.tls.feed(_receive_bytes, size)
+                self._decrypt()
             return not self.closed and not self.read_paused
         if size == 0:
             self._input_ended()
         elif errno not in (EAGAIN, EINTR):
             self.failed()
         return False
+
+    cdef int _decrypt(self) except -1:
+        """Hand on what the TLS records say that were fed."""
+        cdef Tls tls = self.tls
+        cdef Output out = self.context.take_output()
+        cdef Py_ssize_t got
+        cdef Py_ssize_t filled = 0
+        while True:
+            got = tls.read(_plain_bytes + filled, PLAIN_BYTES - filled, out)
+            if got <= 0:
+                break
+            filled += got
+        self.transmit(out)      # an answer to a key update, or an alert
+        if filled and not self.closed:
+            self.received(_plain_bytes, filled)
+        if got < 0:
+            return self.failed()
+        if tls.ended and not self.input_over and not self.closed:
+            return self._input_ended()
+        return 0
+
+    cdef bint cut_short(self) noexcept:
+        """Whether the input ended without the peer saying so, which on TLS anybody on the way can
+        make (RFC 8446 section 6.1)."""
+        return self.tls is not None and not self.tls.ended
 
     cdef int check(self) except -1:
         """libuv tells of a reset once, and only that the socket is readable: where bytes came with
@@ -279,7 +314,13 @@ cdef class Connection(Leg):
         return self.deliver(out)
 
     cdef int deliver(self, Output out) except -1:
-        """Send an output, or keep what the socket does not take, and give it back."""
+        """Send what a codec wrote, or keep what the socket does not take, and give the output back."""
+        if self.tls is not None and out.total and not self.closed:
+            out = self._encrypt(out)
+        return self.transmit(out)
+
+    cdef int transmit(self, Output out) except -1:
+        """Send these bytes as they are, and give the output back."""
         cdef Py_ssize_t sent
         if out.total and not self.closed:
             if self.write_blocked:
@@ -290,6 +331,44 @@ cdef class Connection(Leg):
                     self.write(out.rest(sent))
         self.context.give_output(out)
         return 0
+
+    cdef Output _encrypt(self, Output plain):
+        """The output as TLS records, as few as it fills."""
+        cdef Output sealed = self.context.take_output()
+        cdef Piece* piece
+        cdef Py_ssize_t held = 0
+        cdef int i
+        if plain.piece_count == 0:
+            self.tls.write(sealed, plain.buffer, plain.size)
+        else:
+            for i in range(plain.piece_count):
+                piece = &plain.pieces[i]
+                held = self._encrypt_run(sealed, held, piece.data if piece.data != NULL
+                                         else plain.buffer + piece.start, piece.size)
+            held = self._encrypt_run(sealed, held, plain.buffer + plain.tail, plain.size - plain.tail)
+            if held:
+                self.tls.write(sealed, _record_bytes, held)
+        self.context.give_output(plain)
+        return sealed
+
+    cdef Py_ssize_t _encrypt_run(self, Output sealed, Py_ssize_t held, const char* data,
+                                 Py_ssize_t size) except -1:
+        """Fill records with a run of bytes. Returns what waits in the last one, which is not full."""
+        cdef Py_ssize_t part
+        while size:
+            if held == 0 and size >= RECORD_BYTES:
+                part = size - size % RECORD_BYTES
+                self.tls.write(sealed, data, part)
+            else:
+                part = min(size, RECORD_BYTES - held)
+                memcpy(_record_bytes + held, data, part)
+                held += part
+                if held == RECORD_BYTES:
+                    self.tls.write(sealed, _record_bytes, held)
+                    held = 0
+            data += part
+            size -= part
+        return held
 
     cdef Py_ssize_t _send(self, Output out) except -2:
         """Bytes that the socket took at once."""
@@ -440,18 +519,29 @@ cdef class Connection(Leg):
 
     cdef int half_close(self) except -1:
         """End this side's sending, behind what is queued."""
-        if self.closed:
+        if self.closed or self.ending:
             return 0
+        self._say_end()
         self.ending = True
         if not self.write_blocked:
             shutdown(self.fd, SHUT_WR)
         return 0
+
+    cdef int _say_end(self) except -1:
+        """close_notify: without it the peer must take what it got for cut short."""
+        cdef Output out
+        if self.tls is None or self.ending or self.write_dead:
+            return 0
+        out = self.context.take_output()
+        self.tls.close_notify(out)
+        return self.transmit(out)
 
     cdef int close(self) except -1:
         """Send what is queued, then close."""
         if self.closed:
             return 0
         self.flush()
+        self._say_end()
         if not self.write_blocked or self.write_dead:
             return self.dispose()
         self.pause()
@@ -468,13 +558,15 @@ cdef class Connection(Leg):
     cdef int pass_to(self, Connection successor) except -1:
         """Let another connection go on with this socket."""
         cdef int fd = self.fd
+        cdef bint paused = self.read_paused
         self.closed = True
         self.fd = -1
         self.register.remove(self)
         successor.fd = fd
+        successor.tls = self.tls
         self.register.add(successor)
-        successor.read_paused = self.read_paused
-        if not self.read_paused:
+        successor.read_paused = paused
+        if not paused:
             successor.listen(True)      # in place of this one's callback
         if self.write_blocked:
             successor.write_blocked = True
@@ -483,6 +575,7 @@ cdef class Connection(Leg):
             self.context.loop.add_writer(fd, successor._on_writable)
             successor.await_progress()
         self.unsent = None
+        self.tls = None
         return 0
 
     cdef int dispose(self) except -1:
@@ -499,6 +592,7 @@ cdef class Connection(Leg):
         close_fd(self.fd)
         self.fd = -1
         self.unsent = None
+        self.tls = None
         self.feeder = None
         self.exchange = None
         self.drop_pipe()
@@ -511,6 +605,7 @@ cdef class Connection(Leg):
         """Let the kernel move what is left of this body, when that is much and both sides frame it
         by its length."""
         if (not HG_CAN_SPLICE or self.target is other or self.closed or other.closed
+                or self.tls is not None or other.tls is not None
                 or self.codec.reading != READ_LENGTH or self.codec.left < MOVE_FROM
                 or other.codec.writing != WRITE_LENGTH or other.codec.write_left != self.codec.left
                 or other.write_blocked or other.write_dead or other.codec.out is not None):

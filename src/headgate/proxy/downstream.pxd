@@ -1,32 +1,10 @@
 from headgate.core.events cimport Event
 from headgate.core.head cimport Head
 from headgate.core.http1 cimport Http1Server
-from headgate.proxy.connection cimport Connection, Register
-from headgate.proxy.context cimport Context
+from headgate.proxy.connection cimport Connection
 from headgate.proxy.forwarding cimport Peer
+from headgate.proxy.port cimport Port
 from headgate.proxy.snapshot cimport Listener
-
-
-# The listening side of one listener: counts connections, all of them and by client.
-cdef class Port:
-    cdef Context context
-    cdef Register register
-    cdef readonly Listener listener
-    cdef dict clients
-    cdef Py_ssize_t connections
-    cdef list acceptors
-    cdef bint full                      # as many connections as the listener may have
-
-    cdef bint opened(self, bytes client) except -1
-    cdef int closed(self, bytes client) except -1
-    cdef int weigh(self) except -1
-
-
-# One listening socket that is accepted on.
-cdef class Acceptor:
-    cdef Port port
-    cdef int fd
-    cdef bint stopped
 
 
 cdef class Http1Downstream(Connection):
@@ -47,9 +25,13 @@ cdef class Http1Downstream(Connection):
     cdef int handle(self, Event event) except -1
     cdef int start_exchange(self, Head head) except -1
     cdef int refuse(self, int status, str reason) except -1
-    cdef int accept(self, int fd, Peer peer) except -1
+    cdef int accept(self, int fd) except -1
+    cdef int welcome(self, bint wanted) except -1
     cdef int give_up(self, bytes reason) except -1
     cdef int next_exchange(self) except -1
     cdef int linger(self) except -1
     cdef void rest(self) noexcept
     cdef int check_rate(self, double elapsed) except -1
+
+
+cdef Http1Downstream new_downstream(Port port, Peer peer)

@@ -1,13 +1,9 @@
 """The client's side of an exchange over HTTP/1.1: one exchange after the other on a connection."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.errno cimport EMFILE, ENFILE, ENOBUFS, ENOMEM, errno
 from libc.math cimport INFINITY
 
-from headgate.core.cells cimport (
-    CONNECTIONS, OPEN, REJECTED, WORKER_ACCEPT_PAUSES, WORKER_CLIENT_LIMIT, WORKER_CONNECTIONS,
-    WORKER_VIOLATIONS,
-)
+from headgate.core.cells cimport REJECTED, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
 from headgate.core.events cimport (
     CLOSING, DATA, REQUEST_HEAD, RESET, TRAILERS, VIOLATION, Data, Event, Violation,
 )
@@ -16,185 +12,60 @@ from headgate.core.http1 cimport (
     READ_HEAD, READ_HELD, READ_LENGTH, WRITE_TO_END, WRITE_TUNNEL, Http1Server,
 )
 from headgate.core.output cimport Output
-from headgate.proxy.connection cimport Connection, Register
-from headgate.proxy.context cimport Context
+from headgate.proxy.connection cimport Connection
 from headgate.proxy.exchange cimport Exchange, Leg, new_exchange
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.http2_downstream cimport begin_http2
-from headgate.proxy.snapshot cimport Listener
+from headgate.proxy.port cimport Port
 
-
-cdef extern from "../proxy/socket.h" nogil:
-    struct sockaddr_storage:
-        pass
-    ctypedef unsigned int socklen_t
-    int IPPROTO_TCP
-    int TCP_NODELAY
-    int SOL_SOCKET
-    int SO_KEEPALIVE
-    int hg_accept(int fd, sockaddr_storage* address, socklen_t* size)
-    void hg_option(int fd, int level, int name, int value)
-    int close_fd "close"(int fd)
 
 cdef enum:
     HELD_BYTES = 16384          # pipelined input that is kept before reading stops
 
-    ACCEPTS = 64                # connections from one queue before other sockets have their turn
-
 cdef double LINGER_SECONDS = 2.0
 # While draining: a client that has not asked for so long is not about to.
 cdef double QUIET_SECONDS = 1.0
-cdef double REST_SECONDS = 0.2
 
 cdef bytes PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 cdef object NO_OUTPUT = Output(1)   # a connection borrows one while it sends
 
 
-cdef class Port:
-    """The listening side of one listener."""
-
-    def __init__(self, Context context, Register register, Listener listener):
-        self.context = context
-        self.register = register
-        self.listener = listener
-        self.clients = {}
-        self.acceptors = []
-
-    def renew(self, Listener listener) -> None:
-        """Take the listener of a newer snapshot."""
-        self.listener = listener
-        self.weigh()
-
-    cdef bint opened(self, bytes client) except -1:
-        """Count a connection; False when its client has too many."""
-        cdef int most = self.listener.connections_per_client
-        self.context.connection_opened()
-        self.connections += 1
-        self.weigh()
-        if not PyBytes_GET_SIZE(client):
-            return True
-        count = self.clients.get(client, 0) + 1
-        self.clients[client] = count
-        return most == 0 or count <= most
-
-    cdef int closed(self, bytes client) except -1:
-        self.context.connection_closed()
-        self.connections -= 1
-        self.weigh()
-        if PyBytes_GET_SIZE(client):
-            count = self.clients[client] - 1
-            if count:
-                self.clients[client] = count
-            else:
-                del self.clients[client]
-        return 0
-
-    cdef int weigh(self) except -1:
-        """Stop accepting at the listener's limit, go on when there is room again."""
-        cdef Py_ssize_t most = self.listener.connections
-        cdef bint full = most > 0 and self.connections >= (most * 0.95 if self.full else most)
-        if full == self.full:
-            return 0
-        self.full = full
-        if full:
-            self.context.block.add(WORKER_ACCEPT_PAUSES, 1)
-        for acceptor in self.acceptors:
-            acceptor.watch()
-        return 0
-
-
-cdef class Acceptor:
-    """Accepts on one listening socket from now until close(). Owns the descriptor."""
-
-    def __init__(self, Port port, int fd):
-        options = port.listener.spec.socket
-        self.port = port
-        self.fd = fd
-        # Accepted sockets inherit these.
-        hg_option(fd, IPPROTO_TCP, TCP_NODELAY, options.nodelay)
-        hg_option(fd, SOL_SOCKET, SO_KEEPALIVE, options.keepalive)
-        port.acceptors.append(self)
-        self.watch()
-
-    def watch(self) -> None:
-        """Accept, or do not: as the listener's limit says."""
-        if self.stopped:
-            return
-        if self.port.full:
-            self.port.context.loop.remove_reader(self.fd)
-        else:
-            self.port.context.loop.add_reader(self.fd, self._on_readable)
-
-    def _on_readable(self) -> None:
-        cdef sockaddr_storage address
-        cdef socklen_t size
-        cdef Http1Downstream connection
-        cdef Peer peer
-        cdef int fd
-        cdef int turn
-        for turn in range(ACCEPTS):
-            if self.stopped or self.port.full:
-                return
-            size = sizeof(address)
-            fd = hg_accept(self.fd, &address, &size)
-            if fd < 0:
-                if errno in (EMFILE, ENFILE, ENOBUFS, ENOMEM):
-                    self._rest()
-                return
-            peer = Peer.__new__(Peer)
-            peer.read(&address)
-            connection = Http1Downstream.__new__(Http1Downstream)
-            connection.context = self.port.context
-            connection.register = self.port.register
-            connection.port = self.port
-            try:
-                connection.accept(fd, peer)
-            except Exception:
-                connection.own_error("a connection could not be accepted", None)
-
-    def _rest(self) -> None:
-        """No descriptor is free: look again when some may have been given back, do not spin."""
-        cdef Context context = self.port.context
-        context.block.add(WORKER_ACCEPT_PAUSES, 1)
-        context.log.warning("no more files can be opened: accepting on %s rests for %g s",
-                            self.port.listener.name.decode(), REST_SECONDS)
-        context.loop.remove_reader(self.fd)
-        context.loop.call_later(REST_SECONDS, self.watch)
-
-    def close(self) -> None:
-        """Accept no more. What waits in the queue stays there as long as another holds the socket."""
-        if not self.stopped:
-            self.stopped = True
-            self.port.acceptors.remove(self)
-            self.port.context.loop.remove_reader(self.fd)
-            close_fd(self.fd)
+cdef Http1Downstream new_downstream(Port port, Peer peer):
+    """A connection without a socket yet."""
+    cdef Http1Downstream connection = Http1Downstream.__new__(Http1Downstream)
+    connection.context = port.context
+    connection.register = port.register
+    connection.port = port
+    connection.peer = peer
+    connection.listener = port.listener
+    connection.server = Http1Server.__new__(Http1Server, NO_OUTPUT, port.listener.head_bytes,
+                                            port.listener.head_fields)
+    connection.server.path_policy = port.context.snapshot.path_policy
+    connection.server.out = None
+    connection.codec = connection.server
+    return connection
 
 
 cdef class Http1Downstream(Connection):
     """A client's connection."""
 
-    cdef int accept(self, int fd, Peer peer) except -1:
+    cdef int accept(self, int fd) except -1:
+        """Begin with a socket that was just accepted."""
         self.context.tick()
-        self.peer = peer
-        self.listener = self.port.listener
-        self.server = Http1Server.__new__(Http1Server, NO_OUTPUT, self.listener.head_bytes,
-                                          self.listener.head_fields)
-        self.server.path_policy = self.context.snapshot.path_policy
-        self.server.out = None
-        self.codec = self.server
-        self.listener.block.add(CONNECTIONS, 1)
-        self.listener.block.add(OPEN, 1)
-        self.context.block.add(WORKER_CONNECTIONS, 1)
+        self.port.opened()
+        self.open(fd)
+        return self.welcome(self.port.enter(self.peer.text))
+
+    cdef int welcome(self, bint wanted) except -1:
+        """Take requests from here on; a client that has too many connections is told so."""
         # A browser opens connections ahead of need: one that has sent nothing yet is only idle.
         self.rest()
-        self.unopened = True
-        welcome = self.port.opened(peer.text)
-        self.open(fd)
-        if not welcome:
-            self.context.block.add(WORKER_CLIENT_LIMIT, 1)
-            self.listener.block.add(REJECTED, 1)
-            return self.refuse(429, "too many connections from this address")
-        return 0
+        self.unopened = self.listener.http2 and self.tls is None
+        if wanted:
+            return 0
+        self.context.block.add(WORKER_CLIENT_LIMIT, 1)
+        self.listener.block.add(REJECTED, 1)
+        return self.refuse(429, "too many connections from this address")
 
     # --- Events ---
 
@@ -234,7 +105,7 @@ cdef class Http1Downstream(Connection):
                 self.deadline = self.context.now + self.listener.head_timeout
             self.opening = opening
             return True
-        begin_http2(self.port, self.peer, self, PyBytes_AS_STRING(opening), PyBytes_GET_SIZE(opening))
+        begin_http2(self.port, self.peer, self, True, PyBytes_AS_STRING(opening), PyBytes_GET_SIZE(opening))
         return True
 
     cdef int dispatch(self, list events) except -1:
@@ -338,9 +209,8 @@ cdef class Http1Downstream(Connection):
         return 0
 
     cdef int left(self) except -1:
-        self.listener.block.subtract(OPEN, 1)
-        self.context.block.subtract(WORKER_CONNECTIONS, 1)
-        return self.port.closed(self.peer.text)
+        self.port.leave(self.peer.text)
+        return self.port.closed()
 
     cdef int hung_up(self, bint reset) except -1:
         cdef Exchange exchange = self.exchange

@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
+from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Route, Service
@@ -40,6 +41,7 @@ cdef class Source:
     cdef int opened(self, Leg connection) except -1
     cdef int changed(self, Leg connection) except -1
     cdef int left(self, Leg connection) except -1
+    cdef int keep_session(self, Tls tls) except -1
 
 
 cdef class Exchange:
@@ -116,6 +118,7 @@ cdef class Exchange:
 
     cdef int _route(self) except -1
     cdef bint expects(self) noexcept
+    cdef int _to_https(self) except -1
     cdef bint _is_health(self) noexcept
     cdef bint _max_forwards(self) except -1
     cdef bytes _accept(self)

@@ -12,7 +12,8 @@ from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
 from headgate.core.cells cimport (
-    count_finished, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_RECORDS, WORKER_TUNNELS,
+    count_finished, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_MISDIRECTED, WORKER_RECORDS,
+    WORKER_TUNNELS,
 )
 from headgate.core.events cimport Data, RESPONSE_HEAD
 from headgate.core.head cimport (
@@ -21,6 +22,7 @@ from headgate.core.head cimport (
     USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
+from headgate.core.tls cimport Tls
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
 from headgate.proxy import replies
 
@@ -111,6 +113,10 @@ cdef class Source:
         """A connection is closed."""
         raise NotImplementedError
 
+    cdef int keep_session(self, Tls tls) except -1:
+        """A session that the next connection may resume."""
+        raise NotImplementedError
+
 
 cdef Exchange new_exchange(Context context, Listener listener, Leg down, Peer peer):
     cdef Exchange exchange = Exchange.__new__(Exchange)
@@ -158,12 +164,17 @@ cdef class Exchange:
         cdef Py_ssize_t number
         self.client = client_of(head, self.peer, self.snapshot, address)
         drop_claims(head, self.peer, self.snapshot)
+        if self.peer.secured is not None and not self.peer.secured.serves(head):
+            self.context.block.add(WORKER_MISDIRECTED, 1)
+            return self.fail(421, b"http_request_denied")
         if head.method == METHOD_CONNECT:
             self.down.close_after()
             return self.fail(405, b"http_request_denied")
         if PyBytes_GET_SIZE(self.listener.health) and self._is_health():
             return self._reply(200 if self.context.ready or head.path.data[head.path.size - 6] == c"e"
                                else 503, [], b"")
+        if self.listener.https is not None:
+            return self._to_https()
         if head.number(MAX_FORWARDS) >= 0 and head.method in (METHOD_OPTIONS, METHOD_TRACE):
             if self._max_forwards():
                 return self._own_answer()
@@ -177,7 +188,7 @@ cdef class Exchange:
                 self.detail = _nearest_text(self.snapshot.routes, self.snapshot.table.nearest(
                     head, self.listener.number, address if self.peer.has_address else NULL))
             return self.fail(404, b"destination_not_found")
-        self.route = <Route>self.snapshot.routes[number]
+        self.route = self.snapshot.route(number)
         self.route.words[<int>IN_FLIGHT] += 1
         if self.route.limits.request_timeout > 0:
             self.deadline = self.started + self.route.limits.request_timeout
@@ -186,6 +197,15 @@ cdef class Exchange:
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
         return self._prepare_request()
+
+    cdef int _to_https(self) except -1:
+        """The same address over TLS."""
+        cdef Head head = self.request
+        status, fields, body = replies.redirect(
+            self.listener.https, self.listener.scheme, head.host_text, head.port,
+            head.path.data[:head.path.size], head.query_text, {},
+        )
+        return self._reply(status, fields, body)
 
     cdef bint _is_health(self) noexcept:
         cdef Span path = self.request.path
@@ -501,7 +521,7 @@ cdef class Exchange:
         self.response_at = self.context.now
         self.held = None
         self.replayable = False
-        edit_response(head, self.context, self.snapshot)
+        edit_response(head, self.context, self.snapshot, self.listener)
         if head.status >= 300 and not self.request_read:
             # An early refusal: the rest of the request may never be read (RFC 9112 section 9.6).
             # An early success may be an echo, and the connection lives on if both come to an end.
@@ -572,7 +592,7 @@ cdef class Exchange:
         self.context.block.add(WORKER_TUNNELS, 1)
         self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
         self.up.watch()
-        edit_response(head, self.context, self.snapshot)
+        edit_response(head, self.context, self.snapshot, self.listener)
         down.send_head(head)
         down.flush()
         return down.begin_tunnel()
@@ -691,6 +711,9 @@ cdef class Exchange:
         head.reason = Span(PyBytes_AS_STRING(phrase), PyBytes_GET_SIZE(phrase))
         head.content_length = PyBytes_GET_SIZE(body)
         head.add_line(b"Date", 4, self.context.date, 29, 0)
+        if PyBytes_GET_SIZE(self.listener.hsts):
+            head.add_line(b"Strict-Transport-Security", 25, PyBytes_AS_STRING(self.listener.hsts),
+                          PyBytes_GET_SIZE(self.listener.hsts), 0)
         for name, value in fields:
             head.add_line(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
                           PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), 0)
@@ -804,7 +827,7 @@ cdef class Exchange:
         record.connect_seconds = _between(self.attempt_started, self.connected_at)
         record.first_byte_seconds = _between(self.connected_at, self.response_at)
         record.request_seconds = _between(self.started, self.request_read_at)
-        record.secure = False
+        record.secure = self.peer.secured is not None
         self.snapshot.record_format.write(&record, self.context.records)
         self.context.block.add(WORKER_RECORDS, 1)
         if self.context.records.total > RECORDS_BYTES:

@@ -2,6 +2,7 @@ from libc.stdint cimport uint8_t
 
 from headgate.core.head cimport Head
 from headgate.proxy.context cimport Context
+from headgate.proxy.secured cimport Secured
 from headgate.proxy.snapshot cimport Listener, LiveSnapshot, Service
 
 
@@ -13,8 +14,10 @@ cdef class Peer:
     cdef bint has_address
     cdef bint trusted
     cdef LiveSnapshot judged_by         # the snapshot that `trusted` was read from
+    cdef readonly Secured secured       # None: the connection is plain
 
     cdef void read(self, const void* address)
+    cdef int introduce(self, bytes address, bytes text, int port) except -1
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept
 
 
@@ -23,4 +26,4 @@ cdef bytes client_of(Head head, Peer peer, LiveSnapshot snapshot, uint8_t* addre
 cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Listener listener,
                         Peer peer, bytes client)
 cdef int set_host(Head head, bytes host) except -1
-cdef int edit_response(Head head, Context context, LiveSnapshot snapshot) except -1
+cdef int edit_response(Head head, Context context, LiveSnapshot snapshot, Listener listener) except -1

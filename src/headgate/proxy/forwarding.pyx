@@ -11,7 +11,7 @@ from libc.string cimport memcpy
 
 from headgate.core.head cimport (
     DATE, DROPPED, FORWARDED, HOST, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT,
-    X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID, Field, Head,
+    X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID, STRICT_TRANSPORT_SECURITY, X_FORWARDED_CLIENT_CERT, Field, Head,
 )
 
 
@@ -32,10 +32,19 @@ cdef class Peer:
             self.text = text
             self.has_address = True
 
+    cdef int introduce(self, bytes address, bytes text, int port) except -1:
+        """Take the address (16 bytes, IPv4 mapped) that the PROXY protocol named."""
+        memcpy(self.address, PyBytes_AS_STRING(address), 16)
+        self.text = text
+        self.port = port
+        self.has_address = True
+        self.judged_by = None
+        return 0
+
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept:
         """Whether this peer is one of the trusted proxies; looked up once for each snapshot."""
         if self.judged_by is not snapshot:
-            self.trusted = self.has_address and snapshot.trusts(self.address)
+            self.trusted = self.has_address and snapshot.trusted.have(self.address)
             self.judged_by = snapshot
         return self.trusted
 
@@ -59,7 +68,7 @@ cdef bytes client_of(Head head, Peer peer, LiveSnapshot snapshot, uint8_t* addre
         client = str(ip).encode()
         packed = _mapped(ip)
         memcpy(address, PyBytes_AS_STRING(packed), 16)
-        if not snapshot.trusts(address):
+        if not snapshot.trusted.have(address):
             break
     return client
 
@@ -106,6 +115,30 @@ cdef int drop_claims(Head head, Peer peer, LiveSnapshot snapshot) except -1:
     head.drop(X_FORWARDED_HOST)
     head.drop(X_FORWARDED_PORT)
     head.drop(X_REQUEST_ID)
+    head.drop(X_FORWARDED_CLIENT_CERT)
+    for name in snapshot.identity_fields:
+        _drop_name(head, name)
+    return 0
+
+
+cdef int _drop_name(Head head, bytes name) except -1:
+    cdef Field* field
+    while True:
+        field = head.find_name(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), 0)
+        if field == NULL:
+            return 0
+        field.flags |= DROPPED
+
+
+cdef int _add_identity(Head head, Secured secured) except -1:
+    """Who the client is by its certificate. What said so before spoke of another connection."""
+    cdef bytes name, value
+    for name, value, token in secured.identity:
+        if token:
+            head.drop(token)
+        else:
+            _drop_name(head, name)
+        _add(head, name, value, token)
     return 0
 
 
@@ -128,6 +161,8 @@ cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Liste
         if snapshot.request_id:
             request_id = context.new_request_id()
             _add(head, b"X-Request-Id", request_id, X_REQUEST_ID)
+    if peer.secured is not None and peer.secured.identity is not None:
+        _add_identity(head, peer.secured)
     if PyBytes_GET_SIZE(snapshot.via):
         _add_via(head, snapshot)
     return request_id
@@ -201,8 +236,12 @@ cdef int set_host(Head head, bytes host) except -1:
     return _add(head, b"Host", host, HOST)
 
 
-cdef int edit_response(Head head, Context context, LiveSnapshot snapshot) except -1:
+cdef int edit_response(Head head, Context context, LiveSnapshot snapshot, Listener listener) except -1:
     """Via, and Date where the upstream sent none (RFC 9110 section 6.6.1)."""
+    if PyBytes_GET_SIZE(listener.hsts):
+        # RFC 6797 section 7.1: one field, and only over TLS. The listener's word counts.
+        head.drop(STRICT_TRANSPORT_SECURITY)
+        _add(head, b"Strict-Transport-Security", listener.hsts, STRICT_TRANSPORT_SECURITY)
     if head.number(DATE) < 0:
         head.add_line(b"Date", 4, context.date, 29, DATE)
     if PyBytes_GET_SIZE(snapshot.via):

@@ -23,7 +23,7 @@ from headgate.core.events cimport (
     Violation, new_data,
 )
 from headgate.core.head cimport Head, release_head
-from headgate.core.http2 cimport NO_ERROR, Http2
+from headgate.core.http2 cimport Http2
 from headgate.core.output cimport Output
 from headgate.proxy.connection cimport Connection
 from headgate.proxy.exchange cimport Exchange, Leg

@@ -4,22 +4,25 @@ cimport cython
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
-from headgate.core.cells cimport OPEN, WORKER_CONNECTIONS, WORKER_VIOLATIONS
+from headgate.core.cells cimport REJECTED, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
 from headgate.core.events cimport VIOLATION, Data, Event, Reset, Violation
 from headgate.core.head cimport DROPPED, METHOD_CONNECT, METHOD_GET, Field, Head, Span
-from headgate.core.http2 cimport CANCEL, INTERNAL_ERROR, NO_ERROR, Http2Server
+from headgate.core.http2 cimport Http2Server
+from headgate.core.http2_frames cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR
 from headgate.proxy.connection cimport Connection
-from headgate.proxy.downstream cimport Port
 from headgate.proxy.exchange cimport Exchange, new_exchange
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.http2 cimport Http2Connection, Http2Stream
+from headgate.proxy.port cimport Port
 
 # Between the first word of a GOAWAY and the last: requests that are on their way arrive meanwhile.
 cdef double DRAIN_SECONDS = 1.0
 
 
-cdef int begin_http2(Port port, Peer peer, Connection old, const char* data, Py_ssize_t size) except -1:
-    """Let a client's connection, counted as open already, go on with HTTP/2. `data` came of it."""
+cdef int begin_http2(Port port, Peer peer, Connection old, bint wanted, const char* data,
+                     Py_ssize_t size) except -1:
+    """Let a client's connection, counted as open already, go on with HTTP/2. `data` came of it; not
+    `wanted` is one too many of its client."""
     cdef Http2Downstream connection = Http2Downstream.__new__(Http2Downstream)
     cdef Http2Server server
     connection.context = port.context
@@ -35,7 +38,10 @@ cdef int begin_http2(Port port, Peer peer, Connection old, const char* data, Py_
     old.pass_to(connection)
     try:
         connection.greet()
+        connection.rest()
         connection.watch()
+        if not wanted:
+            return connection.refuse_client()
         if size:
             connection.received(data, size)
     except Exception:
@@ -45,6 +51,14 @@ cdef int begin_http2(Port port, Peer peer, Connection old, const char* data, Py_
 
 cdef class Http2Downstream(Http2Connection):
     """A client's connection."""
+
+    cdef int refuse_client(self) except -1:
+        """The client has too many connections."""
+        self.context.block.add(WORKER_CLIENT_LIMIT, 1)
+        self.listener.block.add(REJECTED, 1)
+        self.prepare()
+        self.server.close(ENHANCE_YOUR_CALM, b"too many connections from this address")
+        return self.linger()
 
     # --- What came ---
 
@@ -134,9 +148,8 @@ cdef class Http2Downstream(Http2Connection):
         return 0
 
     cdef int left(self) except -1:
-        self.listener.block.subtract(OPEN, 1)
-        self.context.block.subtract(WORKER_CONNECTIONS, 1)
-        return self.port.closed(self.peer.text)
+        self.port.leave(self.peer.text)
+        return self.port.closed()
 
     # --- Time ---
 

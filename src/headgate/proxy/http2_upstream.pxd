@@ -16,6 +16,7 @@ cdef class Http2Upstream(Http2Connection):
     cdef bint leaving                   # takes no new streams, ends with the last one
     cdef bint doubted                   # an exchange got no answer, and nothing else came since
     cdef bint used                      # it carried an exchange before
+    cdef bint session_kept              # of TLS
     cdef int fault_status               # why it could not be used
     cdef bytes fault
 

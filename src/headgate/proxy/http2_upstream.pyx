@@ -6,7 +6,8 @@ from libc.math cimport INFINITY
 
 from headgate.core.events cimport RESPONSE_HEAD, Data, Event, Reset, new_data
 from headgate.core.head cimport DROPPED, METHOD_CONNECT, OTHER, Field, Head, Span, release_head
-from headgate.core.http2 cimport CANCEL, NO_ERROR, Http2Client
+from headgate.core.http2 cimport Http2Client
+from headgate.core.http2_frames cimport CANCEL, NO_ERROR
 from headgate.proxy.connection cimport Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg, Source
@@ -114,6 +115,9 @@ cdef class Http2Upstream(Http2Connection):
     cdef int stream_left(self, Http2Stream stream) except -1:
         if self.closed:
             return 0
+        if self.tls is not None and not self.session_kept:
+            self.session_kept = True
+            self.pool.keep_session(self.tls)    # its tickets came by now
         return self.retire() if self.leaving else self.pool.release(stream)
 
     cdef int end_streams(self, bytes reason) except -1:

@@ -1,3 +1,4 @@
+from headgate.core.tls cimport Tls, TlsSession
 from headgate.proxy.context cimport Context
 from headgate.proxy.connection cimport Register
 from headgate.proxy.exchange cimport Exchange, Source
@@ -12,6 +13,8 @@ cdef class Pool(Source):
     cdef Endpoint endpoint
     cdef object options                 # spec.Pool
     cdef object service                 # spec.Service: socket options
+    cdef object kept                    # encryption.Kept of a service with TLS
+    cdef TlsSession session             # for the next handshake
     cdef object waiting                 # deque of (exchange, deadline); the first `connecting` of them get
                                         # the connections that are being opened
     cdef set tasks                      # connecting
@@ -23,6 +26,7 @@ cdef class Pool(Source):
     cdef list shared                    # connections of HTTP/2
     cdef Py_ssize_t greeting            # those of them whose first settings have not come
     cdef bint multiplexed               # new connections speak HTTP/2
+    cdef bint known                     # which version they speak
     cdef double idle_timeout
     cdef double age
     cdef bint retired                   # no snapshot has this endpoint any more
@@ -33,8 +37,8 @@ cdef class Pool(Source):
     cdef int serve(self, Http1Upstream leg) except -1
     cdef int open_more(self) except -1
     cdef Py_ssize_t coming(self) noexcept
-    cdef int begin(self, int fd) except -1
-    cdef int begin_shared(self, int fd) except -1
+    cdef int begin(self, int fd, Tls tls, bytes early) except -1
+    cdef int begin_shared(self, int fd, Tls tls, bytes early) except -1
     cdef Http2Upstream roomy(self)
     cdef bint too_old(self, Http2Upstream connection) noexcept
     cdef int lend(self, Http2Upstream connection, Exchange exchange) except -1

@@ -9,7 +9,12 @@ import errno as _errno
 import socket as _socket
 from collections import deque
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+
 from headgate.core.cells cimport CONNECTIONS, OPEN, REJECTED
+from headgate.core.output cimport Output
+from headgate.core.tls cimport Tls
+from headgate.core.tls import TlsFault
 from headgate.proxy.connection cimport Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg, Source
@@ -20,6 +25,9 @@ from headgate.proxy.upstream cimport Http1Upstream
 
 cdef extern from "../proxy/socket.h" nogil:
     bint hg_quiet(int fd)
+
+cdef enum:
+    HANDSHAKE_BYTES = 16384
 
 
 def connect_fault(error: BaseException) -> tuple[int, bytes]:
@@ -33,9 +41,17 @@ def connect_fault(error: BaseException) -> tuple[int, bytes]:
         return 503, b"connection_limit_reached"
     if isinstance(error, _socket.gaierror):
         return 502, b"dns_error"
+    if isinstance(error, CertificateFault):
+        return 502, b"tls_certificate_error"
+    if isinstance(error, TlsFault):
+        return 502, b"tls_protocol_error"
     if isinstance(error, OSError):
         return 502, b"connection_refused"
     return 502, b"proxy_internal_error"
+
+
+class CertificateFault(TlsFault):
+    """The endpoint's certificate is not one to trust."""
 
 
 cdef class Pool(Source):
@@ -49,11 +65,14 @@ cdef class Pool(Source):
         self.tasks = set()
         self.shared = []
         self.multiplexed = endpoint.scheme == "h2c"
-        self.configure(service)
+        self.known = endpoint.scheme != "https"
+        self.configure(service, None)
 
-    def configure(self, object service) -> None:
-        """Take the options of a newer snapshot."""
+    def configure(self, object service, object kept) -> None:
+        """Take the options of a newer snapshot. `kept`: what connections to an endpoint with TLS are
+        made with; None for a plain one, or when it is broken."""
         self.service = service
+        self.kept = kept
         self.options = service.pool
         self.idle_timeout = service.pool.idle_timeout
         self.age = service.pool.age
@@ -120,6 +139,10 @@ cdef class Pool(Source):
             return mine.close()
         self.rest(mine)
         return self.open_more()
+
+    cdef int keep_session(self, Tls tls) except -1:
+        self.session = tls.session
+        return 0
 
     cdef int rest(self, Http1Upstream leg) except -1:
         leg.deadline = self.context.now + self.idle_timeout
@@ -258,6 +281,8 @@ cdef class Pool(Source):
         cdef Py_ssize_t most = self.options.connections
         cdef Http1Upstream leg
         while self.coming() < <Py_ssize_t>len(self.waiting):
+            if not self.known and self.connecting:
+                return 0                # one of HTTP/2 may do for all
             if most and self.open_count + self.connecting >= most:
                 leg = self.oldest
                 if leg is None:
@@ -272,11 +297,11 @@ cdef class Pool(Source):
 
     async def _connect(self) -> None:
         fault = None
-        fd = -1
+        opened = None
         try:
             async with asyncio.timeout(self.options.connect_timeout):
-                fd = await self._connected()
-        except (OSError, TimeoutError) as error:
+                opened = await self._opened()
+        except (OSError, TimeoutError, TlsFault) as error:
             fault = connect_fault(error)
         except Exception as error:
             self.context.own_error("a connection could not be opened")
@@ -286,7 +311,7 @@ cdef class Pool(Source):
         self.context.tick()
         try:
             if fault is None:
-                self.begin(fd)
+                self.begin(opened[0], <Tls>opened[1], <bytes>opened[2])
             elif self.multiplexed:
                 self.refuse_unserved(fault[0], fault[1])
             elif self.waiting:
@@ -295,7 +320,19 @@ cdef class Pool(Source):
         except Exception:
             self.context.own_error("a new connection, or the want of one, could not be handled")
 
-    async def _connected(self) -> int:
+    async def _opened(self) -> tuple[int, object, bytes]:
+        """A connected descriptor; the TLS on it, or None, and what the endpoint said first."""
+        sock = await self._connected()
+        secured = (None, b"")
+        try:
+            if self.endpoint.scheme == "https":
+                secured = await self._secured(sock)
+        except BaseException:
+            sock.close()
+            raise
+        return sock.detach(), *secured
+
+    async def _connected(self) -> _socket.socket:
         """A connected socket that does not block."""
         address = self.endpoint.address
         target: object
@@ -314,27 +351,62 @@ cdef class Pool(Source):
         except BaseException:
             sock.close()
             raise
-        return sock.detach()
+        return sock
 
-    cdef int begin(self, int fd) except -1:
-        """Use a new connection."""
+    async def _secured(self, sock: _socket.socket) -> tuple[Tls, bytes]:
+        """Shake hands. What the connection speaks TLS with, and what the endpoint said behind it.
+        Raises TlsFault and OSError."""
+        cdef Tls tls
+        cdef Output out = Output()
+        if self.kept is None:
+            raise CertificateFault("the certificates for this service cannot be used")
+        tls = Tls(self.kept.context, server=False, session=self.session,
+                  server_name=self.service.tls.server_name or self.endpoint.host)
+        data = b""
+        early = None
+        while early is None:
+            try:
+                if tls.shake(data, out):
+                    early = tls.receive(b"", out)
+            except TlsFault as error:
+                self.context.log.debug("endpoint %s: %s", self.endpoint.name.decode(), error)
+                raise (CertificateFault if tls.verify_error else TlsFault)(str(error)) from None
+            finally:
+                said = out.take()
+                if said:
+                    await self.context.loop.sock_sendall(sock, said)
+            if early is None:
+                data = await self.context.loop.sock_recv(sock, HANDSHAKE_BYTES)
+                if not data:
+                    raise TlsFault("the endpoint closed the connection while hands were shaken")
+        return tls, early
+
+    cdef int begin(self, int fd, Tls tls, bytes early) except -1:
+        """Use a new connection. `early`: what came behind the handshake."""
         cdef Http1Upstream leg
+        self.known = True
+        if tls is not None:
+            self.multiplexed = tls.alpn == b"h2"
         if self.multiplexed:
-            return self.begin_shared(fd)
+            return self.begin_shared(fd, tls, early)
         leg = Http1Upstream(self.context, self.register, self)
+        leg.tls = tls
         self.open_count += 1
         self.endpoint.block.add(OPEN, 1)
         self.endpoint.block.add(CONNECTIONS, 1)
         try:
             leg.open(fd)
+            if early:
+                return leg.close_hard()     # nobody asked
             return self.release(leg)
         except Exception:
             return leg.own_error("a new connection could not be used", None)
 
-    cdef int begin_shared(self, int fd) except -1:
+    cdef int begin_shared(self, int fd, Tls tls, bytes early) except -1:
         """Greet the endpoint; opened() follows, or left()."""
-        cdef Http2Upstream connection = Http2Upstream(self.context, self.register, self, b"http",
-                                                      self.options)
+        cdef Http2Upstream connection = Http2Upstream(
+            self.context, self.register, self, b"http" if tls is None else b"https", self.options)
+        connection.tls = tls
         self.open_count += 1
         self.greeting += 1
         self.shared.append(connection)
@@ -342,7 +414,10 @@ cdef class Pool(Source):
         self.endpoint.block.add(CONNECTIONS, 1)
         try:
             connection.open(fd)
-            return connection.greet()
+            connection.greet()
+            if early:
+                return connection.received(PyBytes_AS_STRING(early), PyBytes_GET_SIZE(early))
+            return 0
         except Exception:
             return connection.own_error("a new connection could not be used", None)
 

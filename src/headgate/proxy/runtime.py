@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import os
 import resource
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from headgate import spec
 from headgate.core.cells import WorkerWord
+from headgate.core.openssl import OpenSslMissing
+from headgate.core.tls import TlsContext
+from headgate.proxy.acceptor import Acceptor
 from headgate.proxy.connection import Register
 from headgate.proxy.context import Context
-from headgate.proxy.downstream import Acceptor, Http1Downstream, Port
+from headgate.proxy.downstream import Http1Downstream
+from headgate.proxy.encryption import Contexts, Kept
 from headgate.proxy.http2_downstream import Http2Downstream
 from headgate.proxy.pool import Pool
+from headgate.proxy.port import Port
+from headgate.proxy.sites import Sites, upstream_context
 from headgate.proxy.snapshot import Endpoint, LiveSnapshot
+from headgate.shm.tickets import ticket_secrets
 
 if TYPE_CHECKING:
     from headgate.proxy.context import Sink
@@ -25,6 +35,8 @@ if TYPE_CHECKING:
 SWEEP_SECONDS = 0.2
 # Kept free for logs, pipes, connections to endpoints that are being opened.
 RESERVED_FILES = 64
+# Between looks at whether the secrets of session tickets are others now.
+TICKET_SECONDS = 5.0
 
 
 class SnapshotRefused(Exception):
@@ -37,13 +49,23 @@ class Plan:
 
     snapshot: LiveSnapshot
     endpoints: dict[tuple[str, str, spec.Address], Endpoint] = field(default_factory=dict)
+    sites: dict[str, tuple[spec.ListenerTls, Sites]] = field(default_factory=dict)
+    upstream: dict[str, Kept | None] = field(default_factory=dict)  # TLS to endpoints, by service
 
 
 class Runtime:
-    """One per worker process. `slot` is its part of the shared memory."""
+    """One per worker process. `slot` is its part of the shared memory, `tickets` the secrets in it of
+    session tickets, without which no session is resumed.
+    """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, slot: memoryview, *, worker: int, log: logging.Logger
+        self,
+        loop: asyncio.AbstractEventLoop,
+        slot: memoryview,
+        *,
+        worker: int,
+        log: logging.Logger,
+        tickets: memoryview | None = None,
     ) -> None:
         self._loop = loop
         self._slot = slot
@@ -53,6 +75,13 @@ class Runtime:
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
         self._retired: list[Endpoint] = []  # of older snapshots, still busy
+        self._sites: dict[str, tuple[spec.ListenerTls, Sites]] = {}
+        self._tickets = tickets
+        self._tickets_seen = (0, float("-inf"))  # which ones, and when they were looked at
+        self._secrets: list[bytes] = []
+        self._contexts = Contexts(self._tls_context)
+        self._tls_contexts: WeakSet[TlsContext] = WeakSet()
+        self._read_tickets()
         self.context.on_accept = lambda _accepting: None
         self._swept = loop.time()
         self._timer = loop.call_later(SWEEP_SECONDS, self._sweep)
@@ -66,16 +95,52 @@ class Runtime:
     def prepare(self, snapshot: spec.Snapshot) -> Plan:
         """Build everything aside. Raises SnapshotRefused with the reason."""
         endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
+        sites: dict[str, tuple[spec.ListenerTls, Sites]] = {}
 
         def endpoints_of(service: spec.Service) -> tuple[list[Endpoint], list[int]]:
             return self._endpoints_of(service, endpoints)
 
         try:
             seed = int.from_bytes(os.urandom(7), "little")
-            live = LiveSnapshot(snapshot, self._slot, endpoints_of, seed)
-        except (ValueError, KeyError, IndexError) as error:
+            sites_of = functools.partial(self._sites_of, into=sites)
+            live = LiveSnapshot(snapshot, self._slot, endpoints_of, sites_of, seed)
+            upstream = {
+                service.name: upstream_context(service.tls, self._contexts)
+                for service in snapshot.services
+                if any(endpoint.scheme == "https" for endpoint in service.endpoints)
+            }
+        except (ValueError, KeyError, IndexError, OpenSslMissing) as error:
             raise SnapshotRefused(f"snapshot {snapshot.version}: {error}") from error
-        return Plan(live, endpoints)
+        return Plan(live, endpoints, sites, upstream)
+
+    def _sites_of(
+        self, listener: spec.Listener, into: dict[str, tuple[spec.ListenerTls, Sites]]
+    ) -> Sites | None:
+        """What a listener presents with TLS, the same as before where nothing of it changed."""
+        if listener.tls is None:
+            return None
+        known = self._sites.get(listener.name)
+        if known is None or known[0] != listener.tls:
+            known = (listener.tls, Sites(listener.tls, self._contexts))
+        into[listener.name] = known
+        return known[1]
+
+    def _tls_context(self, context: ssl.SSLContext, policy: bytes, depth: int) -> TlsContext:
+        made = TlsContext(context, policy, depth)
+        made.set_ticket_secrets(self._secrets)
+        self._tls_contexts.add(made)
+        return made
+
+    def _read_tickets(self) -> None:
+        """Seal and open tickets with the secrets that all workers have now."""
+        if self._tickets is None or self._loop.time() < self._tickets_seen[1] + TICKET_SECONDS:
+            return
+        counter, secrets = ticket_secrets(self._tickets)
+        if counter != self._tickets_seen[0]:
+            self._secrets = secrets
+            for context in self._tls_contexts:
+                context.set_ticket_secrets(secrets)
+        self._tickets_seen = (counter, self._loop.time())
 
     def _endpoints_of(
         self, service: spec.Service, into: dict[tuple[str, str, spec.Address], Endpoint]
@@ -100,8 +165,10 @@ class Runtime:
         self.context.snapshot = plan.snapshot
         gone = [self._endpoints[identity] for identity in self._endpoints.keys() - plan.endpoints.keys()]
         self._endpoints = plan.endpoints
+        self._sites = plan.sites
         for identity, endpoint in plan.endpoints.items():
-            endpoint.source.configure(plan.snapshot.services[identity[0]].spec)
+            service = plan.snapshot.services[identity[0]].spec
+            endpoint.source.configure(service, plan.upstream.get(service.name))
         for endpoint in gone:
             endpoint.source.retire()
             self._retired.append(endpoint)
@@ -198,6 +265,7 @@ class Runtime:
         self._count(WorkerWord.WORKER_LAG_COUNT, 1, add=True)
         self._count(WorkerWord.WORKER_LAG_SUM, max(0, int((elapsed - SWEEP_SECONDS) * 1e6)), add=True)
         self.context.refresh_date()
+        self._read_tickets()
         self.register.sweep(elapsed)
         for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.sweep()

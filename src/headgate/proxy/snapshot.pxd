@@ -10,6 +10,7 @@ cdef class Endpoint:
     cdef readonly bytes name
     cdef readonly object address        # spec.Address
     cdef readonly str scheme            # http, https or h2c
+    cdef readonly str host              # that a certificate has to name; "" of a unix socket
     cdef public object source           # pool.Pool
     cdef uint32_t in_flight             # exchanges of this worker that are here now
     cdef Block block
@@ -30,29 +31,30 @@ cdef class Service:
     cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
 
 
-cdef struct RouteLimits:
-    double request_timeout
-    double body_idle_timeout
-    double response_idle_timeout
-    double first_byte_timeout
-    double tunnel_idle_timeout
-    double minimum_rate
-    double minimum_rate_grace
-    int64_t body_bytes
-    int64_t buffer_bytes
-    int64_t buffer_request
-    int64_t buffer_response
+# What exchanges of a route may take; routes with equal limits share one.
+cdef class RouteLimits:
+    cdef double request_timeout
+    cdef double body_idle_timeout
+    cdef double response_idle_timeout
+    cdef double first_byte_timeout
+    cdef double tunnel_idle_timeout
+    cdef double minimum_rate
+    cdef double minimum_rate_grace
+    cdef int64_t body_bytes
+    cdef int64_t buffer_bytes
+    cdef int64_t buffer_request
+    cdef int64_t buffer_response
 
 
-# What an exchange needs of its route stands first and together: with thousands of routes each
-# exchange finds another one cold in the caches.
+# What an exchange needs of its route stands first and in one cache line: with thousands of routes
+# each exchange finds another one cold in the caches.
 cdef class Route:
     cdef uint64_t* words                # of its block
+    cdef RouteLimits limits
     cdef Service single                 # the service when there is one
     cdef tuple rewrites                 # functions from path to path, in order; None for none
     cdef bint answers                   # redirects or responds: no service
     cdef int attempts
-    cdef RouteLimits limits
     cdef readonly bytes name
     cdef readonly object spec
     cdef list services
@@ -63,6 +65,20 @@ cdef class Route:
     cdef Service choose(self)
 
 
+cdef struct Network:
+    uint8_t address[16]
+    int bits
+
+
+# Ranges of addresses.
+cdef class Networks:
+    cdef Network* networks
+    cdef int count
+    cdef readonly bint local            # unix sockets too
+
+    cdef bint have(self, const uint8_t* address) noexcept
+
+
 cdef class Listener:
     cdef readonly bytes name
     cdef readonly int number            # index in the snapshot, as the routing table counts
@@ -70,6 +86,14 @@ cdef class Listener:
     cdef readonly bytes scheme
     cdef readonly bytes health          # path under which workers answer healthz and readyz; b"" is off
     cdef readonly object spec
+    cdef readonly object sites          # sites.Sites; None: plain
+    cdef readonly object https          # spec.Redirect of all requests to TLS; None: they are served
+    cdef bytes hsts                     # value of Strict-Transport-Security; b"" for none
+    cdef bint greets                    # something comes before HTTP: the PROXY protocol, TLS
+    cdef Networks introducers           # who must begin with the PROXY protocol; None: nobody
+    cdef double introduction_timeout
+    cdef double handshake_timeout
+    cdef Py_ssize_t hello_bytes
     cdef double head_timeout
     cdef double keep_alive_timeout
     cdef int head_bytes
@@ -83,20 +107,16 @@ cdef class Listener:
     cdef Block block
 
 
-cdef struct Network:
-    uint8_t address[16]
-    int bits
-
-
 cdef class LiveSnapshot:
     cdef readonly object spec
     cdef readonly int64_t version
     cdef readonly RoutingTable table
     cdef readonly list routes
+    cdef uint64_t** words               # of the routes' blocks, by number
     cdef readonly dict services
     cdef readonly dict listeners
-    cdef Network* trusted
-    cdef int trusted_count
+    cdef Networks trusted
+    cdef tuple identity_fields          # names of fields that only trusted proxies may send
     cdef bint x_forwarded
     cdef bint x_real_ip
     cdef bint forwarded
@@ -106,4 +126,4 @@ cdef class LiveSnapshot:
     cdef readonly int path_policy
     cdef RecordFormat record_format     # None: no access log
 
-    cdef bint trusts(self, const uint8_t* address) noexcept
+    cdef Route route(self, Py_ssize_t number)

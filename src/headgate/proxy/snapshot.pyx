@@ -18,6 +18,11 @@ from headgate.core.paths import path_policy
 from headgate.core.record import record_format
 from headgate.core.routing cimport RoutingTable
 from headgate.proxy.rewriting import rewrite_of
+from headgate.spec import Redirect
+
+
+cdef extern from *:
+    void prefetch "__builtin_prefetch"(const void* address, int to_write) noexcept nogil
 
 
 cdef class Endpoint:
@@ -26,6 +31,7 @@ cdef class Endpoint:
     def __init__(self, object spec, object address, object memory):
         self.address = address
         self.scheme = spec.scheme
+        self.host = spec.host
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
 
@@ -71,11 +77,27 @@ cdef class Service:
         return self.balancer.pick(self.states, self.count, avoid)
 
 
+cdef class RouteLimits:
+    """The limits of a route, as numbers that compiled code reads."""
+
+    def __init__(self, object spec):
+        self.request_timeout = spec.request_timeout
+        self.body_idle_timeout = spec.body_idle_timeout
+        self.response_idle_timeout = spec.response_idle_timeout
+        self.first_byte_timeout = spec.first_byte_timeout
+        self.tunnel_idle_timeout = spec.tunnel_idle_timeout
+        self.minimum_rate = spec.minimum_rate
+        self.minimum_rate_grace = spec.minimum_rate_grace
+        self.body_bytes = spec.body_bytes
+        self.buffer_bytes = spec.buffer_bytes
+        self.buffer_request = spec.buffer_request
+        self.buffer_response = spec.buffer_response or spec.buffer_bytes
+
+
 cdef class Route:
     """A match's action with everything that it needs resolved."""
 
-    def __init__(self, object spec, dict services, object memory):
-        limits = spec.limits
+    def __init__(self, object spec, dict services, object memory, RouteLimits limits):
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
@@ -87,17 +109,7 @@ cdef class Route:
         self.answers = not self.services
         self.single = self.services[0] if len(self.services) == 1 else None
         self.attempts = spec.retry_attempts
-        self.limits.request_timeout = limits.request_timeout
-        self.limits.body_idle_timeout = limits.body_idle_timeout
-        self.limits.response_idle_timeout = limits.response_idle_timeout
-        self.limits.first_byte_timeout = limits.first_byte_timeout
-        self.limits.tunnel_idle_timeout = limits.tunnel_idle_timeout
-        self.limits.minimum_rate = limits.minimum_rate
-        self.limits.minimum_rate_grace = limits.minimum_rate_grace
-        self.limits.body_bytes = limits.body_bytes
-        self.limits.buffer_bytes = limits.buffer_bytes
-        self.limits.buffer_request = limits.buffer_request
-        self.limits.buffer_response = limits.buffer_response or limits.buffer_bytes
+        self.limits = limits
 
     cdef Service choose(self):
         """The service for the next exchange: smooth weighted round robin."""
@@ -113,15 +125,55 @@ cdef class Route:
         return <Service>self.services[best]
 
 
-cdef class Listener:
-    """A bound address and how it speaks."""
+cdef class Networks:
+    """Ranges of addresses, from CIDR texts; "unix" stands for peers on unix sockets."""
 
-    def __init__(self, object spec, int number, object memory):
+    def __init__(self, tuple ranges):
+        cdef bytes packed
+        self.networks = <Network*>calloc(len(ranges) or 1, sizeof(Network))
+        if self.networks == NULL:
+            raise MemoryError()
+        for text in ranges:
+            if text == "unix":
+                self.local = True
+                continue
+            network = ipaddress.ip_network(text, strict=False)
+            packed = _mapped(network.network_address)
+            memcpy(self.networks[self.count].address, PyBytes_AS_STRING(packed), 16)
+            self.networks[self.count].bits = network.prefixlen + (96 if network.version == 4 else 0)
+            self.count += 1
+
+    def __dealloc__(self):
+        free(self.networks)
+
+    cdef bint have(self, const uint8_t* address) noexcept:
+        """Whether an address (16 bytes, IPv4 mapped) is in one of them."""
+        cdef int i
+        for i in range(self.count):
+            if _within(address, &self.networks[i]):
+                return True
+        return False
+
+
+cdef class Listener:
+    """A bound address and how it speaks. `sites`: its TLS, or None."""
+
+    def __init__(self, object spec, int number, object memory, object sites):
         self.spec = spec
         self.name = spec.name.encode()
         self.number = number
-        self.port = str(spec.address.port or 80).encode()
-        self.scheme = b"http"
+        self.port = str(spec.address.port or (80 if sites is None else 443)).encode()
+        self.scheme = b"http" if sites is None else b"https"
+        self.sites = sites
+        self.https = None if spec.https_redirect is None else Redirect(
+            scheme="https", port=spec.https_redirect.port, status=spec.https_redirect.status)
+        self.hsts = b"" if spec.hsts is None or sites is None else spec.hsts.value.encode()
+        if spec.proxy_protocol is not None:
+            self.introducers = Networks(spec.proxy_protocol.sources)
+            self.introduction_timeout = spec.proxy_protocol.timeout
+        self.greets = sites is not None or self.introducers is not None
+        self.handshake_timeout = spec.limits.handshake_timeout
+        self.hello_bytes = spec.limits.hello_bytes
         self.health = spec.health_path.encode()
         self.block = Block(memory, spec.metric)
         self.head_timeout = spec.limits.head_timeout
@@ -137,9 +189,10 @@ cdef class Listener:
 
 
 cdef class LiveSnapshot:
-    """One snapshot, ready to serve. `endpoints_of(service)` gives live endpoints and their weights."""
+    """One snapshot, ready to serve. `endpoints_of(service)` gives live endpoints and their weights,
+    `sites_of(listener)` what TLS presents, or None."""
 
-    def __init__(self, object spec, object memory, endpoints_of: Callable, uint64_t seed):
+    def __init__(self, object spec, object memory, endpoints_of: Callable, sites_of: Callable, uint64_t seed):
         forwarding = spec.forwarding
         self.spec = spec
         self.version = spec.version
@@ -147,15 +200,17 @@ cdef class LiveSnapshot:
             service.name: Service(service, *endpoints_of(service), memory, seed + number)
             for number, service in enumerate(spec.services)
         }
-        self.routes = [Route(route, self.services, memory) for route in spec.routes]
+        self._set_routes(spec.routes, memory)
         self.listeners = {
-            listener.name: Listener(listener, number, memory)
+            listener.name: Listener(listener, number, memory, sites_of(listener))
             for number, listener in enumerate(spec.listeners)
         }
         self.table = RoutingTable(
             spec.routes, listeners=tuple(listener.name for listener in spec.listeners)
         )
-        self._set_trusted(spec.trusted_proxies)
+        self.trusted = Networks(spec.trusted_proxies)
+        self.identity_fields = tuple(name.encode() for name in spec.identity_fields
+                                     if name != "x-forwarded-client-cert")   # which has a token
         self.x_forwarded = forwarding.x_forwarded
         self.x_real_ip = forwarding.x_real_ip
         self.forwarded = forwarding.forwarded
@@ -171,28 +226,28 @@ cdef class LiveSnapshot:
                 spec.access_log.format, spec.access_log.template, query=spec.access_log.query)
 
     def __dealloc__(self):
-        free(self.trusted)
+        free(self.words)
 
-    def _set_trusted(self, ranges: tuple[str, ...]) -> None:
-        cdef bytes packed
-        cdef int i
-        self.trusted = <Network*>calloc(len(ranges) or 1, sizeof(Network))
-        if self.trusted == NULL:
+    def _set_routes(self, routes: tuple[object, ...], memory: memoryview) -> None:
+        cdef Py_ssize_t number
+        shared: dict[object, RouteLimits] = {}
+        self.routes = []
+        for route in routes:
+            if route.limits not in shared:
+                shared[route.limits] = RouteLimits(route.limits)
+            self.routes.append(Route(route, self.services, memory, shared[route.limits]))
+        self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))
+        if self.words == NULL:
             raise MemoryError()
-        for i, text in enumerate(ranges):
-            network = ipaddress.ip_network(text, strict=False)
-            packed = _mapped(network.network_address)
-            memcpy(self.trusted[i].address, PyBytes_AS_STRING(packed), 16)
-            self.trusted[i].bits = network.prefixlen + (96 if network.version == 4 else 0)
-        self.trusted_count = len(ranges)
+        for number in range(len(self.routes)):
+            self.words[number] = (<Route>self.routes[number]).words
 
-    cdef bint trusts(self, const uint8_t* address) noexcept:
-        """Whether an address (16 bytes, IPv4 mapped) is one of the trusted proxies."""
-        cdef int i
-        for i in range(self.trusted_count):
-            if _within(address, &self.trusted[i]):
-                return True
-        return False
+    cdef Route route(self, Py_ssize_t number):
+        """A route that an exchange takes. Its counters will be written to: with thousands of routes
+        they are cold, and on their way already when they are needed."""
+        cdef uint64_t* words = self.words[number]
+        prefetch(words, 1)
+        return <Route>self.routes[number]
 
 
 def _mapped(address: object) -> bytes:

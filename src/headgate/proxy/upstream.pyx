@@ -8,7 +8,7 @@ from headgate.core.events cimport (
     CLOSING, DATA, RESET, RESPONSE_HEAD, TRAILERS, VIOLATION, Data, Event, Violation,
 )
 from headgate.core.head cimport OTHER, Field, Head
-from headgate.core.http1 cimport READ_LENGTH, WRITE_TUNNEL, Http1Client
+from headgate.core.http1 cimport READ_LENGTH, READ_TO_END, WRITE_TUNNEL, Http1Client
 from headgate.proxy.connection cimport Connection, Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg
@@ -84,6 +84,9 @@ cdef class Http1Upstream(Connection):
         if self.exchange is None:
             return self.close()
         self.context.tick()
+        if self.cut_short() and self.client.reading == READ_TO_END:
+            # Anybody on the way could end it so: not the endpoint said that the body is complete.
+            return self.gone()
         for event in self.client.feed_end():
             self.handle(event)
         exchange = self.exchange
@@ -156,6 +159,8 @@ cdef class Http1Upstream(Connection):
         self.drop_pipe()
         self.resume()
         self.client.next_message()
+        if self.tls is not None and not self.reused:
+            self.pool.keep_session(self.tls)        # its tickets came by now
         self.reused = True
         if self.client.persistent:
             return self.pool.release(self)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping
 
 from headgate.proxy.runtime import Plan, Runtime, SnapshotRefused
+from headgate.shm.region import Region
 from headgate.spec import Endpoint, Snapshot
 from headgate.worker.listening import Held, Listening, Served
 from headgate.worker.records import Records, RecordsError
@@ -18,11 +19,13 @@ class Serving:
     """Builds a snapshot aside with `prepare`, swaps it in with `commit`, ends with `leave` and `close`."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, log: logging.Logger, memory: memoryview, worker: int
+        self, loop: asyncio.AbstractEventLoop, log: logging.Logger, region: Region, worker: int
     ) -> None:
         self._loop = loop
         self._log = log
-        self._runtime = Runtime(loop, memory, worker=worker, log=log)
+        self._runtime = Runtime(
+            loop, region.slot(worker), worker=worker, log=log, tickets=region.tickets
+        )
         self._listening = Listening(loop, self._runtime.listen)
         self._records = Records(loop)
         self._plan: Plan | None = None

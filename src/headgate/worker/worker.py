@@ -69,13 +69,14 @@ class Worker:
         self._log = log
         self._level = level
         self._channel: LoopChannel
-        memory = Region(region).slot(slot)
+        shared = Region(region)
+        memory = shared.slot(slot)
         for number in written_blocks(region, slot):
             Block(memory, number).clear_gauges()
         cells = Block(memory, 0)
         cells.write(WorkerWord.WORKER_PID, os.getpid())
         cells.write(WorkerWord.WORKER_STARTED, int(time.time()))
-        self._serving = Serving(loop, log, memory, slot)
+        self._serving = Serving(loop, log, shared, slot)
         self._garbage = Garbage(loop, lambda: self._serving.active > 0)
         self._offer: Offer | None = None
         self._drain: asyncio.Task[None] | None = None

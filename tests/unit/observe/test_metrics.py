@@ -201,9 +201,9 @@ def test_every_word_is_shown_under_its_name(region: Region) -> None:
     for block, (kind, labels) in things.items():
         for name, word in (shared | own[kind]).items():
             assert value(rendered, f"headgate_{kind}_{name}", **labels) == 1000 * block + word
-        for number in range(5):
-            total = value(rendered, f"headgate_{kind}_requests_total", **labels, code=f"{number + 1}xx")
-            assert total == 1000 * block + number
+        for number in range(1, 6):
+            total = value(rendered, f"headgate_{kind}_requests_total", **labels, code=f"{number}xx")
+            assert total == 1000 * block + Word[f"RESPONSES_{number}XX"]
 
 
 def test_every_word_of_a_worker_is_shown_under_its_number(region: Region) -> None:

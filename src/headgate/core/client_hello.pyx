@@ -1,0 +1,135 @@
+"""The ClientHello (RFC 8446 section 4.1.2), read before TLS begins: who is asked for, and by what.
+
+It decides which certificates and which rules for clients hold, and it is what fingerprints are made of
+(core/fingerprints). Reading it changes nothing: OpenSSL gets the same bytes afterwards, and judges them.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+
+cdef enum:
+    RECORD_HEAD = 5
+    HANDSHAKE = 22
+    CLIENT_HELLO = 1
+    RECORD_BYTES = 16384
+    SERVER_NAME = 0
+    ALPN = 16
+    MOST_NAME = 253
+
+
+cdef inline Py_ssize_t _two(const unsigned char* at) noexcept:
+    return at[0] << 8 | at[1]
+
+
+cdef class ClientHello:
+    """What a client says first. `read` until it is complete; it never raises for any bytes."""
+
+    cdef int read(self, const char* data, Py_ssize_t size, Py_ssize_t most_bytes) except -1:
+        """Read all bytes that came so far, records from the first one on. A HelloOutcome."""
+        cdef const unsigned char* at = <const unsigned char*>data
+        cdef const unsigned char* end = at + size
+        cdef list parts = []
+        cdef Py_ssize_t have = 0
+        cdef Py_ssize_t need = -1
+        cdef Py_ssize_t part
+        if size and at[0] != HANDSHAKE or size > 1 and at[1] != 3:
+            return HELLO_NOT_TLS
+        while end - at >= RECORD_HEAD:
+            if at[0] != HANDSHAKE or at[1] != 3:
+                return HELLO_BROKEN     # nothing may stand between the parts of one message
+            part = _two(at + 3)
+            if part == 0 or part > RECORD_BYTES:
+                return HELLO_BROKEN
+            at += RECORD_HEAD
+            if end - at < part:
+                part = end - at
+                parts.append(PyBytes_FromStringAndSize(<const char*>at, part))
+                have += part
+                break
+            parts.append(PyBytes_FromStringAndSize(<const char*>at, part))
+            at += part
+            have += part
+            if need < 0 and have >= 4:
+                need = _need(b"".join(parts))
+                if need < 0 or need > most_bytes:
+                    return HELLO_BROKEN
+            if 0 <= need <= have:
+                self.body = b"".join(parts)[4:need]
+                return HELLO_READ if self._parse() else HELLO_BROKEN
+        if need < 0 and have >= 4 and not 0 <= _need(b"".join(parts)) <= most_bytes:
+            return HELLO_BROKEN
+        return HELLO_INCOMPLETE if size <= 2 * most_bytes else HELLO_BROKEN
+
+    cdef bint _parse(self) except -1:
+        """Whether the message is in order, as far as it is looked at."""
+        cdef const unsigned char* at = <const unsigned char*>PyBytes_AS_STRING(self.body)
+        cdef const unsigned char* end = at + PyBytes_GET_SIZE(self.body)
+        cdef Py_ssize_t size
+        self.server_name = None
+        self.protocols = []
+        at += 34                                    # version, random
+        if at >= end or end - at < 1 + at[0]:
+            return False
+        at += 1 + at[0]                             # session
+        if end - at < 2 or end - at < 2 + _two(at):
+            return False
+        at += 2 + _two(at)                          # ciphers
+        if at >= end or end - at < 1 + at[0]:
+            return False
+        at += 1 + at[0]                             # compressions
+        if at == end:
+            return True
+        if end - at < 2 or end - at != 2 + _two(at):
+            return False
+        at += 2
+        while end - at >= 4:
+            size = _two(at + 2)
+            if end - at < 4 + size or not self._extension(<int>_two(at), at + 4, size):
+                return False
+            at += 4 + size
+        return at == end
+
+    cdef bint _extension(self, int kind, const unsigned char* data, Py_ssize_t size) except -1:
+        if kind == SERVER_NAME:
+            return self.server_name is None and self._server_name(data, size)
+        if kind == ALPN:
+            return not self.protocols and self._protocols(data, size)
+        return True
+
+    cdef bint _server_name(self, const unsigned char* data, Py_ssize_t size) except -1:
+        """RFC 6066 section 3: one host name, ASCII, without a final dot."""
+        cdef Py_ssize_t length
+        cdef Py_ssize_t i
+        if size < 5 or _two(data) != size - 2 or data[2] != 0:
+            return False
+        length = _two(data + 3)
+        if length != size - 5 or not 0 < length <= MOST_NAME:
+            return False
+        for i in range(length):
+            if not 0x21 <= data[5 + i] <= 0x7E:
+                return False
+        self.server_name = (<const char*>data)[5:size].decode("ascii").lower()
+        return True
+
+    cdef bint _protocols(self, const unsigned char* data, Py_ssize_t size) except -1:
+        """RFC 7301 section 3.1."""
+        cdef Py_ssize_t at = 2
+        if size < 4 or _two(data) != size - 2:
+            return False
+        while at < size:
+            if data[at] == 0 or at + 1 + data[at] > size:
+                return False
+            self.protocols.append((<const char*>data)[at + 1:at + 1 + data[at]])
+            at += 1 + data[at]
+        return True
+
+    def receive(self, bytes data not None, Py_ssize_t most_bytes=16384) -> int:
+        """As `read`, for tests and tools."""
+        return self.read(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), most_bytes)
+
+
+cdef Py_ssize_t _need(bytes start) except -2:
+    """Bytes of the whole message by its first four; -1 when it is no ClientHello."""
+    cdef const unsigned char* at = <const unsigned char*>PyBytes_AS_STRING(start)
+    if at[0] != CLIENT_HELLO:
+        return -1
+    return 4 + (at[1] << 16 | at[2] << 8 | at[3])

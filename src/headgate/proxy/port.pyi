@@ -1,0 +1,9 @@
+from headgate.proxy.connection import Register
+from headgate.proxy.context import Context
+from headgate.proxy.snapshot import Listener
+
+class Port:
+    def __init__(self, context: Context, register: Register, listener: Listener) -> None: ...
+    @property
+    def listener(self) -> Listener: ...
+    def renew(self, listener: Listener) -> None: ...
