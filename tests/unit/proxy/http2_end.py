@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
 
 from h2 import events
 from h2.config import H2Configuration
@@ -18,6 +19,10 @@ from h2.settings import SettingCodes
 from unit.proxy.stage import PATIENCE
 
 Fields = list[tuple[str, str]]
+
+
+def _text(fields: Iterable[Any]) -> Fields:
+    return [(name, value) for name, value in fields]
 
 
 @dataclass
@@ -66,7 +71,6 @@ class Http2End:
         self.settings: dict[int, int] = {}  # of the peer
         self.acknowledged = 0  # settings of ours
         self.pongs = 0
-        self.goaway: events.ConnectionTerminated | None = None
         self.goaways: list[tuple[int, int]] = []
         self.ended = False
         self.was_reset = False
@@ -123,43 +127,71 @@ class Http2End:
         return self.reads == before and not self.ended
 
     def _note(self, event: events.Event) -> None:
-        if isinstance(event, events.RequestReceived):
-            self.streams[event.stream_id] = Streamed(event.stream_id, list(event.headers))
-            self.asked.append(event.stream_id)
-        elif isinstance(event, events.ResponseReceived):
-            self.streams[event.stream_id].fields = list(event.headers)
-        elif isinstance(event, events.InformationalResponseReceived):
-            self.streams[event.stream_id].interim.append(list(event.headers))
-        elif isinstance(event, events.TrailersReceived):
-            self.streams[event.stream_id].trailers = list(event.headers)
-        elif isinstance(event, events.DataReceived):
-            stream = self.streams[event.stream_id]
-            stream.body += event.data
-            stream.pieces += 1
-            if self.credit:
-                if event.flow_controlled_length:
-                    self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-            else:
-                stream.owed += event.flow_controlled_length
-        elif isinstance(event, events.StreamEnded):
-            self.streams[event.stream_id].ended = True
-        elif isinstance(event, events.StreamReset):
-            self.streams[event.stream_id].reset = event.error_code
-        elif isinstance(event, events.RemoteSettingsChanged):
-            self.settings |= {int(code): change.new_value for code, change in event.changed_settings.items()}
-        elif isinstance(event, events.SettingsAcknowledged):
-            self.acknowledged += 1
-        elif isinstance(event, events.PingAckReceived):
-            self.pongs += 1
-        elif isinstance(event, events.ConnectionTerminated):
-            self.goaway = event
-            self.goaways.append((int(event.error_code or 0), int(event.last_stream_id or 0)))
+        note = self._NOTES.get(type(event))
+        if note is not None:
+            note(self, event)
+
+    def _note_request(self, event: events.RequestReceived) -> None:
+        self.streams[event.stream_id] = Streamed(event.stream_id, _text(event.headers))
+        self.asked.append(event.stream_id)
+
+    def _note_response(self, event: events.ResponseReceived) -> None:
+        self.streams[event.stream_id].fields = _text(event.headers)
+
+    def _note_interim(self, event: events.InformationalResponseReceived) -> None:
+        self.streams[event.stream_id].interim.append(_text(event.headers))
+
+    def _note_trailers(self, event: events.TrailersReceived) -> None:
+        self.streams[event.stream_id].trailers = _text(event.headers)
+
+    def _note_data(self, event: events.DataReceived) -> None:
+        stream = self.streams[event.stream_id]
+        stream.body += event.data
+        stream.pieces += 1
+        if not self.credit:
+            stream.owed += event.flow_controlled_length
+        elif event.flow_controlled_length:
+            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+
+    def _note_end(self, event: events.StreamEnded) -> None:
+        self.streams[event.stream_id].ended = True
+
+    def _note_reset(self, event: events.StreamReset) -> None:
+        self.streams[event.stream_id].reset = int(event.error_code or 0)
+
+    def _note_settings(self, event: events.RemoteSettingsChanged) -> None:
+        self.settings |= {int(code): change.new_value for code, change in event.changed_settings.items()}
+
+    def _note_acknowledged(self, _: events.SettingsAcknowledged) -> None:
+        self.acknowledged += 1
+
+    def _note_pong(self, _: events.PingAckReceived) -> None:
+        self.pongs += 1
+
+    def _note_goaway(self, event: events.ConnectionTerminated) -> None:
+        self.goaways.append((int(event.error_code or 0), int(event.last_stream_id or 0)))
+
+    _NOTES: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        events.RequestReceived: _note_request,
+        events.ResponseReceived: _note_response,
+        events.InformationalResponseReceived: _note_interim,
+        events.TrailersReceived: _note_trailers,
+        events.DataReceived: _note_data,
+        events.StreamEnded: _note_end,
+        events.StreamReset: _note_reset,
+        events.RemoteSettingsChanged: _note_settings,
+        events.SettingsAcknowledged: _note_acknowledged,
+        events.PingAckReceived: _note_pong,
+        events.ConnectionTerminated: _note_goaway,
+    }
 
     # --- Both sides ---
 
     async def begin(self, **settings: int) -> None:
         """Send the preface with these settings, by their names."""
-        values = {SettingCodes[name.upper()]: value for name, value in settings.items()}
+        values: dict[SettingCodes | int, int] = {
+            SettingCodes[name.upper()]: value for name, value in settings.items()
+        }
         if values:
             self.h2.update_settings(values)
         self.h2.local_settings.acknowledge()
@@ -185,6 +217,20 @@ class Http2End:
         if end:
             self.h2.end_stream(stream)
             await self.flush()
+
+    async def flood(self, stream: int, most: int, rest: float = 0.1) -> int:
+        """Send zeros until neither window nor socket takes more for a moment; how many were taken."""
+        sent = 0
+        with suppress(AssertionError, TimeoutError):
+            while sent < most:
+                await self.until(lambda: self.h2.local_flow_control_window(stream) > 0, rest)
+                size = min(
+                    self.h2.local_flow_control_window(stream), self.h2.max_outbound_frame_size, most - sent
+                )
+                self.h2.send_data(stream, bytes(size))
+                sent += size
+                await self.flush()
+        return sent
 
     def _gone(self, stream: int) -> bool:
         return stream in self.streams and self.streams[stream].reset is not None

@@ -4,12 +4,12 @@ same over each pair of versions.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from headgate.proxy import websocket
 from support import Message, messages
 from unit.proxy.http2_end import Fields, Http2End, Streamed
 from unit.proxy.stage import End, Stage
@@ -107,6 +107,14 @@ class Asking:
         """Give up."""
         raise NotImplementedError
 
+    async def flood(self, most: int) -> int:
+        """Send zeros as a body of known length until no more is taken for a moment; how many were."""
+        raise NotImplementedError
+
+    def hold(self) -> None:
+        """Take nothing of the response from now on."""
+        raise NotImplementedError
+
 
 class Http1Asking(Asking):
     def __init__(self, end: End, method: str, unframed: bool) -> None:
@@ -167,6 +175,12 @@ class Http1Asking(Asking):
     async def leave(self) -> None:
         self.end.reset()
 
+    async def flood(self, most: int) -> int:
+        return await self.end.flood(most)
+
+    def hold(self) -> None:
+        """Nothing reads by itself."""
+
 
 class Http2Asking(Asking):
     def __init__(self, end: Http2End, stream: Streamed) -> None:
@@ -215,6 +229,12 @@ class Http2Asking(Asking):
 
     async def leave(self) -> None:
         await self.end.reset_stream(self.stream.stream)
+
+    async def flood(self, most: int) -> int:
+        return await self.end.flood(self.stream.stream, most)
+
+    def hold(self) -> None:
+        self.end.credit = False
 
 
 class Clients:
@@ -344,6 +364,18 @@ class Asked:
         """Wait until the other side broke off."""
         raise NotImplementedError
 
+    async def finish_response(self) -> None:
+        """The end of a response of open length."""
+        raise NotImplementedError
+
+    async def flood(self, most: int) -> int:
+        """Send zeros as a response of open length until no more is taken for a moment; how many were."""
+        raise NotImplementedError
+
+    def hold(self) -> None:
+        """Take nothing of the request from now on."""
+        raise NotImplementedError
+
 
 class Http1Asked(Asked):
     def __init__(self, end: End, head: Message) -> None:
@@ -355,18 +387,18 @@ class Http1Asked(Asked):
         )
         self.decoded = b""
 
+    async def _exactly(self, size: int) -> bytes:
+        await self.end.read(lambda rest: len(rest) >= size)
+        data, self.end.rest = self.end.rest[:size], self.end.rest[size:]
+        return data
+
     async def more(self, size: int) -> bytes:
         if self.message.get("transfer-encoding") is None or self.message.get("upgrade"):
-            await self.end.read(lambda rest: len(rest) >= size)
-            data, self.end.rest = self.end.rest[:size], self.end.rest[size:]
-            return data
+            return await self._exactly(size)
         while len(self.decoded) < size:
             await self.end.read(lambda rest: b"\r\n" in rest)
             line, _, self.end.rest = self.end.rest.partition(b"\r\n")
-            chunk = int(line, 16)
-            await self.end.read(lambda rest: len(rest) >= chunk + 2)
-            self.decoded += self.end.rest[:chunk]
-            self.end.rest = self.end.rest[chunk + 2 :]
+            self.decoded += (await self._exactly(int(line, 16) + 2))[:-2]
         data, self.decoded = self.decoded[:size], self.decoded[size:]
         return data
 
@@ -415,8 +447,6 @@ class Http1Asked(Asked):
         await self.end.send(data if tunnel else b"%x\r\n%b\r\n" % (len(data), data))
 
     async def accept_tunnel(self) -> None:
-        from headgate.proxy import websocket
-
         key = (self.message.get("sec-websocket-key") or "").encode()
         await self.end.send(
             b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -436,6 +466,16 @@ class Http1Asked(Asked):
         with suppress(AssertionError):
             await self.end.end()
         assert self.end.ended
+
+    async def finish_response(self) -> None:
+        await self.end.send(b"0\r\n\r\n")
+
+    async def flood(self, most: int) -> int:
+        await self.end.send(b"%x\r\n" % most)
+        return await self.end.flood(most)
+
+    def hold(self) -> None:
+        """Nothing reads by itself."""
 
 
 class Http2Asked(Asked):
@@ -498,6 +538,15 @@ class Http2Asked(Asked):
     async def gone(self) -> None:
         await self.end.until(lambda: self.stream.reset is not None)
 
+    async def finish_response(self) -> None:
+        await self.end.send_body(self.stream.stream, b"")
+
+    async def flood(self, most: int) -> int:
+        return await self.end.flood(self.stream.stream, most)
+
+    def hold(self) -> None:
+        self.end.credit = False
+
 
 class Endpoints:
     """Answers over one version."""
@@ -507,22 +556,20 @@ class Endpoints:
         self.version = version
         self.settings = settings
         self.shared: Http2End | None = None
-        self.greeting: asyncio.Task[None] | None = None
+        self.last: End | None = None
 
     async def asked(self) -> Asked:
         """The head of the next exchange: on a new connection, or on the only one of HTTP/2."""
         if self.version == "1.1":
-            end = await self.stage.backend.accept()
-            return Http1Asked(end, await end.request_head())
+            self.last = await self.stage.backend.accept()
+            return await self.asked_again()
         if self.shared is None:
             self.shared = Http2End((await self.stage.backend.accept()).socket, server=True)
             await self.shared.begin(**{"enable_connect_protocol": 1, **self.settings})
         return Http2Asked(self.shared, await self.shared.request_head())
 
-
-async def both(*playing: Awaitable[object]) -> None:
-    """Let both sides play at a time."""
-    await asyncio.gather(*playing)
-
-
-Step = Callable[[], Awaitable[None]]
+    async def asked_again(self) -> Asked:
+        """The head of the next exchange on the connection of the last one."""
+        if self.last is None:
+            return await self.asked()
+        return Http1Asked(self.last, await self.last.request_head())
