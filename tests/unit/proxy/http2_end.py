@@ -32,7 +32,7 @@ class Streamed:
     stream: int
     fields: Fields = field(default_factory=list)
     interim: list[Fields] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
+    body: bytearray = field(default_factory=bytearray, repr=False)
     trailers: Fields = field(default_factory=list)
     ended: bool = False
     reset: int | None = None
@@ -75,43 +75,51 @@ class Http2End:
         self.ended = False
         self.was_reset = False
         self.reads = 0
+        self.reading = asyncio.Lock()
+        self.sending = asyncio.Lock()
 
     # --- Bytes ---
 
     async def flush(self) -> None:
         """Send what h2 has queued."""
-        data = self.h2.data_to_send()
-        if data:
-            with suppress(BrokenPipeError, ConnectionResetError):
-                await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.socket, data), PATIENCE)
+        await self.raw(b"")
 
     async def raw(self, data: bytes) -> None:
         """Send these bytes as they are, behind what is queued."""
-        await self.flush()
-        with suppress(BrokenPipeError, ConnectionResetError):
-            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.socket, data), PATIENCE)
+        data = self.h2.data_to_send() + data
+        if not data:
+            return
+        loop = asyncio.get_running_loop()
+        async with self.sending:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await asyncio.wait_for(loop.sock_sendall(self.socket, data), PATIENCE)
 
     async def until(self, enough: Callable[[], object], patience: float = PATIENCE) -> None:
-        """Read until `enough`. Raises AssertionError."""
+        """Read until `enough`, of several tasks one after the other. Raises AssertionError."""
         limit = time.monotonic() + patience
-        loop = asyncio.get_running_loop()
         while not enough():
             assert not self.ended, f"the end came first; goaway {self.goaways}"
-            try:
-                left = limit - time.monotonic()
-                data = await asyncio.wait_for(loop.sock_recv(self.socket, 262144), left)
-            except ConnectionResetError:
-                self.ended = self.was_reset = True
-                continue
-            except TimeoutError:
-                raise AssertionError(f"not within {patience} s: {self.streams}") from None
-            self.reads += 1
-            if not data:
-                self.ended = True
-                continue
-            for event in self.h2.receive_data(data):
-                self._note(event)
+            async with self.reading:
+                if not enough() and not self.ended:
+                    await self._read(limit - time.monotonic(), patience)
             await self.flush()
+
+    async def _read(self, left: float, patience: float) -> None:
+        """Read once. Gives others their turn now and then, for what they wait for may be here."""
+        try:
+            data = await asyncio.wait_for(
+                asyncio.get_running_loop().sock_recv(self.socket, 262144), min(left, 0.05)
+            )
+        except ConnectionResetError:
+            self.ended = self.was_reset = True
+            return
+        except TimeoutError:
+            assert left > 0.05, f"not within {patience} s: {list(self.streams.values())}"
+            return
+        self.reads += 1
+        self.ended = not data
+        for event in self.h2.receive_data(data):
+            self._note(event)
 
     async def end(self, patience: float = PATIENCE) -> None:
         """Read to the end of the connection."""
