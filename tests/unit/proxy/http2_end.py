@@ -75,6 +75,8 @@ class Http2End:
         self.ended = False
         self.was_reset = False
         self.reads = 0
+        self.partial = b""  # of a frame
+        self.preface = 24 if server else 0
         self.reading = asyncio.Lock()
         self.sending = asyncio.Lock()
 
@@ -118,8 +120,28 @@ class Http2End:
             return
         self.reads += 1
         self.ended = not data
-        for event in self.h2.receive_data(data):
+        for event in self.h2.receive_data(self._without_goaway(data)):
             self._note(event)
+
+    def _without_goaway(self, data: bytes) -> bytes:
+        """Whole frames but GOAWAY, behind which h2 understands nothing any more."""
+        self.partial += data
+        at = min(self.preface, len(self.partial))
+        passed = self.partial[:at]
+        self.preface -= at
+        while at + 9 <= len(self.partial):
+            size = int.from_bytes(self.partial[at : at + 3], "big")
+            frame = self.partial[at : at + 9 + size]
+            if len(frame) < 9 + size:
+                break
+            if frame[3] == 7:
+                last, code = struct.unpack(">II", frame[9:17])
+                self.goaways.append((code, last))
+            else:
+                passed += frame
+            at += len(frame)
+        self.partial = self.partial[at:]
+        return passed
 
     async def end(self, patience: float = PATIENCE) -> None:
         """Read to the end of the connection."""
@@ -176,9 +198,6 @@ class Http2End:
     def _note_pong(self, _: events.PingAckReceived) -> None:
         self.pongs += 1
 
-    def _note_goaway(self, event: events.ConnectionTerminated) -> None:
-        self.goaways.append((int(event.error_code or 0), int(event.last_stream_id or 0)))
-
     _NOTES: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         events.RequestReceived: _note_request,
         events.ResponseReceived: _note_response,
@@ -190,18 +209,14 @@ class Http2End:
         events.RemoteSettingsChanged: _note_settings,
         events.SettingsAcknowledged: _note_acknowledged,
         events.PingAckReceived: _note_pong,
-        events.ConnectionTerminated: _note_goaway,
     }
 
     # --- Both sides ---
 
     async def begin(self, **settings: int) -> None:
         """Send the preface with these settings, by their names."""
-        values: dict[SettingCodes | int, int] = {
-            SettingCodes[name.upper()]: value for name, value in settings.items()
-        }
-        if values:
-            self.h2.update_settings(values)
+        for name, value in settings.items():
+            self.h2.local_settings[SettingCodes[name.upper()]] = value
         self.h2.local_settings.acknowledge()
         self.h2.initiate_connection()
         await self.flush()
