@@ -139,9 +139,9 @@ cdef class HpackDecoder:
             token = entry.token
             head._reserve(<uint32_t>name_size)
             memcpy(head.bytes + start, self.table.bytes + entry.start, name_size)
-        value_start = start + <uint32_t>name_size + 2
-        head._reserve(<uint32_t>(name_size + 4))
-        head.size = value_start
+        head.size = start + <uint32_t>name_size
+        head._reserve(4)
+        value_start = head.size = head.size + 2
         at = _string(at, end, head)
         if at == NULL:
             return NULL
