@@ -60,19 +60,21 @@ def command(context: click.Context, state: str | None) -> None:
 
 @command.command()
 @_state_option
-def path(state: str | None) -> None:
+@click.pass_context
+def path(context: click.Context, state: str | None) -> None:
     """Print the path of the root's file, for programs that take one.
 
     \b
     curl --cacert "$(headgate ca path)" https://localhost:8443/
     SSL_CERT_FILE="$(headgate ca path)" python client.py
     """
-    click.echo(_authority(state).root_file)
+    click.echo(_authority(state or _outer(context)).root_file)
 
 
 @command.command()
 @_state_option
-def install(state: str | None) -> None:
+@click.pass_context
+def install(context: click.Context, state: str | None) -> None:
     """Have the whole system believe the local authority; for Debian, Fedora and their relatives.
 
     Browsers with a list of their own (Firefox, Chromium) want the root imported there.
@@ -82,7 +84,7 @@ def install(state: str | None) -> None:
     sudo headgate ca install --state ~/.local/state/headgate
     """
     store = next((each for each in STORES if shutil.which(each.command[0], path=_search_path())), None)
-    authority = _authority(state)
+    authority = _authority(state or _outer(context))
     if store is None:
         _fail(
             "no store of this system is known here (update-ca-certificates, update-ca-trust)",
@@ -104,6 +106,12 @@ def install(state: str | None) -> None:
     click.echo(f"The system believes {authority.root_file} now, as {target}.")
     click.echo(f"SHA-256 {authority.fingerprint}")
     click.echo("Firefox and Chromium have lists of their own: import the file there, too.")
+
+
+def _outer(context: click.Context) -> str | None:
+    """What stands before the name of the subcommand."""
+    state: str | None = context.parent.params["state"] if context.parent is not None else None
+    return state
 
 
 def _search_path() -> str:
