@@ -184,9 +184,7 @@ async def test_a_reload_while_a_pair_is_broken(stage: Stage, caplog: pytest.LogC
     await stage.controller.close()
 
 
-async def test_a_reload_with_a_new_broken_pair(
-    stage: Stage, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_reload_with_a_new_broken_pair(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     await stage.controller.start()
     write(B, "c", key=A.key_pem)
     configure(FILE.replace("b.crt", "c.crt").replace("b.key", "c.key"))
