@@ -74,7 +74,7 @@ class Backend:
 
     @classmethod
     def nginx(cls, port: int, grpc_port: int, core: int, folder: Path) -> Self:
-        """Bodies of 64 KiB and 10 MiB, uploads; gRPC on a port of its own. Raises BenchError without nginx."""
+        """Bodies of 64 KiB and 10 MiB, uploads; gRPC on a second port. Raises BenchError without nginx."""
         program = find_program("nginx")
         if program is None:
             raise BenchError("nginx is not installed; it is a backend: apt-get install nginx")
