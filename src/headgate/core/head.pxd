@@ -36,6 +36,7 @@ cpdef enum Token:
     COOKIE
     X_FORWARDED_CLIENT_CERT
     STRICT_TRANSPORT_SECURITY
+    PRIORITY
     TOKENS
 
 
@@ -62,6 +63,7 @@ cpdef enum TargetForm:
 cpdef enum FieldFlag:
     DROPPED = 1     # stays in the bytes, is not sent on and seen by nobody
     HOP_BY_HOP = 2  # ends at this connection: seen by conditions, not sent on
+    PSEUDO = 4      # a pseudo-field of HTTP/2: it says what a start line says, and is no field
 
 
 cdef struct Span:

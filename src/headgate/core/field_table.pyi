@@ -1,0 +1,6 @@
+STATIC: tuple[tuple[bytes, bytes], ...]
+
+class FieldTable:
+    def __init__(self, most: int) -> None: ...
+    @property
+    def most(self) -> int: ...

@@ -1,0 +1,448 @@
+"""HPACK (RFC 7541): heads of HTTP/2 from and to their wire form.
+
+The decoder writes fields into a head as the lines of HTTP/1, so that a head goes on to either version as
+runs of bytes. The encoder indexes what will come again and sends the rest as it is, without Huffman coding.
+"""
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport uint32_t, uint64_t
+from libc.string cimport memcmp, memcpy
+
+from headgate.core.events cimport REQUEST_HEAD
+from headgate.core.field_table cimport FIELD_OVERHEAD, STATIC_FIELDS, Entry, FieldTable, StaticField, static_fields
+from headgate.core.head cimport (
+    AUTHORIZATION, CONTENT_LENGTH, COOKIE, DATE, LOCATION, OTHER, PSEUDO, X_REQUEST_ID, Field, Head, new_head,
+    token_of,
+)
+from headgate.core.huffman cimport decode_huffman
+from headgate.core.output cimport Output
+
+cdef enum:
+    TABLE_BYTES = 4096
+    MOST_INTEGER = 0x0FFFFFFF   # no length or index of use is larger
+    # How a field is written (RFC 7541 section 6).
+    INDEXED = 0x80
+    WITH_INDEXING = 0x40
+    TABLE_SIZE = 0x20
+    NEVER_INDEXED = 0x10
+    WITHOUT_INDEXING = 0x00
+    SHORT_COOKIE = 20           # whoever can try values of so few bytes learns them by the size (section 7.1.3)
+
+
+# --- Reading ------------------------------------------------------------------------------------
+
+cdef const unsigned char* _integer(const unsigned char* at, const unsigned char* end, int prefix,
+                                   uint32_t* value) noexcept:
+    """RFC 7541 section 5.1. Behind the integer; NULL when it has no end or is too large."""
+    cdef uint32_t mask = (1 << prefix) - 1
+    cdef uint32_t number = at[0] & mask
+    cdef int shift = 0
+    at += 1
+    if number == mask:
+        while True:
+            if at == end or shift > 21:
+                return NULL
+            number += <uint32_t>(at[0] & 0x7F) << shift
+            shift += 7
+            at += 1
+            if not (at - 1)[0] & 0x80:
+                break
+        if number > MOST_INTEGER:
+            return NULL
+    value[0] = number
+    return at
+
+
+cdef class HpackDecoder:
+    """What one peer's heads are read with. `table_bytes`: what was announced to it."""
+
+    def __cinit__(self, uint32_t table_bytes=TABLE_BYTES):
+        self.table = FieldTable(table_bytes)
+
+    cdef int decode(self, const char* data, Py_ssize_t size, Head head, uint32_t most_bytes,
+                    int most_fields) except? -99:
+        """Append the fields of a whole block to `head`. A HpackOutcome."""
+        cdef const unsigned char* at = <const unsigned char*>data
+        cdef const unsigned char* end = at + size
+        cdef bint begun = False
+        cdef uint32_t number
+        self.most_bytes = most_bytes
+        self.most_fields = most_fields
+        self.listed = 0
+        self.too_large = False
+        while at < end:
+            if at[0] & INDEXED:
+                at = _integer(at, end, 7, &number)
+                if at == NULL or self._indexed(head, number) != DECODED:
+                    return HPACK_BROKEN
+            elif at[0] & WITH_INDEXING:
+                at = self._literal(at, end, head, 6, True)
+            elif at[0] & TABLE_SIZE:
+                # Section 4.2: only where a block begins.
+                at = _integer(at, end, 5, &number)
+                if at == NULL or begun or self.table.resize(number) < 0:
+                    return HPACK_BROKEN
+                continue
+            else:
+                at = self._literal(at, end, head, 4, False)
+            if at == NULL:
+                return HPACK_BROKEN
+            begun = True
+        return HPACK_TOO_LARGE if self.too_large else DECODED
+
+    cdef int _indexed(self, Head head, uint32_t index) except -1:
+        cdef StaticField* known
+        cdef Entry* entry
+        cdef uint32_t start = head.size
+        if index == 0 or index > STATIC_FIELDS + self.table.count():
+            return HPACK_BROKEN
+        if index <= STATIC_FIELDS:
+            known = &static_fields[index]
+            head._reserve(<uint32_t>(known.name_size + known.value_size + 4))
+            memcpy(head.bytes + start, known.name, known.name_size)
+            memcpy(head.bytes + start + known.name_size + 2, known.value, known.value_size)
+            head.size = start + known.name_size + 2 + known.value_size
+            return self._line(head, start, known.name_size, start + known.name_size + 2, known.token)
+        entry = self.table.at(self.table.next - (index - STATIC_FIELDS))
+        head._reserve(entry.name_size + entry.value_size + 4)
+        memcpy(head.bytes + start, self.table.bytes + entry.start, entry.name_size)
+        memcpy(head.bytes + start + entry.name_size + 2,
+               self.table.bytes + entry.start + entry.name_size, entry.value_size)
+        head.size = start + entry.name_size + 2 + entry.value_size
+        return self._line(head, start, entry.name_size, start + entry.name_size + 2, entry.token)
+
+    cdef const unsigned char* _literal(self, const unsigned char* at, const unsigned char* end, Head head,
+                                       int prefix, bint keep) except? NULL:
+        """Sections 6.2.1 to 6.2.3. Behind the field; NULL when it is broken."""
+        cdef uint32_t start = head.size
+        cdef uint32_t value_start
+        cdef uint32_t index
+        cdef Py_ssize_t name_size
+        cdef int token = -1
+        cdef Entry* entry
+        at = _integer(at, end, prefix, &index)
+        if at == NULL or index > STATIC_FIELDS + self.table.count():
+            return NULL
+        if index == 0:
+            at = _string(at, end, head)
+            if at == NULL:
+                return NULL
+            name_size = head.size - start
+        elif index <= STATIC_FIELDS:
+            name_size = static_fields[index].name_size
+            token = static_fields[index].token
+            head._reserve(<uint32_t>name_size)
+            memcpy(head.bytes + start, static_fields[index].name, name_size)
+        else:
+            entry = self.table.at(self.table.next - (index - STATIC_FIELDS))
+            name_size = entry.name_size
+            token = entry.token
+            head._reserve(<uint32_t>name_size)
+            memcpy(head.bytes + start, self.table.bytes + entry.start, name_size)
+        head.size = start + <uint32_t>name_size
+        head._reserve(4)
+        value_start = head.size = head.size + 2
+        at = _string(at, end, head)
+        if at == NULL:
+            return NULL
+        if token < 0:
+            token = token_of(head.bytes + start, name_size)
+        if keep:
+            self.table.insert(head.bytes + start, name_size, head.bytes + value_start,
+                              head.size - value_start, token)
+        self._line(head, start, <uint32_t>name_size, value_start, token)
+        return at
+
+    cdef int _line(self, Head head, uint32_t start, uint32_t name_size, uint32_t value_start, int token) except -1:
+        """Make a line of the name and value that lie at the end of the head; or take them back, when the
+        list is too large."""
+        cdef Field* field
+        cdef uint32_t value_size = head.size - value_start
+        self.listed += name_size + value_size + FIELD_OVERHEAD
+        if self.too_large or self.listed > self.most_bytes or head.field_count >= self.most_fields:
+            self.too_large = True
+            head.size = start
+            return DECODED
+        head._reserve(2)
+        head.bytes[start + name_size] = c":"
+        head.bytes[start + name_size + 1] = c" "
+        head.bytes[head.size] = 13
+        head.bytes[head.size + 1] = 10
+        head.size += 2
+        field = head.new_field()
+        field.name_start = start
+        field.name_size = name_size
+        field.value_start = value_start
+        field.value_size = value_size
+        field.line_end = head.size
+        field.token = token
+        field.flags = PSEUDO if name_size and head.bytes[start] == c":" else 0
+        if token:
+            if head.first[token] < 0:
+                head.first[token] = head.field_count - 1
+            else:
+                head.repeated |= <uint32_t>1 << token
+        return DECODED
+
+
+cdef const unsigned char* _string(const unsigned char* at, const unsigned char* end, Head head) except? NULL:
+    """Section 5.2: a string, written to the end of the head. Behind it; NULL when it is broken."""
+    cdef uint32_t size
+    cdef bint coded
+    cdef Py_ssize_t decoded
+    if at == end:
+        return NULL
+    coded = at[0] & 0x80
+    at = _integer(at, end, 7, &size)
+    if at == NULL or size > end - at:
+        return NULL
+    if coded:
+        head._reserve(2 * size + 2)
+        decoded = decode_huffman(at, size, head.bytes + head.size)
+        if decoded < 0:
+            return NULL
+        head.size += <uint32_t>decoded
+    else:
+        head._reserve(size + 2)
+        memcpy(head.bytes + head.size, at, size)
+        head.size += size
+    return at + size
+
+
+# --- Writing ------------------------------------------------------------------------------------
+
+cdef inline uint32_t _hash(const char* text, Py_ssize_t size, uint32_t seed) noexcept nogil:
+    cdef uint64_t hash = seed ^ <uint64_t>size * <uint64_t>0x9E3779B97F4A7C15
+    cdef uint64_t word = 0
+    while size >= 8:
+        memcpy(&word, text, 8)
+        hash = (hash ^ word) * <uint64_t>0x9E3779B97F4A7C15
+        hash ^= hash >> 29
+        text += 8
+        size -= 8
+    if size:
+        word = 0
+        memcpy(&word, text, size)
+        hash = (hash ^ word) * <uint64_t>0x9E3779B97F4A7C15
+    return <uint32_t>(hash >> 32)
+
+
+cdef unsigned char[CACHE_PLACES] _static_names      # the first index of a name by its hash, chained by search
+cdef set _volatile = {b"etag", b"last-modified", b"age", b"expires", b"x-amzn-trace-id", b"traceparent",
+                      b"content-range", b"grpc-timeout", b"if-none-match", b"if-modified-since", b"range",
+                      b"x-forwarded-for", b"x-real-ip", b"referer"}
+cdef set _secret = {b"proxy-authorization", b"set-cookie"}
+
+
+cdef int _fill() except -1:
+    cdef int index
+    cdef uint32_t place
+    for index in range(STATIC_FIELDS, 0, -1):
+        place = _hash(static_fields[index].name, static_fields[index].name_size, 0) & (CACHE_PLACES - 1)
+        while _static_names[place] and not _names_static(
+                _static_names[place], static_fields[index].name, static_fields[index].name_size):
+            place = (place + 1) & (CACHE_PLACES - 1)
+        _static_names[place] = index
+    return 0
+
+
+cdef inline bint _names_static(int index, const char* name, Py_ssize_t size) noexcept:
+    return (static_fields[index].name_size == size
+            and memcmp(static_fields[index].name, name, size) == 0)
+
+
+_fill()
+
+
+cdef inline int _static_name(const char* name, Py_ssize_t size, uint32_t hash) noexcept:
+    """The first static index of a name, or 0."""
+    cdef uint32_t place = hash & (CACHE_PLACES - 1)
+    while _static_names[place]:
+        if _names_static(_static_names[place], name, size):
+            return _static_names[place]
+        place = (place + 1) & (CACHE_PLACES - 1)
+    return 0
+
+
+cdef int _write_integer(Output out, int first, int prefix, uint32_t value) except -1:
+    cdef unsigned char* at = <unsigned char*>out.reserve(6)
+    cdef uint32_t mask = (1 << prefix) - 1
+    cdef int size = 1
+    if value < mask:
+        at[0] = <unsigned char>(first | value)
+    else:
+        at[0] = <unsigned char>(first | mask)
+        value -= mask
+        while value >= 0x80:
+            at[size] = <unsigned char>(0x80 | (value & 0x7F))
+            value >>= 7
+            size += 1
+        at[size] = <unsigned char>value
+        size += 1
+    out.commit(size)
+    return 0
+
+
+cdef inline int _write_string(Output out, const char* text, Py_ssize_t size) except -1:
+    _write_integer(out, 0, 7, <uint32_t>size)
+    return out.append(text, size)
+
+
+cdef class HpackEncoder:
+    """What one peer's heads are written with. `table_bytes`: the most that is used of what it allows."""
+
+    def __cinit__(self, uint32_t table_bytes=TABLE_BYTES):
+        self.table = FieldTable(table_bytes)
+        # Numbers begin high above 0, so that an empty place of the caches names nothing that is there.
+        self.table.first = self.table.next = 1 << 16
+        self.least = table_bytes
+
+    cdef void resize(self, uint32_t peer_table_bytes) noexcept:
+        """The peer allows a table of this size."""
+        cdef uint32_t limit = min(peer_table_bytes, self.table.most)
+        if limit == self.table.limit and not self.resized:
+            return
+        self.resized = True
+        self.least = min(self.least, limit)
+        self.table.resize(limit)
+
+    cdef int begin(self, Output out) except -1:
+        """Section 4.2: the smallest size since the last block is said, and then the one that holds."""
+        if self.resized:
+            self.resized = False
+            if self.least < self.table.limit:
+                _write_integer(out, TABLE_SIZE, 5, self.least)
+            _write_integer(out, TABLE_SIZE, 5, self.table.limit)
+        self.least = self.table.limit
+        return 0
+
+    cdef int add_indexed(self, Output out, int index) except -1:
+        """A field of the static table."""
+        return _write_integer(out, INDEXED, 7, index)
+
+    cdef int add_named(self, Output out, int index, const char* value, Py_ssize_t value_size, bint keep) except -1:
+        """A field whose name is in the static table. `keep`: it will come again."""
+        cdef StaticField* known = &static_fields[index]
+        if keep:
+            return self.add(out, known.name, known.name_size, value, value_size, known.token)
+        _write_integer(out, WITHOUT_INDEXING, 4, index)
+        return _write_string(out, value, value_size)
+
+    cdef int add(self, Output out, const char* name, Py_ssize_t name_size, const char* value,
+                 Py_ssize_t value_size, int token) except -1:
+        """A field. Its name may be in any case and is sent in lower case (RFC 9113 section 8.2)."""
+        cdef uint32_t hash, line_hash, number
+        cdef int first = WITH_INDEXING
+        cdef int index
+        cdef Py_ssize_t i
+        cdef Entry* entry
+        if name_size > <Py_ssize_t>sizeof(self.lower):
+            return self._add_long(out, name, name_size, value, value_size)
+        for i in range(name_size):
+            self.lower[i] = name[i] | 0x20 if c"A" <= name[i] <= c"Z" else name[i]
+        hash = _hash(self.lower, name_size, 0)
+        if token == AUTHORIZATION or (token == COOKIE and value_size < SHORT_COOKIE):
+            first = NEVER_INDEXED
+        elif token == CONTENT_LENGTH or token == X_REQUEST_ID or token == LOCATION or token == DATE:
+            first = WITHOUT_INDEXING
+        elif token == OTHER and _kept[hash & (CACHE_PLACES - 1)]:
+            first = _kind_of(self.lower, name_size)
+        if first == WITH_INDEXING:
+            line_hash = _hash(value, value_size, hash)
+            number = self.lines[line_hash & (CACHE_PLACES - 1)]
+            if self.table.has(number):
+                entry = self.table.at(number)
+                if (entry.name_size == name_size and entry.value_size == value_size
+                        and memcmp(self.table.bytes + entry.start, self.lower, name_size) == 0
+                        and memcmp(self.table.bytes + entry.start + name_size, value, value_size) == 0):
+                    return _write_integer(out, INDEXED, 7, STATIC_FIELDS + self.table.next - number)
+            if 2 * (name_size + value_size) > self.table.limit:
+                first = WITHOUT_INDEXING        # it would push out too much
+        index = _static_name(self.lower, name_size, hash)
+        if index == 0:
+            number = self.names[hash & (CACHE_PLACES - 1)]
+            if self.table.has(number):
+                entry = self.table.at(number)
+                if (entry.name_size == name_size
+                        and memcmp(self.table.bytes + entry.start, self.lower, name_size) == 0):
+                    index = STATIC_FIELDS + self.table.next - number
+        _write_integer(out, first, 6 if first == WITH_INDEXING else 4, index)
+        if index == 0:
+            _write_string(out, self.lower, name_size)
+        _write_string(out, value, value_size)
+        if first == WITH_INDEXING:
+            self.lines[line_hash & (CACHE_PLACES - 1)] = self.table.next
+            self.names[hash & (CACHE_PLACES - 1)] = self.table.next
+            self.table.insert(self.lower, name_size, value, value_size, token)
+        return 0
+
+    cdef int _add_long(self, Output out, const char* name, Py_ssize_t name_size, const char* value,
+                       Py_ssize_t value_size) except -1:
+        """A field with a name that is too long to be worth a place in the table."""
+        cdef bytes lower = name[:name_size].lower()
+        _write_integer(out, WITHOUT_INDEXING, 4, 0)
+        _write_string(out, PyBytes_AS_STRING(lower), name_size)
+        return _write_string(out, value, value_size)
+
+
+# Names whose fields are not indexed, by hash: most names are none of them, and one look tells.
+cdef unsigned char[CACHE_PLACES] _kept
+
+
+cdef int _fill_kept() except -1:
+    cdef bytes name
+    for name in _volatile | _secret:
+        _kept[_hash(name, len(name), 0) & (CACHE_PLACES - 1)] = 1
+    return 0
+
+
+_fill_kept()
+
+
+cdef int _kind_of(const char* name, Py_ssize_t size) except -1:
+    """How a field is written whose values seldom repeat, or must not be guessed (section 7.1.3)."""
+    cdef bytes text = name[:size]
+    if text in _secret:
+        return NEVER_INDEXED
+    return WITHOUT_INDEXING if text in _volatile else WITH_INDEXING
+
+
+# --- For tests and tools ------------------------------------------------------------------------
+
+class Hpack:
+    """Both directions of one connection, on plain values."""
+
+    def __init__(self, table_bytes: int = TABLE_BYTES) -> None:
+        self._decoder = HpackDecoder(table_bytes)
+        self._encoder = HpackEncoder(table_bytes)
+
+    def resize(self, table_bytes: int) -> None:
+        """The peer's SETTINGS_HEADER_TABLE_SIZE."""
+        (<HpackEncoder>self._encoder).resize(table_bytes)
+
+    def encode(self, fields: list[tuple[bytes, bytes]]) -> bytes:
+        cdef Output out = Output()
+        cdef HpackEncoder encoder = self._encoder
+        cdef bytes name, value
+        encoder.begin(out)
+        for name, value in fields:
+            encoder.add(out, name, len(name), value, len(value), token_of(name, len(name)))
+        return out.take()
+
+    def decode(self, bytes block not None, uint32_t most_bytes=65536, int most_fields=1000):
+        """Outcome, and the fields."""
+        cdef Head head = new_head(REQUEST_HEAD)
+        cdef HpackDecoder decoder = self._decoder
+        cdef Field* field
+        cdef int i
+        outcome = decoder.decode(PyBytes_AS_STRING(block), PyBytes_GET_SIZE(block), head, most_bytes, most_fields)
+        fields = []
+        for i in range(head.field_count):
+            field = &head.fields[i]
+            fields.append((head.bytes[field.name_start:field.name_start + field.name_size],
+                           head.bytes[field.value_start:field.value_start + field.value_size]))
+        return outcome, fields
+
+    @property
+    def table_size(self) -> int:
+        return (<HpackDecoder>self._decoder).table.size

@@ -1,0 +1,1 @@
+cdef Py_ssize_t decode_huffman(const unsigned char* data, Py_ssize_t size, char* out) noexcept nogil

@@ -1,0 +1,3 @@
+LENGTHS: tuple[int, ...]
+
+def decode(data: bytes) -> bytes | None: ...
