@@ -64,7 +64,12 @@ class Http2End:
         self.socket = sock
         self.credit = credit
         self.h2 = H2Connection(
-            H2Configuration(client_side=not server, header_encoding="utf-8", validate_outbound_headers=False)
+            H2Configuration(
+                client_side=not server,
+                header_encoding="utf-8",
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+            )
         )
         self.streams: dict[int, Streamed] = {}
         self.asked: list[int] = []  # streams of requests that nobody took yet
@@ -106,6 +111,19 @@ class Http2End:
                     await self._read(limit - time.monotonic(), patience)
             await self.flush()
 
+    async def nothing_asked(self, seconds: float = 0.1) -> bool:
+        """Whether no request comes for that long."""
+        with suppress(AssertionError):
+            await self.until(lambda: self.asked, seconds)
+        return not self.asked and not self.ended
+
+    async def heard(self) -> None:
+        """Wait until the peer read all that was sent: it answers a PING."""
+        pongs = self.pongs
+        self.h2.ping(b"heard???")
+        await self.flush()
+        await self.until(lambda: self.pongs > pongs)
+
     async def _read(self, left: float, patience: float) -> None:
         """Read once. Gives others their turn now and then, for what they wait for may be here."""
         try:
@@ -120,6 +138,10 @@ class Http2End:
             return
         self.reads += 1
         self.ended = not data
+        self.receive(data)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes that came."""
         for event in self.h2.receive_data(self._without_goaway(data)):
             self._note(event)
 

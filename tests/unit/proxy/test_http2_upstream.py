@@ -50,14 +50,14 @@ async def test_nothing_before_the_settings(stage: Stage) -> None:
     """How much the endpoint takes is known first. Nobody is to push."""
     await serve(stage)
     (client,) = await asking(stage, 1)
-    end = Http2End((await stage.backend.accept()).socket, server=True)
-    end.h2.initiate_connection()
-    end.h2.data_to_send()
-    await end.until(lambda: end.settings)
+    raw = await stage.backend.accept()
+    await raw.read(lambda rest: len(rest) > 33)
+    greeting, raw.rest = raw.rest, b""
+    assert await raw.silent(0.1)
+    end = Http2End(raw.socket, server=True)
+    await end.begin()
+    end.receive(greeting)
     assert end.settings[2] == 0
-    assert await end.silent(0.1)
-    assert not end.asked
-    await end.raw(b"\0\0\0\4\0\0\0\0\0")
     await end.respond(await end.request(), body=b"ok")
     assert (await client.response()).body == b"ok"
 
@@ -106,7 +106,7 @@ async def test_a_full_connection(stage: Stage, limit: str) -> None:
     clients += await asking(stage, 2)
     second = await accepted(stage, max_concurrent_streams=most)
     more = [await second.request() for _ in range(2)]
-    assert await first.silent(0.05)
+    assert await first.nothing_asked()
     await first.respond(asked.pop(), body=b"a")
     assert (await clients[2].response()).body == b"a"
     clients[2] = (await asking(stage, 1))[0]
@@ -146,11 +146,11 @@ async def test_settings_that_change(stage: Stage) -> None:
     end = await accepted(stage)
     asked = [await end.request() for _ in range(2)]
     await end.change(max_concurrent_streams=1)
-    await end.until(lambda: end.acknowledged)
+    await end.heard()
     clients += await asking(stage, 2)
-    assert await end.silent(0.1)
+    assert await end.nothing_asked()
     await end.respond(asked[0], body=b"ok")
-    assert await end.silent(0.1)
+    assert await end.nothing_asked()
     await end.respond(asked[1], body=b"ok")
     third = await end.request()
     await end.change(max_concurrent_streams=10)
@@ -192,9 +192,8 @@ async def test_graceful_goaway(stage: Stage) -> None:
     first = await accepted(stage)
     asked = [await first.request() for _ in range(2)]
     await first.go_away(last=0x7FFFFFFF)
-    await asyncio.sleep(0)
+    await first.heard()
     await first.go_away(last=asked[1].stream)
-    await until(lambda: True, "")
     clients += await asking(stage, 1)
     second = await accepted(stage)
     await second.respond(await second.request(), body=b"ok")
@@ -225,7 +224,7 @@ async def test_refused_once_more(stage: Stage) -> None:
     for _ in range(2):
         await end.reset_stream((await end.request()).stream, 7)
     assert (await client.response()).status == 502
-    assert await end.silent(0.05)
+    assert await end.nothing_asked()
 
 
 async def test_refused_with_more_than_is_kept(stage: Stage) -> None:
