@@ -84,9 +84,9 @@ def _measure(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="headgate-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # nginx's worker reads bodies as another user
-        ports = free_ports(2)
+        ports = free_ports(3)
         lean = Backend.lean(ports[0], backend_core, folder)
-        nginx = Backend.nginx(ports[1], backend_core, folder)
+        nginx = Backend.nginx(ports[1], ports[2], backend_core, folder)
         with lean, nginx:
             bench = Bench(
                 rounds=options.rounds or (3 if options.quick else 7),
@@ -94,7 +94,7 @@ def _measure(options: argparse.Namespace) -> int:
                 peers=_installed(options.peers),
                 proxy_core=proxy_core,
                 load_core=load_core,
-                backends={"lean": lean.port, "nginx": nginx.port},
+                backends={"lean": lean.port, "nginx": nginx.port, "grpc": ports[2]},
                 folder=folder,
             )
             for row in options.rows or ROWS:

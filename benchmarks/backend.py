@@ -41,6 +41,10 @@ http {{
     location = /small {{ return 200 "small\\n"; }}
     location = /upload {{ return 200 "thanks\\n"; }}
   }}
+  server {{
+    listen 127.0.0.1:{grpc_port} http2 backlog=4096; default_type application/grpc;
+    location / {{ add_header grpc-status 0; return 200 "the bytes of a message"; }}
+  }}
 }}
 """
 
@@ -69,8 +73,8 @@ class Backend:
         return cls("lean", [str(program), str(port)], port, core, folder)
 
     @classmethod
-    def nginx(cls, port: int, core: int, folder: Path) -> Self:
-        """Bodies of 64 KiB and 10 MiB, and uploads. Raises BenchError without nginx."""
+    def nginx(cls, port: int, grpc_port: int, core: int, folder: Path) -> Self:
+        """Bodies of 64 KiB and 10 MiB, uploads; gRPC on a second port. Raises BenchError without nginx."""
         program = find_program("nginx")
         if program is None:
             raise BenchError("nginx is not installed; it is a backend: apt-get install nginx")
@@ -79,7 +83,7 @@ class Backend:
         for path, size in BODIES.items():
             (root / path.lstrip("/")).write_bytes(b"0123456789abcdef" * (size // 16))
         configuration = folder / "backend.conf"
-        configuration.write_text(NGINX.format(port=port, root=root))
+        configuration.write_text(NGINX.format(port=port, grpc_port=grpc_port, root=root))
         return cls(
             "backend-nginx", [program, "-p", str(folder), "-c", str(configuration)], port, core, folder
         )

@@ -75,7 +75,17 @@ class Outcome(msgspec.Struct, frozen=True):
 class Wrk:
     """A closed loop: every connection sends its next request when the last one is answered."""
 
-    def __init__(self, requests: list[Request], connections: int, core: int, folder: Path, name: str) -> None:
+    def __init__(
+        self,
+        requests: list[Request],
+        connections: int,
+        core: int,
+        folder: Path,
+        name: str,
+        *,
+        secure: bool = False,
+    ) -> None:
+        self._scheme = "https" if secure else "http"
         self._table = folder / f"{name}.requests.lua"
         self._table.write_text(
             "return {\n" + "".join(f'"{_escape(r.encode())}",\n' for r in requests) + "}\n"
@@ -86,7 +96,7 @@ class Wrk:
     def command(self, port: int, seconds: float) -> list[str]:
         """The command line; wrk takes whole seconds only."""
         options = ["-t1", f"-c{self._connections}", f"-d{max(1, round(seconds))}s", "--timeout", "10s"]
-        url = f"http://127.0.0.1:{port}/"
+        url = f"{self._scheme}://127.0.0.1:{port}/"
         return pinned(self._core, [program("wrk"), *options, "-s", str(SCRIPT), url, "--", str(self._table)])
 
     def run(self, port: int, seconds: float) -> Outcome:
@@ -96,6 +106,38 @@ class Wrk:
             if line.startswith("RESULT "):
                 return msgspec.json.decode(line.removeprefix("RESULT "), type=Outcome)
         raise BenchError(f"wrk printed no result:\n{output}")
+
+
+class Streams:
+    """A closed loop over HTTP/2: every stream of every connection is followed by the next one."""
+
+    def __init__(self, request: Request, connections: int, streams: int, core: int, folder: Path) -> None:
+        self._request = request
+        self._connections = connections
+        self._streams = streams
+        self._core = core
+        self._log = folder / "h2load.log"
+        self._body = folder / "h2load.body"
+        self._body.write_bytes(b"x" * request.body_bytes)
+
+    def command(self, port: int, seconds: float) -> list[str]:
+        options = ["-t1", f"-c{self._connections}", f"-m{self._streams}", f"-D{max(1, round(seconds))}"]
+        for name, value in {**BROWSER, **self._request.headers}.items():
+            options += ["-H", f"{name.lower()}: {value}"]
+        if self._request.body_bytes:
+            options += ["-d", str(self._body)]
+        options += ["-H", f":authority: {self._request.host}", f"--log-file={self._log}"]
+        return pinned(
+            self._core, [program("h2load"), *options, f"http://127.0.0.1:{port}{self._request.path}"]
+        )
+
+    def run(self, port: int, seconds: float) -> Outcome:
+        """Raises BenchError when h2load fails or no request was answered."""
+        self._log.unlink(missing_ok=True)
+        output = _run(self.command(port, seconds), seconds)
+        if not self._log.exists():
+            raise BenchError(f"h2load wrote no log:\n{output}")
+        return read_h2load_log(self._log)
 
 
 class SteadyLoad:

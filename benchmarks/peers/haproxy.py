@@ -9,6 +9,7 @@ global
   nbthread {workers}
   no strict-limits
   maxconn 12000
+  tune.ssl.cachesize 0
 defaults
   mode http
   timeout client 75s
@@ -19,7 +20,7 @@ defaults
   http-reuse always
 frontend web
   bind 127.0.0.1:{port} backlog 4096
-  unique-id-format %[uuid()]
+{second}  unique-id-format %[uuid()]
   unique-id-header X-Request-Id
   http-request del-header X-Request-Id
   http-request set-header X-Forwarded-Proto http
@@ -30,7 +31,7 @@ frontend web
   http-response add-header Via "1.1 haproxy"
 {log}  default_backend backend
 backend backend
-  server one 127.0.0.1:{backend_port}
+  server one 127.0.0.1:{backend_port}{upstream}
 frontend admin
   bind 127.0.0.1:{admin_port}
   http-request use-service prometheus-exporter
@@ -61,6 +62,7 @@ class Haproxy(Peer):
 
     def configure(self) -> list[str]:
         setting = self.setting
+        second = f"  bind 127.0.0.1:{setting.second_port} backlog 4096"
         path = setting.folder / "haproxy.cfg"
         path.write_text(
             CONFIGURATION.format(
@@ -68,6 +70,12 @@ class Haproxy(Peer):
                 admin_port=setting.admin_port,
                 backend_port=setting.backend_port,
                 workers=setting.workers,
+                second={
+                    "http1": "",
+                    "tls": f"{second} ssl crt {setting.certificate} no-tls-tickets\n",
+                    "h2c": f"{second} proto h2\n",
+                }[setting.spoken],
+                upstream="" if setting.upstream == "http1" else " proto h2",
                 log=LOG if setting.access_log else "",
             )
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 from benchmarks import routes
@@ -28,12 +30,21 @@ def configuration(setting: Setting) -> str:
     """The configuration file."""
     log = {"format": "json", "path": str(setting.folder / "access.log")}
     catch_all = {"name": "all", "match": {"path": "/*"}, "service": "backend"}
-    written = {
+    scheme = "h2c://" if setting.upstream == "h2c" else ""
+    written: dict[str, Any] = {
         "process": {"workers": setting.workers},
         "admin": {"bind": f"127.0.0.1:{setting.admin_port}"},
         "access_log": log if setting.access_log else "off",
         "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}", "limits": {"connections": 12000}}},
         "routes": routes.configuration(setting.routes) if setting.routes else [catch_all],
-        "services": {"backend": {"endpoints": [f"127.0.0.1:{setting.backend_port}"]}},
+        "services": {"backend": {"endpoints": [f"{scheme}127.0.0.1:{setting.backend_port}"]}},
     }
+    if setting.spoken != "http1":
+        written["listeners"]["second"] = {
+            "bind": f"127.0.0.1:{setting.second_port}",
+            "limits": {"connections": 12000},
+        }
+    if setting.spoken == "tls":
+        pair = {"cert": setting.certificate, "key": setting.certificate}
+        written["listeners"]["second"]["tls"] = {"certificates": [pair]}
     return yaml.safe_dump(written, sort_keys=False)

@@ -18,9 +18,9 @@ http {{
   keepalive_requests 1000000000; keepalive_timeout 75s;
   upstream backend {{ server 127.0.0.1:{backend_port}; keepalive 256; keepalive_requests 1000000000; }}
   server {{
-    listen 127.0.0.1:{port} backlog=4096 reuseport;
+    listen 127.0.0.1:{port} backlog=4096 reuseport;{second}
     location / {{
-      proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";
+      {upstream}
       proxy_buffer_size 64k; proxy_buffers 16 64k; proxy_busy_buffers_size 128k;
       proxy_max_temp_file_size 0;
       client_body_buffer_size 128k; client_max_body_size 0; proxy_request_buffering off;
@@ -38,6 +38,15 @@ http {{
   server {{ listen 127.0.0.1:{admin_port}; location / {{ stub_status; }} }}
 }}
 """
+
+
+PROXY = 'proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection "";'
+TLS = """
+    listen 127.0.0.1:{port} ssl backlog=4096 reuseport;
+    ssl_certificate {certificate}; ssl_certificate_key {certificate}; ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_session_cache off; ssl_session_tickets off;"""
+H2C = """
+    listen 127.0.0.1:{port} http2 backlog=4096 reuseport;"""
 
 
 class Nginx(Peer):
@@ -59,6 +68,10 @@ class Nginx(Peer):
                 admin_port=setting.admin_port,
                 backend_port=setting.backend_port,
                 workers=setting.workers,
+                second={"http1": "", "tls": TLS, "h2c": H2C}[setting.spoken].format(
+                    port=setting.second_port, certificate=setting.certificate
+                ),
+                upstream=PROXY if setting.upstream == "http1" else "grpc_pass grpc://backend;",
                 access_log="access.log record buffer=64k flush=1s" if setting.access_log else "off",
             )
         )

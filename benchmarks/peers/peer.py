@@ -29,6 +29,17 @@ class Setting:
     access_log: bool = False
     routes: int = 0
     """0: everything goes to the backend; otherwise so many routes of benchmarks.routes."""
+    spoken: str = "http1"
+    """What the work speaks: http1 on `port`; "tls" and "h2c" on `second_port`, beside it."""
+    second_port: int = 0
+    certificate: str = ""
+    """With TLS: a file with a certificate and its key."""
+    upstream: str = "http1"
+    """What the backend speaks: http1, or h2c."""
+
+    @property
+    def work_port(self) -> int:
+        return self.port if self.spoken == "http1" else self.second_port
 
 
 class Peer(ABC):

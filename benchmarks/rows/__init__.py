@@ -14,6 +14,12 @@ from benchmarks.rows.start import StartRow
 
 THREE = ("headgate", *C_PROXIES)
 ALL = tuple(PEERS)
+GRPC = Request(
+    "POST",
+    "/small",
+    headers={"Content-Type": "application/grpc", "TE": "trailers", "grpc-timeout": "10S"},
+    body_bytes=100,
+)
 FEW, MANY = (Variant(f"Headgate {count:,} routes", "headgate", routes=count) for count in (5, 5000))
 
 _rows: tuple[Row, ...] = (
@@ -59,6 +65,50 @@ _rows: tuple[Row, ...] = (
         requests=lambda _: [Request(headers={"Connection": "close"})],
         base=NGINX,
         limit=1.2,
+    ),
+    CpuRow(
+        name="tls",
+        title="HTTP/1.1 over TLS (P-256), keep-alive, small body, 64 connections",
+        variants=proxies(*THREE, spoken="tls", certificate="ecdsa"),
+        requests=lambda _: [Request()],
+        base=NGINX,
+        limit=0.95,
+    ),
+    CpuRow(
+        name="handshake-ecdsa",
+        title="A TLS connection for each request (P-256), full handshakes",
+        variants=proxies(*THREE, spoken="tls", certificate="ecdsa"),
+        requests=lambda _: [Request(headers={"Connection": "close"})],
+        base=NGINX,
+        limit=1 / 0.9,
+    ),
+    CpuRow(
+        name="handshake-rsa",
+        title="A TLS connection for each request (RSA, 2,048 bits), full handshakes",
+        variants=proxies(*THREE, spoken="tls", certificate="rsa"),
+        requests=lambda _: [Request(headers={"Connection": "close"})],
+        base=NGINX,
+        limit=1 / 0.9,
+    ),
+    CpuRow(
+        name="http2",
+        title="HTTP/2, 32 streams on each of 8 connections, to a backend of HTTP/1.1",
+        variants=proxies(*THREE, spoken="h2c"),
+        requests=lambda _: [Request()],
+        base=PEERS["haproxy"].title,
+        connections=8,
+        streams=32,
+    ),
+    CpuRow(
+        name="grpc",
+        title="gRPC, unary: 32 streams on each of 8 connections, to a backend of HTTP/2",
+        variants=proxies(*THREE, spoken="h2c", upstream="h2c"),
+        requests=lambda _: [GRPC],
+        backend="grpc",
+        base=PEERS["haproxy"].title,
+        limit=1.2,
+        connections=8,
+        streams=32,
     ),
     CpuRow(
         name="routes",

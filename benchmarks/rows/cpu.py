@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.backend import FORWARDING, forwarding_fields
-from benchmarks.load import Request, Wrk
+from benchmarks.load import Request, Streams, Wrk
 from benchmarks.peers import PEERS
 from benchmarks.processes import BenchError, Usage, core_times
 from benchmarks.results import BUSY, Figures, Verdict, counts
@@ -47,6 +47,8 @@ class CpuRow(Row):
     judged: str = PEERS["headgate"].title
     misses: bool = False
     """Whether answers of 400 and above are part of the work."""
+    streams: int = 0
+    """Of each connection, over HTTP/2; 0 for HTTP/1.1."""
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -67,22 +69,13 @@ class CpuRow(Row):
 
     def measure(self, bench: Bench, variants: Sequence[Variant]) -> Trial:
         trial = Trial(rounds={variant.label: [] for variant in variants})
-        loads = {
-            variant.label: Wrk(
-                self.requests(variant),
-                self.connections,
-                bench.load_core,
-                bench.folder,
-                f"{self.name}-{variant.label.replace(' ', '-')}",
-            )
-            for variant in variants
-        }
+        loads = {variant.label: self._load(bench, variant) for variant in variants}
         with running(bench, self, variants) as peers:
             for label, peer in peers.items():
                 if self.backend == "lean" and not self.misses:
                     trial.fields[label] = forwarding_fields(peer.setting.port)
                 trial.commands[label] = shell(peer.command)
-                loads[label].run(peer.setting.port, 1)
+                loads[label].run(peer.setting.work_port, 1)
             trial.commands["load"] = shell(loads[variants[0].label].command(0, bench.seconds))
             for number, label in interleave(bench, list(peers)):
                 figures = self._round(bench, peers[label], loads[label])
@@ -93,11 +86,19 @@ class CpuRow(Row):
         trial.notes.extend(self._notes(trial))
         return trial
 
-    def _round(self, bench: Bench, peer: Peer, load: Wrk) -> Figures:
+    def _load(self, bench: Bench, variant: Variant) -> Wrk | Streams:
+        requests = self.requests(variant)
+        if self.streams:
+            return Streams(requests[0], self.connections, self.streams, bench.load_core, bench.folder)
+        name = f"{self.name}-{variant.label.replace(' ', '-')}"
+        secure = variant.spoken == "tls"
+        return Wrk(requests, self.connections, bench.load_core, bench.folder, name, secure=secure)
+
+    def _round(self, bench: Bench, peer: Peer, load: Wrk | Streams) -> Figures:
         busy, whole = core_times(bench.proxy_core)
         load_busy, load_whole = core_times(bench.load_core)
         before, began = peer.process.usages(), time.monotonic()
-        outcome = load.run(peer.setting.port, bench.seconds)
+        outcome = load.run(peer.setting.work_port, bench.seconds)
         after, wall = peer.process.usages(), time.monotonic() - began
         busy_now, whole_now = core_times(bench.proxy_core)
         load_busy_now, load_whole_now = core_times(bench.load_core)

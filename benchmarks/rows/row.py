@@ -9,8 +9,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from benchmarks.certificates import certificate
 from benchmarks.machine import describe
 from benchmarks.peers import PEERS, Peer, Setting
 from benchmarks.processes import BenchError, free_ports
@@ -60,6 +61,10 @@ class Variant:
     access_log: bool = False
     routes: int = 0
     workers: int = 1
+    spoken: str = "http1"
+    certificate: str = ""
+    """The kind of the key, with TLS: ecdsa or rsa."""
+    upstream: str = "http1"
 
 
 @dataclass(slots=True)
@@ -129,9 +134,9 @@ class Row(ABC):
         """Add figures that set one proxy against another."""
 
 
-def proxies(*names: str, access_log: bool = False) -> tuple[Variant, ...]:
-    """One plain variant for each peer."""
-    return tuple(Variant(PEERS[name].title, name, access_log=access_log) for name in names)
+def proxies(*names: str, **options: Any) -> tuple[Variant, ...]:
+    """One variant for each peer, with these options of Variant."""
+    return tuple(Variant(PEERS[name].title, name, **options) for name in names)
 
 
 def better(figures: dict[str, Figures], figure: str) -> float | None:
@@ -144,7 +149,7 @@ def better(figures: dict[str, Figures], figure: str) -> float | None:
 
 def make_peer(bench: Bench, row: Row, variant: Variant) -> Peer:
     """The variant's proxy on free ports, with a folder of its own."""
-    port, admin_port = free_ports(2)
+    port, admin_port, second_port = free_ports(3)
     folder = bench.folder / row.name / variant.label.replace(" ", "-")
     setting = Setting(
         port=port,
@@ -155,6 +160,10 @@ def make_peer(bench: Bench, row: Row, variant: Variant) -> Peer:
         workers=variant.workers,
         access_log=variant.access_log,
         routes=variant.routes,
+        spoken=variant.spoken,
+        second_port=second_port,
+        certificate=str(certificate(variant.certificate, bench.folder)) if variant.certificate else "",
+        upstream=variant.upstream,
     )
     return PEERS[variant.peer](setting)
 

@@ -40,6 +40,7 @@ class Gateway:
         if loaded.model is None:
             raise ConfigError(loaded.problems)
         self._model = loaded.model
+        self._document = loaded.document
         self._warnings = [str(problem) for problem in loaded.problems]
         self.snapshot()
 
@@ -68,7 +69,10 @@ class Gateway:
             await single.stop(None)
 
     def _snapshot_and_warnings(self, previous: Snapshot | None, version: int) -> tuple[Snapshot, list[str]]:
-        return self.snapshot(previous, version), self._warnings
+        from headgate.controller.loading import equip
+
+        snapshot, found = equip(self.snapshot(previous, version), previous, self._document)
+        return snapshot, [*self._warnings, *map(str, found)]
 
 
 class Running:
@@ -84,9 +88,10 @@ class Running:
 
     @property
     def urls(self) -> dict[str, str]:
-        """How to reach each TCP listener from this machine, by name: `http://127.0.0.1:41033`."""
+        """How to reach each TCP listener from this machine, by name: `http://127.0.0.1:41033`, `https://...`."""
         tcp = {name: text for name, text in self.addresses.items() if not text.startswith(("unix:", "fd:"))}
-        return {name: f"http://{_reachable(text)}" for name, text in tcp.items()}
+        schemes = self._single.schemes
+        return {name: f"{schemes[name]}://{_reachable(text)}" for name, text in tcp.items()}
 
     @property
     def url(self) -> str:

@@ -71,6 +71,11 @@ class SingleGateway:
         }
 
     @property
+    def schemes(self) -> dict[str, str]:
+        """How each listener is called, by name: `http` or `https`."""
+        return {bound.binding.name: bound.binding.scheme for bound in self._sockets.table.values()}
+
+    @property
     def bound(self) -> Table:
         """All sockets, those of the admin address too."""
         return self._sockets.table

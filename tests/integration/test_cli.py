@@ -149,9 +149,9 @@ def test_proxy_without_a_file(file: Path, tmp_path: Path) -> None:
 
 
 def test_proxy_with_a_bad_target() -> None:
-    done = call("proxy", "--listen", f"127.0.0.1:{free_port()}", "http://127.0.0.1:1/")
+    done = call("proxy", "--listen", f"127.0.0.1:{free_port()}", "http://127.0.0.1:1/api")
     assert done.returncode == 1
-    assert "write 127.0.0.1:1" in done.stderr
+    assert "write http://127.0.0.1:1, and change paths in a route" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -18,6 +18,8 @@ process:
   group: www-data
   cancel_on_half_close: false
   log_level: debug
+  ticket_rotation: 6h
+  state: /var/lib/headgate
 admin: { bind: [127.0.0.1:9080, unix:/run/headgate-admin.sock] }
 trusted_proxies: [10.0.0.0/8, "::1"]
 forwarding: { x_forwarded: true, x_real_ip: false, forwarded: true, via: edge, request_id: false }
@@ -31,6 +33,7 @@ paths: { encoded_slash: decode, encoded_backslash: keep, encoded_nul: keep }
 limits:
   head_size: 16KiB
   head_fields: 50
+  hello_size: 8KiB
   connections: 1000
   connections_per_client: 10
   body_size: 10MB
@@ -40,6 +43,7 @@ limits:
 timeouts:
   head: 5s
   keep_alive: 1m
+  handshake: 5s
   connect: 1s
   first_byte: 30s
   request: 5m
@@ -48,14 +52,51 @@ timeouts:
   response_idle: 25s
   tunnel_idle: 10m
 buffering: { request: 64KiB, response: 1MiB }
-pool: { connections: 100, idle_connections: 10, idle_timeout: 2s, age: 1h, waiting: 5, wait_timeout: 1s }
+http2: { enabled: on, max_streams: 50, window_size: 128KiB, window_budget: 8MiB }
+pool:
+  connections: 100
+  idle_connections: 10
+  idle_timeout: 2s
+  age: 1h
+  streams: 50
+  waiting: 5
+  wait_timeout: 1s
 listeners:
   web:
     bind: "[::]:8080"
     socket: { backlog: 10, keepalive: false, keepalive_idle: 30s, nodelay: false, v6only: false, mode: 0660 }
-    limits: { head_size: 8KiB, head_fields: 20, connections: off, connections_per_client: 5 }
-    timeouts: { head: 3s, keep_alive: 30s }
+    limits:
+      head_size: 8KiB
+      head_fields: 20
+      hello_size: 4KiB
+      connections: off
+      connections_per_client: 5
+    timeouts: { head: 3s, keep_alive: 30s, handshake: 2s }
     health_path: /-
+    http2: off
+    proxy_protocol: { from: [10.0.0.0/8, unix], timeout: 1s }
+    https_redirect: { enabled: on, port: 8443, status: 301 }
+  secure:
+    bind: "[::]:8443"
+    hsts: { enabled: on, max_age: 365d, include_subdomains: on, preload: on }
+    http2: { max_streams: 10, window_size: 32KiB, window_budget: 1MiB }
+    proxy_protocol: off
+    tls:
+      certificates: [{ cert: site.crt, key: site.key }, { cert: /etc/headgate/both.pem }]
+      profile: old
+      min_version: 1.1
+      strict_sni: on
+      client_certificates:
+        mode: request
+        ca: clients.crt
+        crl: clients.crl
+        depth: 2
+        forward: [hash, subject, uri, dns, cert, chain]
+        headers: { X-Client-Subject: subject, X-Client-Serial: serial }
+      sites:
+        Admin.example.com: { client_certificates: { mode: require, forward: off } }
+        "*.example.com": { certificates: [{ cert: wild.crt, key: wild.key }], client_certificates: off }
+  inside: { bind: "[::]:9443", tls: internal }
 routes:
   - name: api
     listeners: [web]
@@ -87,8 +128,26 @@ services:
     balance: least_requests
     endpoints: [127.0.0.1:9001, { address: "app.internal:9002", weight: 3 }, unix:/run/app.sock]
     host: app.internal
-    pool: { connections: off, idle_connections: 0, idle_timeout: 3s, age: off, waiting: 1, wait_timeout: 2s }
+    pool:
+      connections: off
+      idle_connections: 0
+      idle_timeout: 3s
+      age: off
+      streams: 1
+      waiting: 1
+      wait_timeout: 2s
     timeouts: { connect: 2s, first_byte: 50s }
     socket: { keepalive: false, nodelay: false }
-  canary: { endpoints: [127.0.0.1:9003] }
+    proxy_protocol: off
+  canary:
+    endpoints: [https://canary.internal, h2c://127.0.0.1:9003, "http://127.0.0.1:9004"]
+    tls:
+      verify: on
+      ca: internal.crt
+      server_name: canary.internal
+      certificate: headgate.crt
+      key: headgate.key
+      min_version: 1.3
+      http2: off
+    proxy_protocol: { version: v2, tlvs: [sni, alpn, client_certificate] }
 """

@@ -30,13 +30,22 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "observe": ({"core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
     "controller": (
         {"config", "observe", "ipc", "spec", "shm", "core", "base"},
-        {"aiodns", "msgspec", "pycares", "starlette", "uvicorn", "uvloop"},
+        {"aiodns", "cryptography", "msgspec", "pycares", "starlette", "uvicorn", "uvloop"},
     ),
 }
 
 # Third parties that must never be loaded into the role, whatever it imports.
 FOREIGN = {
-    "worker": {"pydantic", "pydantic_core", "yaml", "click", "starlette", "uvicorn", "aiodns"},
+    "worker": {
+        "pydantic",
+        "pydantic_core",
+        "yaml",
+        "click",
+        "starlette",
+        "uvicorn",
+        "aiodns",
+        "cryptography",
+    },
     "supervisor": {
         "pydantic",
         "pydantic_core",
@@ -44,6 +53,7 @@ FOREIGN = {
         "starlette",
         "uvicorn",
         "aiodns",
+        "cryptography",
         "re2",
         "msgspec",
         "uvloop",
@@ -119,6 +129,14 @@ def test_a_role_loads_nothing_foreign(role: str) -> None:
     )
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
     assert not loaded & FOREIGN[role]
+
+
+def test_a_controller_without_tls_loads_nothing_for_it() -> None:
+    program = "import sys, headgate.controller.process; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert not {"cryptography", "headgate.controller.certificates"} & set(done.stdout.split())
 
 
 def test_the_package_itself_loads_nothing() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -25,7 +26,7 @@ def command(file: str, as_json: bool) -> None:
 
     Exit codes: 0 valid (warnings allowed), 1 errors, 2 the file cannot be read.
     """
-    loaded = load(file)
+    loaded = with_certificates(load(file))
     if as_json:
         click.echo(json.dumps(report(file, loaded), indent=2))
     else:
@@ -33,6 +34,21 @@ def command(file: str, as_json: bool) -> None:
         click.echo(verdict(file, loaded))
     if loaded.model is None:
         raise SystemExit(REFUSED)
+
+
+def with_certificates(loaded: Loaded) -> Loaded:
+    """What loading gave, with what is wrong in the files that the configuration names."""
+    from headgate.config import compile as compile_snapshot
+    from headgate.controller.loading import placed, uses_files
+
+    if loaded.model is None or not uses_files(snapshot := compile_snapshot(loaded.model)):
+        return loaded
+    from headgate.controller.certificates.furnishing import furnish
+
+    found = [placed(finding, loaded.document) for finding in furnish(snapshot, make=False).findings]
+    broken = any(problem.severity == "error" for problem in found)
+    problems = sorted([*loaded.problems, *found], key=lambda problem: (problem.line, problem.column))
+    return replace(loaded, problems=problems, model=None if broken else loaded.model)
 
 
 def report(file: str, loaded: Loaded) -> dict[str, object]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "proxy": Entry("headgate.cli.proxy", "Serve one listener in front of a few targets, without a file."),
     "check": Entry("headgate.cli.check", "Check a configuration file; binds nothing."),
     "explain": Entry("headgate.cli.explain", "Show which route a request takes, and why not the others."),
+    "ca": Entry("headgate.cli.ca", "Print or install the root of the local authority of `tls: internal`."),
     "schema": Entry("headgate.cli.schema", "Print the JSON Schema of the configuration, for editors."),
     "demo": Entry(
         "headgate.cli.demo", "Start three backends, a proxy in front, and a tour of things to try."

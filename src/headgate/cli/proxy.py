@@ -49,7 +49,7 @@ def command(
     single: bool,
     **described: Any,
 ) -> None:
-    """Serve every request from the TARGETs (host:port, :port of this machine, or unix:/path).
+    """Serve every request from the TARGETs: host:port, :port of this machine, unix:/path or https://host.
 
     \b
     headgate proxy 127.0.0.1:9001

@@ -47,7 +47,7 @@ def inherited(
     """What a site asks for: each key that it does not set is the listener's."""
     if clients is None or above is None:
         return clients or above
-    return above.model_copy(update={key: getattr(clients, key) for key in clients.model_fields_set})
+    return above.model_copy(update={key: value for key, value in clients if value is not None})
 
 
 def service_tls(tls: written.ServiceTls, folder: str) -> spec.ServiceTls:
@@ -72,7 +72,7 @@ def identity_fields(listeners: Iterable[written.Listener]) -> tuple[str, ...]:
     names = {"x-forwarded-client-cert"}
     for listener in listeners:
         for clients in _all_clients(listener.tls):
-            names.update(clients.headers)
+            names.update(clients.headers or ())
     return tuple(sorted(names))
 
 
@@ -93,13 +93,14 @@ def _pairs(pairs: Iterable[written.CertificatePair], folder: str) -> tuple[spec.
 def _clients(clients: written.ClientCertificates | None, folder: str) -> spec.ClientCertificates | None:
     if clients is None or clients.mode == "off":
         return None
+    default = spec.ClientCertificates()
     return spec.ClientCertificates(
-        mode=clients.mode,
+        mode=clients.mode or default.mode,
         ca_file=_whole(folder, clients.ca),
         crl_file=_whole(folder, clients.crl),
-        depth=clients.depth,
-        forward=clients.forward,
-        headers=tuple(clients.headers.items()),
+        depth=default.depth if clients.depth is None else clients.depth,
+        forward=default.forward if clients.forward is None else clients.forward,
+        headers=tuple((clients.headers or {}).items()),
     )
 
 

@@ -97,7 +97,7 @@ def _section(title: str, section: type[Section], definitions: dict[str, Any]) ->
     ]
     for name, field in section.by_key().items():
         lines.append(
-            f"| `{name}` | {_cell(_value(properties[name]))} | {_cell(_default(field))} "
+            f"| `{name}` | {_cell(_value(properties[name]))} | {_cell(_default(field, properties[name]))} "
             f"| {_cell(field.description or '')} |"
         )
     return "\n".join(lines) + "\n"
@@ -110,7 +110,7 @@ def _properties(schema: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _default(field: FieldInfo) -> str:
+def _default(field: FieldInfo, schema: dict[str, Any]) -> str:
     extra = field.json_schema_extra
     if isinstance(extra, dict) and "default" in extra:
         return f"`{extra['default']}`"
@@ -120,6 +120,8 @@ def _default(field: FieldInfo) -> str:
         return ""
     if isinstance(field.default, BaseModel):
         return ""
+    if isinstance(field.default, bool) and "on" in _value(schema):
+        return "`on`" if field.default else "`off`"
     return f"`{_plain(field.default)}`"
 
 

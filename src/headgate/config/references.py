@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.base.errors import Refusal
 from headgate.config import conditions
-from headgate.config.addresses import parse_bind
+from headgate.config.addresses import parse_bind, parse_endpoint
+from headgate.config.contradictions import (
+    errors_of_listeners,
+    errors_of_services,
+    warnings_of_listeners,
+    warnings_of_services,
+)
 from headgate.config.document import Document
+from headgate.config.plain import items as _items
+from headgate.config.plain import mapping as _mapping
+from headgate.config.plain import shown as _shown
 from headgate.config.problems import nearest, quoted
 
 if TYPE_CHECKING:
@@ -35,24 +44,25 @@ def check(model: Config) -> list[Problem]:
 def errors_between(document: Document) -> list[Problem]:
     """What is wrong between the parts of a document, in no particular order."""
     data = _mapping(document.data)
-    checks = (_listeners, _binds, _admin, _access_log, _route_names, _routes, _services)
+    checks = (
+        _listeners,
+        _binds,
+        _admin,
+        _access_log,
+        _route_names,
+        _routes,
+        _services,
+        errors_of_listeners,
+        errors_of_services,
+    )
     return [problem for each in checks for problem in each(data, document)]
 
 
 def warnings_between(document: Document) -> list[Problem]:
     """What is possible but hardly meant; worth a look when there are no errors."""
     data = _mapping(document.data)
-    return [*_middleware_twice(data, document), *_unused(data, document)]
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _items(value: Any) -> list[Any]:
-    if isinstance(value, (list, tuple)):
-        return list(value)
-    return [] if value is None or isinstance(value, dict) else [value]
+    checks = (_middleware_twice, _unused, warnings_of_listeners, warnings_of_services)
+    return [problem for each in checks for problem in each(data, document)]
 
 
 def _routes_of(data: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -60,12 +70,6 @@ def _routes_of(data: dict[str, Any]) -> Iterator[tuple[int, dict[str, Any]]]:
     for index, route in enumerate(routes if isinstance(routes, (list, tuple)) else ()):
         if isinstance(route, dict):
             yield index, route
-
-
-def _shown(document: Document, path: tuple[str | int, ...], value: object) -> str:
-    """The value as it was written: the name of a variable instead of what it holds."""
-    place, _ = document.find(path)
-    return quoted(place.text if document.written and place.text is not None else str(value))
 
 
 def _near(document: Document, path: tuple[str | int, ...], value: str, known: dict[str, Any]) -> str:
@@ -343,13 +347,22 @@ def _services(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         for index, endpoint in enumerate(_items(endpoints)):
             address = endpoint.get("address") if isinstance(endpoint, dict) else endpoint
             if isinstance(address, str):
-                if address in seen:
+                known = _endpoint_name(address)
+                if known in seen:
                     yield document.problem(
                         (*path, index),
                         f"{_shown(document, (*path, index), address)} is already an endpoint of this service",
                         "remove it, or give the first one a higher weight",
                     )
-                seen.add(address)
+                seen.add(known)
+
+
+def _endpoint_name(address: str) -> str:
+    """The same for all ways of writing an address."""
+    try:
+        return parse_endpoint(address).name
+    except Refusal:
+        return address
 
 
 def _unused(data: dict[str, Any], document: Document) -> Iterator[Problem]:

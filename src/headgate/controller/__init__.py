@@ -4,6 +4,8 @@
 LATER = (
     "aiodns",
     "headgate.controller.admin",
+    "headgate.controller.certificates.furnishing",
+    "headgate.controller.certificates.watching",
     "headgate.core.routing",
     "headgate.observe.metrics",
 )

@@ -11,7 +11,9 @@ def publication(snapshot: Snapshot, digest: str, product: str, provider: str) ->
     """The body of the message `publish`."""
     process = snapshot.process
     listeners = [
-        _binding(listener.name, listener.address, listener.socket) for listener in snapshot.listeners
+        _binding(listener.name, listener.address, listener.socket)
+        | {"scheme": "http" if listener.tls is None else "https"}
+        for listener in snapshot.listeners
     ]
     # The admin address takes few connections, and whoever may connect to a unix socket may ask.
     admin = [

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import msgspec
 
 from headgate.base.logs import set_level
-from headgate.controller.loading import LoadError
+from headgate.config.problems import dotted
+from headgate.controller.loading import LoadError, uses_files
 from headgate.controller.resolver import Resolver, as_compiled, names
 from headgate.controller.status import Status
+from headgate.controller.tickets import TicketRotation
 from headgate.shm.region import Region
 from headgate.spec import Endpoint, Snapshot
 
 if TYPE_CHECKING:
     from headgate.controller.admin import Admin
+    from headgate.controller.certificates.watching import Watch
 
 # From the snapshot before (None at start) and the new version to a snapshot and warnings; raises LoadError.
 Load = Callable[[Snapshot | None, int], tuple[Snapshot, list[str]]]
@@ -66,14 +72,41 @@ class Controller:
         self._admin: Admin | None = None
         self._compiled: Snapshot | None = None  # as served, but with names
         self._publishing = False
+        self._changing = asyncio.Lock()  # one new snapshot at a time
+        self._tickets = TicketRotation(region.tickets, self._ticket_interval)
+        self._watch: Watch | None = None
+        self._findings: list[str] = []  # of the last look at certificates
+        self._tasks: list[asyncio.Task[None]] = []
         self.served: Snapshot | None = None
         self.status = Status()
 
     async def start(self) -> None:
         """Load and publish the first snapshot. Raises LoadError or PublishError."""
+        read = time.time()
         snapshot, warnings = self._load(None, 1)
         self._warn(warnings)
         await self._publish(snapshot)
+        self.status.accepted()
+        self._begin()
+        self._watch_files(read)
+
+    def _begin(self) -> None:
+        """What goes on for as long as there is something served."""
+        self._keep(self._tickets.run())
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done until the end; that it ends before is an error."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()):
+                self._log.error("the controller does one thing less from here on: %r", error, exc_info=error)
+
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(ended)
+        self._tasks.append(task)
+
+    def _ticket_interval(self) -> float:
+        return self.served.process.ticket_rotation if self.served is not None else 0.0
 
     def resume(self, served: Snapshot) -> None:
         """Take over from a controller that died. What is served stays, whatever the provider says by now."""
@@ -81,6 +114,8 @@ class Controller:
         self._compiled = as_compiled(served)
         self._resolver.seed(served)
         self._resolver.watch(names(self._compiled))
+        self._begin()
+        self._watch_files(0.0)
         try:
             snapshot, _ = self._load(served, served.version)
         except LoadError as error:
@@ -97,20 +132,67 @@ class Controller:
 
         Raises LoadError or PublishError; what was served before is served on.
         """
-        assert self.served
-        version = self.served.version + 1
-        try:
-            snapshot, warnings = await asyncio.to_thread(load or self._load, self.served, version)
-            self._warn(warnings)
-            await self._publish(snapshot)
-        except LoadError as error:
-            self._refused(error.problems)
-            raise
-        except PublishError as error:
-            self._refused(error.reasons)
-            raise
-        self._load = load or self._load
+        async with self._changing:
+            assert self.served
+            version = self.served.version + 1
+            read = time.time()
+            try:
+                snapshot, warnings = await asyncio.to_thread(load or self._load, self.served, version)
+                self._warn(warnings)
+                await self._publish(snapshot)
+            except LoadError as error:
+                self._refused(error.problems)
+                raise
+            except PublishError as error:
+                self._refused(error.reasons)
+                raise
+            self._load = load or self._load
+            self.status.accepted()
+            self._watch_files(read)
         self._log.info("%s is loaded: snapshot %d is served by all workers", self._provider, version)
+
+    def _watch_files(self, read: float) -> None:
+        """Look after the files that the compiled snapshot names; `read`: when reading them began."""
+        if self._compiled is None or not uses_files(self._compiled):
+            return
+        if self._watch is None:
+            from headgate.controller.certificates import furnishing, watching
+
+            def files() -> list[str]:
+                return furnishing.files(self._compiled) if self._compiled is not None else []
+
+            def due() -> float:
+                return furnishing.next_renewal(self._compiled) if self._compiled is not None else 0.0
+
+            self._watch = watching.Watch(files, due, self._renew)
+            self._keep(self._watch.run())
+        self._watch.settle(read)
+
+    async def _renew(self) -> None:
+        """Read certificates again, and publish those that changed. What is broken is served on as it was."""
+        from headgate.controller.certificates.furnishing import furnish
+
+        async with self._changing:
+            assert self.served
+            assert self._compiled
+            furnished = await asyncio.to_thread(furnish, self._compiled, self.served)
+            findings = [
+                f"{dotted(each.path)}: {each.message}" + (f" ({each.hint})" if each.hint else "")
+                for each in furnished.findings
+            ]
+            if findings != self._findings:
+                self._warn(findings)
+                self._findings = findings
+            if furnished.snapshot == self._compiled:
+                return
+            version = self.served.version + 1
+            try:
+                await self._publish(msgspec.structs.replace(furnished.snapshot, version=version))
+            except PublishError as error:
+                self._log.error("certificates changed, and are refused; those from before are served on:")
+                self._warn(error.reasons)
+                return
+        self._log.info("certificates changed: snapshot %d is served by all workers", version)
 
     def _refused(self, problems: list[str]) -> None:
         self.status.refused(problems)
@@ -133,7 +215,6 @@ class Controller:
         try:
             await self._publisher.publish(resolved)
             self._compiled, self.served = compiled, resolved
-            self.status.accepted()
         finally:
             self._publishing = False
             self._resolver.watch(names(self._compiled) if self._compiled is not None else ())
@@ -173,7 +254,9 @@ class Controller:
             self._admin.serve(descriptors)
 
     async def close(self) -> None:
-        """Stop watching names and answering."""
+        """Stop watching and answering."""
         self._resolver.close()
+        for task in self._tasks:
+            task.cancel()
         if self._admin:
             await self._admin.close()

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t, uint32_t
 
 
 cpdef enum EventKind:
@@ -36,16 +36,23 @@ cdef class Credit(Event):
 
 cdef class Reset(Event):
     cdef readonly str reason
+    cdef readonly uint32_t code         # of HTTP/2
+    cdef readonly bint ours             # we ended it, since the peer broke the rules of this stream
+    cdef readonly bint unprocessed      # the peer did nothing with it: safe to try again
 
 
 cdef class Closing(Event):
-    pass
+    cdef readonly uint32_t code         # of HTTP/2
+    cdef readonly int64_t last_stream   # the last that the peer looks at, or -1
 
 
 cdef class Violation(Event):
     cdef readonly int status
     cdef readonly str reason
+    cdef readonly uint32_t code         # of HTTP/2
 
 
 cdef Data new_data(int64_t stream, const char* data, Py_ssize_t size, bint last)
 cdef Violation new_violation(int64_t stream, int status, str reason)
+cdef Reset new_reset(int64_t stream, str reason, uint32_t code, bint ours, bint unprocessed)
+cdef Closing new_closing(uint32_t code, int64_t last_stream)

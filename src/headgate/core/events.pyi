@@ -32,12 +32,18 @@ class Credit(Event):
 
 class Reset(Event):
     reason: Final[str]
-    def __init__(self, reason: str, stream: int = 0) -> None: ...
+    code: Final[int]
+    ours: Final[bool]
+    unprocessed: Final[bool]
+    def __init__(self, reason: str, stream: int = 0, code: int = 0) -> None: ...
 
 class Closing(Event):
+    code: Final[int]
+    last_stream: Final[int]
     def __init__(self) -> None: ...
 
 class Violation(Event):
     status: Final[int]
     reason: Final[str]
+    code: Final[int]
     def __init__(self, status: int, reason: str, stream: int = 0) -> None: ...

@@ -5,6 +5,7 @@ tunnel.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint32_t
 
 
 cdef class Event:
@@ -58,10 +59,11 @@ cdef class Credit(Event):
 cdef class Reset(Event):
     """This stream is over before its end; no data, trailers or head of it follows."""
 
-    def __init__(self, str reason, int64_t stream=0):
+    def __init__(self, str reason, int64_t stream=0, uint32_t code=0):
         self.kind = RESET
         self.stream = stream
         self.reason = reason
+        self.code = code
 
     def describe(self) -> tuple:
         return ("Reset", self.stream, self.reason)
@@ -72,6 +74,12 @@ cdef class Closing(Event):
 
     def __init__(self):
         self.kind = CLOSING
+        self.last_stream = -1
+
+    def describe(self) -> tuple:
+        if self.last_stream < 0:
+            return ("Closing", self.stream, self.last)
+        return ("Closing", self.stream, self.last_stream, self.code)
 
 
 cdef class Violation(Event):
@@ -100,3 +108,17 @@ cdef Data new_data(int64_t stream, const char* data, Py_ssize_t size, bint last)
 
 cdef Violation new_violation(int64_t stream, int status, str reason):
     return Violation(status, reason, stream)
+
+
+cdef Reset new_reset(int64_t stream, str reason, uint32_t code, bint ours, bint unprocessed):
+    cdef Reset event = Reset(reason, stream, code)
+    event.ours = ours
+    event.unprocessed = unprocessed
+    return event
+
+
+cdef Closing new_closing(uint32_t code, int64_t last_stream):
+    cdef Closing event = Closing()
+    event.code = code
+    event.last_stream = last_stream
+    return event

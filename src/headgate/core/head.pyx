@@ -28,7 +28,7 @@ TOKEN_NAMES = {
     ACCEPT: b"accept", HTTP2_SETTINGS: b"http2-settings", LOCATION: b"location",
     RETRY_AFTER: b"retry-after", AUTHORIZATION: b"authorization", COOKIE: b"cookie",
     X_FORWARDED_CLIENT_CERT: b"x-forwarded-client-cert",
-    STRICT_TRANSPORT_SECURITY: b"strict-transport-security",
+    STRICT_TRANSPORT_SECURITY: b"strict-transport-security", PRIORITY: b"priority",
 }
 
 # Tokens by a small hash of length, first letter and last two letters; _fill_token_table proves that no two

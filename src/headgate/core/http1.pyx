@@ -14,10 +14,10 @@ from headgate.core.events cimport (
     Closing, Data, Event, Reset, Tunnel, Violation, new_data,
 )
 from headgate.core.head cimport (
-    CONTENT_LENGTH, DROPPED, HOST, METHOD_HEAD, TRANSFER_ENCODING, Field, Head, new_head, release_head,
+    CONTENT_LENGTH, HOST, METHOD_HEAD, TRANSFER_ENCODING, Head, new_head, release_head,
 )
 from headgate.core.http1_head cimport (
-    COMPLETE, INCOMPLETE, fault, finish_request, finish_response, read_request,
+    COMPLETE, INCOMPLETE, drop_forbidden, fault, finish_request, finish_response, read_request,
     read_response, read_trailers,
 )
 
@@ -283,7 +283,7 @@ cdef class Http1:
             self.violate(400, "Transfer-Encoding in a trailer", events)
             return size
         if head.field_count:
-            _drop_forbidden(head)
+            drop_forbidden(head)
             head.last = True
             events.append(head)
         else:
@@ -479,26 +479,6 @@ cdef int _own_payloads(list events) except -1:
             data.owner = data.payload
             data.data = PyBytes_AS_STRING(data.owner)
     return 0
-
-
-cdef int _drop_forbidden(Head head) except -1:
-    """Fields that frame, route or authorise a message mean nothing behind it and are not sent on
-    (RFC 9110 section 6.5.1)."""
-    cdef int i
-    cdef Field* field
-    for i in range(head.field_count):
-        field = &head.fields[i]
-        if field.token or head.bytes[field.name_start:field.name_start + field.name_size].lower() in _FORBIDDEN_TRAILERS:
-            field.flags |= DROPPED
-    return 0
-
-
-_FORBIDDEN_TRAILERS = frozenset((
-    b"age", b"authentication-info", b"cache-control", b"content-encoding", b"content-range",
-    b"content-type", b"expires", b"if-match", b"if-modified-since", b"if-none-match", b"if-range",
-    b"if-unmodified-since", b"pragma", b"proxy-authenticate", b"proxy-authorization", b"range",
-    b"set-cookie", b"vary", b"warning", b"www-authenticate",
-))
 
 
 cdef class Http1Server(Http1):

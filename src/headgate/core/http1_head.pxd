@@ -1,6 +1,6 @@
 from libc.stdint cimport uint32_t
 
-from headgate.core.head cimport Head
+from headgate.core.head cimport Field, Head, Span
 
 
 # What reading a head came to: more bytes are needed, it is complete, or one of the faults below.
@@ -44,3 +44,11 @@ cdef int read_trailers(Head head, const char* data, Py_ssize_t size, uint32_t li
 cdef int finish_request(Head head, int path_policy) except? -99
 cdef int finish_response(Head head) except? -99
 cdef tuple fault(int code)
+
+# What HTTP/2 shares.
+cdef int read_framing(Head head) noexcept
+cdef int read_expectation(Head head) noexcept
+cdef int read_host(Head head, Span value) noexcept
+cdef int split_path(Head head, int policy) except? -99
+cdef bint take_underscored(Field* field, const char* name, Py_ssize_t size) noexcept
+cdef int drop_forbidden(Head head) except -1

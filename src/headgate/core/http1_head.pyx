@@ -234,7 +234,7 @@ cdef int _fields(Head head, const char* data, const char* end, int most) except?
         field.token = token
         field.flags = 0
         if token == OTHER and memchr(line, c"_", name_end - line) != NULL:
-            if not _underscored(field, line, name_end - line):
+            if not take_underscored(field, line, name_end - line):
                 return BAD_NAME
         if token:
             if head.first[token] < 0:
@@ -243,7 +243,7 @@ cdef int _fields(Head head, const char* data, const char* end, int most) except?
                 head.repeated |= <uint32_t>1 << token
 
 
-cdef bint _underscored(Field* field, const char* name, Py_ssize_t size) noexcept:
+cdef bint take_underscored(Field* field, const char* name, Py_ssize_t size) noexcept:
     """CGI and WSGI read "_" as "-": a well-known name so written would pass by every rule here and
     still arrive. False where it would frame or route the message."""
     cdef char copy[22]
@@ -281,7 +281,7 @@ cdef int finish_request(Head head, int path_policy) except? -99:
     head.method_text = Span(head.bytes, head.method_size)
     head.method = method_of(head.bytes, head.method_size)
     head.target = Span(head.bytes + head.target_start, head.target_size)
-    outcome = _framing(head)
+    outcome = read_framing(head)
     if outcome != COMPLETE:
         return outcome
     outcome = _connection(head)
@@ -290,11 +290,11 @@ cdef int finish_request(Head head, int path_policy) except? -99:
     outcome = _authority(head)
     if outcome != COMPLETE:
         return outcome
-    outcome = _path(head, path_policy)
+    outcome = split_path(head, path_policy)
     if outcome != COMPLETE:
         return outcome
     if head.number(EXPECT) >= 0:
-        outcome = _expect(head)
+        outcome = read_expectation(head)
         if outcome != COMPLETE:
             return outcome
     head.last = not head.chunked and head.content_length <= 0
@@ -307,7 +307,7 @@ cdef int finish_response(Head head) except? -99:
     """Judge a complete response head. Its body's framing is the codec's to decide."""
     cdef int outcome
     head.reason = Span(head.bytes + head.target_start, head.target_size)
-    outcome = _framing(head)
+    outcome = read_framing(head)
     return _connection(head) if outcome == COMPLETE else outcome
 
 
@@ -315,7 +315,7 @@ cdef inline Span _value(Head head, int number) noexcept:
     return Span(head.bytes + head.fields[number].value_start, head.fields[number].value_size)
 
 
-cdef int _framing(Head head) noexcept:
+cdef int read_framing(Head head) noexcept:
     """Content-Length and Transfer-Encoding (RFC 9112 section 6.3), never both."""
     cdef Span value
     cdef Py_ssize_t i
@@ -500,7 +500,7 @@ cdef void _upgrade(Head head) noexcept:
     head.upgrade = value
 
 
-cdef int _expect(Head head) noexcept:
+cdef int read_expectation(Head head) noexcept:
     cdef Span value = _value(head, head.number(EXPECT))
     if head.version == 10:
         head.drop(EXPECT)           # RFC 9110 section 10.1.1
@@ -529,13 +529,13 @@ cdef int _authority(Head head) except? -99:
         if head.repeated & (<uint32_t>1 << HOST):
             return HOST_REPEATED
         value = _value(head, head.number(HOST))
-        outcome = _host(head, value)
+        outcome = read_host(head, value)
         if outcome != COMPLETE:
             return outcome
         head.authority = value
     if head.method == METHOD_CONNECT:
         head.target_form = AUTHORITY_FORM
-        outcome = _host(head, head.target)
+        outcome = read_host(head, head.target)
         return BAD_TARGET if outcome == COMPLETE and head.port < 0 else outcome
     if target[0] == c"/":
         head.target_form = ORIGIN_FORM
@@ -566,7 +566,7 @@ cdef int _absolute(Head head) except? -99:
     authority = Span(start, p - start)
     if authority.size > 262:
         return HOST_INVALID
-    outcome = _host(head, authority)
+    outcome = read_host(head, authority)
     if outcome != COMPLETE:
         return outcome
     head.target_form = ABSOLUTE_FORM
@@ -577,7 +577,7 @@ cdef int _absolute(Head head) except? -99:
     return COMPLETE
 
 
-cdef int _host(Head head, Span value) noexcept:
+cdef int read_host(Head head, Span value) noexcept:
     """uri-host [ ":" port ]: a name of unreserved characters, an IPv4 or a bracketed IPv6 address.
     Copies the host in lower case, without brackets and final dot."""
     cdef const char* p = value.data
@@ -622,7 +622,7 @@ cdef int _host(Head head, Span value) noexcept:
     return COMPLETE
 
 
-cdef int _path(Head head, int policy) except? -99:
+cdef int split_path(Head head, int policy) except? -99:
     """Split the target into path and query, and normalise the path."""
     cdef const char* p = head.target.data
     cdef const char* end = p + head.target.size
@@ -667,3 +667,25 @@ cdef int _normalise(Head head, const char* path, Py_ssize_t size, int policy) ex
     else:
         return PATH_REFUSED
     return COMPLETE
+
+
+# --- Trailers ---------------------------------------------------------------------------------
+
+cdef int drop_forbidden(Head head) except -1:
+    """Fields that frame, route or authorise a message mean nothing behind it and are not sent on
+    (RFC 9110 section 6.5.1)."""
+    cdef int i
+    cdef Field* field
+    for i in range(head.field_count):
+        field = &head.fields[i]
+        if field.token or head.bytes[field.name_start:field.name_start + field.name_size].lower() in _FORBIDDEN_TRAILERS:
+            field.flags |= DROPPED
+    return 0
+
+
+_FORBIDDEN_TRAILERS = frozenset((
+    b"age", b"authentication-info", b"cache-control", b"content-encoding", b"content-range",
+    b"content-type", b"expires", b"if-match", b"if-modified-since", b"if-none-match", b"if-range",
+    b"if-unmodified-since", b"pragma", b"proxy-authenticate", b"proxy-authorization", b"range",
+    b"set-cookie", b"vary", b"warning", b"www-authenticate",
+))

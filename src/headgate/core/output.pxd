@@ -13,6 +13,7 @@ cdef class Output:
     cdef Piece* pieces
     cdef int piece_count
     cdef int piece_capacity
+    cdef size_t copy_below      # copying a small body beside its head is cheaper than a second piece
     cdef readonly size_t total  # bytes of all pieces
 
     cdef char* reserve(self, size_t size) except NULL

@@ -8,7 +8,6 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy
 
-# Copying a small body beside its head is cheaper than a second piece.
 cdef enum:
     COPY_BELOW = 2048
 
@@ -24,6 +23,7 @@ cdef class Output:
         if self.buffer == NULL or self.pieces == NULL:
             raise MemoryError()
         self.capacity = capacity
+        self.copy_below = COPY_BELOW
 
     def __dealloc__(self):
         free(self.buffer)
@@ -57,7 +57,7 @@ cdef class Output:
         return 0
 
     cdef int borrow(self, const char* data, size_t size) except -1:
-        if size < COPY_BELOW:
+        if size < self.copy_below:
             return self.append(data, size)
         self.close_piece()
         self.pieces[self.piece_count - 1] = Piece(data, 0, size)
@@ -85,6 +85,7 @@ cdef class Output:
         self.tail = 0
         self.total = 0
         self.piece_count = 0
+        self.copy_below = COPY_BELOW
 
     cdef bytes rest(self, size_t skip):
         """Everything behind the first `skip` bytes, as bytes."""

@@ -11,7 +11,9 @@ cdef class Register:
     cdef void** entries
     cdef Py_ssize_t count
     cdef Py_ssize_t capacity
+    cdef list unflushed                 # connections that send when this turn of the loop is over
 
+    cdef int flush_soon(self, Connection connection) except -1
     cdef int add(self, Connection connection) except -1
     cdef void remove(self, Connection connection) noexcept
 
@@ -29,6 +31,7 @@ cdef class Connection(Leg):
     cdef bint input_over                # the peer ended its side
     cdef bint write_dead                # the peer takes nothing any more
     cdef bint lingering
+    cdef bint flush_due                 # in the register's list of those that send soon
     cdef list unsent                    # bytes that the socket did not take yet
     cdef Py_ssize_t unsent_bytes
     cdef bint progress                  # some of it went out since the deadline was set
@@ -46,6 +49,8 @@ cdef class Connection(Leg):
     cdef int check(self) except -1
     cdef int listen(self, bint yes) except -1
     cdef int open_output(self) except -1
+    cdef int deliver(self, Output out) except -1
+    cdef int flush_now(self) except -1
     cdef int transmit(self, Output out) except -1
     cdef Output _encrypt(self, Output plain)
     cdef Py_ssize_t _encrypt_run(self, Output sealed, Py_ssize_t held, const char* data,

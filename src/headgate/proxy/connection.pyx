@@ -78,6 +78,7 @@ cdef class Register:
 
     def __init__(self, Context context):
         self.context = context
+        self.unflushed = []
         self.capacity = 64
         self.entries = <void**>malloc(self.capacity * sizeof(void*))
         if self.entries == NULL:
@@ -134,6 +135,28 @@ cdef class Register:
 
     def connections(self) -> list[Connection]:
         return [<Connection>self.entries[i] for i in range(self.count)]
+
+    cdef int flush_soon(self, Connection connection) except -1:
+        """Let a connection send when all that the event loop has for now is handled: what many
+        exchanges have to say goes out with one system call."""
+        if connection.flush_due:
+            return 0
+        connection.flush_due = True
+        self.unflushed.append(connection)
+        if len(self.unflushed) == 1:
+            self.context.loop.call_soon(self._flush)
+        return 0
+
+    def _flush(self) -> None:
+        cdef list connections = self.unflushed
+        cdef Connection connection
+        self.unflushed = []
+        for connection in connections:
+            connection.flush_due = False
+            try:
+                connection.flush_now()
+            except Exception:
+                connection.own_error("what was queued could not be sent", None)
 
 
 cdef class Connection(Leg):
@@ -288,6 +311,10 @@ cdef class Connection(Leg):
         if out is None:
             return 0
         self.codec.out = None
+        return self.deliver(out)
+
+    cdef int deliver(self, Output out) except -1:
+        """Send what a codec wrote, or keep what the socket does not take, and give the output back."""
         if self.tls is not None and out.total and not self.closed:
             out = self._encrypt(out)
         return self.transmit(out)
@@ -662,6 +689,10 @@ cdef class Connection(Leg):
         return 0
 
     # --- What each side fills in ---
+
+    cdef int flush_now(self) except -1:
+        """Send what waits since flush_soon()."""
+        return self.flush()
 
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
         raise NotImplementedError

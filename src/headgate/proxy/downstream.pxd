@@ -15,8 +15,11 @@ cdef class Http1Downstream(Connection):
     cdef bint dispatching
     cdef bint again                     # a message ended while its events were dispatched
     cdef bint in_head
+    cdef bint unopened                  # nothing of a first request was read yet
+    cdef bytes opening                  # bytes that may be the beginning of HTTP/2's preface
     cdef double slow_seconds            # spent waiting for this client's body, or for it to read
 
+    cdef bint read_preface(self, const char* data, Py_ssize_t size) except -1
     cdef int dispatch(self, list events) except -1
     cdef int dispatch_held(self) except -1
     cdef int handle(self, Event event) except -1

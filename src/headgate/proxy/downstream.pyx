@@ -1,5 +1,6 @@
 """The client's side of an exchange over HTTP/1.1: one exchange after the other on a connection."""
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.math cimport INFINITY
 
 from headgate.core.cells cimport REJECTED, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
@@ -14,6 +15,7 @@ from headgate.core.output cimport Output
 from headgate.proxy.connection cimport Connection
 from headgate.proxy.exchange cimport Exchange, Leg, new_exchange
 from headgate.proxy.forwarding cimport Peer
+from headgate.proxy.http2_downstream cimport begin_http2
 from headgate.proxy.port cimport Port
 
 
@@ -24,6 +26,7 @@ cdef double LINGER_SECONDS = 2.0
 # While draining: a client that has not asked for so long is not about to.
 cdef double QUIET_SECONDS = 1.0
 
+cdef bytes PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 cdef object NO_OUTPUT = Output(1)   # a connection borrows one while it sends
 
 
@@ -57,6 +60,7 @@ cdef class Http1Downstream(Connection):
         """Take requests from here on; a client that has too many connections is told so."""
         # A browser opens connections ahead of need: one that has sent nothing yet is only idle.
         self.rest()
+        self.unopened = self.listener.http2 and self.tls is None
         if wanted:
             return 0
         self.context.block.add(WORKER_CLIENT_LIMIT, 1)
@@ -70,13 +74,39 @@ cdef class Http1Downstream(Connection):
         if self.lingering or self.closed:
             return 0        # behind the last request: read, so that closing does not reset
         self.context.tick()
+        if self.unopened and self.read_preface(data, size):
+            return 0
         self.dispatch(self.server.feed(data, size))
         if self.server.held_size > HELD_BYTES:
             self.pause()
         exchange = self.exchange
         if exchange is not None and exchange.up is not None and self.server.reading == READ_LENGTH:
-            self.move_to(<Connection>exchange.up)
+            if isinstance(exchange.up, Connection):
+                self.move_to(<Connection>exchange.up)
         return 0
+
+    cdef bint read_preface(self, const char* data, Py_ssize_t size) except -1:
+        """Whether HTTP/2 begins here, by prior knowledge (RFC 9113 section 3.3), or may begin."""
+        cdef bytes opening
+        if self.opening is None and (data[0] != c"P" or not self.listener.http2):
+            self.unopened = False
+            return False
+        opening = data[:size] if self.opening is None else self.opening + data[:size]
+        if not PREFACE.startswith(opening[:24]):
+            self.unopened = False
+            if self.opening is None:
+                return False
+            self.opening = None
+            self.dispatch(self.server.feed(PyBytes_AS_STRING(opening), PyBytes_GET_SIZE(opening)))
+            return True
+        if PyBytes_GET_SIZE(opening) < 24:
+            if self.opening is None:
+                self.in_head = True
+                self.deadline = self.context.now + self.listener.head_timeout
+            self.opening = opening
+            return True
+        begin_http2(self.port, self.peer, self, True, PyBytes_AS_STRING(opening), PyBytes_GET_SIZE(opening))
+        return True
 
     cdef int dispatch(self, list events) except -1:
         """Handle events, and those of the messages behind them as each exchange ends. Not by

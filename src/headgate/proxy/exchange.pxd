@@ -8,13 +8,14 @@ from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Route, Service
 
 
-# One side of an exchange: a connection of HTTP/1, later a stream of HTTP/2.
+# One side of an exchange: a connection of HTTP/1, a stream of HTTP/2.
 cdef class Leg:
     cdef Exchange exchange              # whose side this is now, or None
     cdef double deadline                # when expire() is called; infinity for never
     cdef bint write_blocked             # the peer takes nothing more now
     cdef bint read_paused
-    cdef bint reused                    # upstream: it carried an exchange before
+    cdef bint reused                    # upstream: its connection carried an exchange before
+    cdef bint refusable                 # upstream: the endpoint may refuse the exchange untouched
 
     cdef int send_head(self, Head head) except -1
     cdef int send_data(self, const char* data, Py_ssize_t size, bint last) except -1
@@ -37,7 +38,9 @@ cdef class Source:
     cdef Leg acquire(self, Exchange exchange)
     cdef int forget(self, Exchange exchange) except -1
     cdef int release(self, Leg leg) except -1
-    cdef int left(self, Leg leg) except -1
+    cdef int opened(self, Leg connection) except -1
+    cdef int changed(self, Leg connection) except -1
+    cdef int left(self, Leg connection) except -1
     cdef int keep_session(self, Tls tls) except -1
 
 
@@ -68,7 +71,9 @@ cdef class Exchange:
     cdef bint closed
     # Attempts.
     cdef bint fresh                     # the attempt takes no connection that was used before
+    cdef bint idempotent                # to do it twice is to do it once
     cdef bint replayable                # all that went upstream can be sent once more
+    cdef bint refused                   # an endpoint refused it untouched, and it was tried once more
     cdef uint64_t tried
     cdef int attempts
     # Request body that waits for a connection, or is kept to be sent once more.
@@ -104,6 +109,7 @@ cdef class Exchange:
     cdef int response_trailers(self, Head head) except -1
     cdef int tunnel_data(self, Leg source, Data data) except -1
     cdef int upstream_closed(self, int status, bytes reason) except -1
+    cdef int upstream_refused(self, bytes reason) except -1
     cdef int client_gone(self, bytes reason) except -1
     cdef int break_off(self, bytes reason) except -1
     cdef int writable(self, Leg leg, bint yes) except -1
@@ -122,6 +128,7 @@ cdef class Exchange:
     cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1
     cdef int _prepare_request(self) except -1
+    cdef int _try_again(self) except -1
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1
     cdef int _send_held(self) except -1
     cdef int _request_end(self) except -1

@@ -101,8 +101,16 @@ cdef class Source:
         """The exchange of a leg is over, and the leg can carry another."""
         raise NotImplementedError
 
-    cdef int left(self, Leg leg) except -1:
-        """The connection of a leg is closed."""
+    cdef int opened(self, Leg connection) except -1:
+        """A connection that carries many exchanges can be used."""
+        raise NotImplementedError
+
+    cdef int changed(self, Leg connection) except -1:
+        """Such a connection can carry more exchanges than before, or fewer."""
+        raise NotImplementedError
+
+    cdef int left(self, Leg connection) except -1:
+        """A connection is closed."""
         raise NotImplementedError
 
     cdef int keep_session(self, Tls tls) except -1:
@@ -259,7 +267,7 @@ cdef class Exchange:
             set_host(head, self.service.host)
         elif head.authority.data == NULL and PyBytes_GET_SIZE(self.service.own_host):
             set_host(head, self.service.own_host)
-        self.replayable = head.method in (METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_DELETE,
+        self.idempotent = head.method in (METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_DELETE,
                                           METHOD_OPTIONS, METHOD_TRACE)
         if self.route.limits.buffer_request and not self.request_read:
             return self._begin_buffering()
@@ -312,8 +320,9 @@ cdef class Exchange:
         self.up = leg
         leg.exchange = self
         self.connected_at = self.context.now
-        # Only a connection that carried an exchange before can turn out to be closed already.
-        self.replayable = self.replayable and leg.reused
+        # Only a connection that carried an exchange before can turn out to be closed already, and only
+        # one that carries many refuses some.
+        self.replayable = (self.idempotent and leg.reused) or (leg.refusable and not self.refused)
         leg.send_head(self.request)
         self._send_held()
         leg.flush()
@@ -342,19 +351,30 @@ cdef class Exchange:
     cdef int upstream_closed(self, int status, bytes reason) except -1:
         """The upstream side is over before the response was complete."""
         cdef bint reused = self.up is not None and self.up.reused
-        if (status == 0 and reused and not self.response_started and self.replayable
-                and self.upstream_status == 0):
+        if (status == 0 and reused and not self.response_started and self.idempotent
+                and self.replayable and self.upstream_status == 0):
             # RFC 9112 section 9.3.1: it closed an idle connection while the request was on its way.
-            self._release_up(False)
-            self.endpoint.block.add(RETRIES, 1)
-            self.route.block.add(RETRIES, 1)
-            self.fresh = True
-            self.request_sent = False
-            return self.start_attempt()
+            return self._try_again()
         if self.endpoint is not None:
             self.endpoint.block.add(TIMEOUTS if status == 504 else FAILURES, 1)
         self.ended_by = b"upstream"
         return self.fail(status or 502, reason)
+
+    cdef int upstream_refused(self, bytes reason) except -1:
+        """The endpoint says that it did nothing with the request (RFC 9113 section 8.7): even one that
+        must not be done twice is safe to send again, once."""
+        if self.replayable and not self.refused and not self.response_started and self.upstream_status == 0:
+            self.refused = True
+            return self._try_again()
+        return self.upstream_closed(502, reason)
+
+    cdef int _try_again(self) except -1:
+        self._release_up(False)
+        self.endpoint.block.add(RETRIES, 1)
+        self.route.block.add(RETRIES, 1)
+        self.fresh = True
+        self.request_sent = False
+        return self.start_attempt()
 
     cdef int _release_up(self, bint clean) except -1:
         """Let the upstream side go: back to its source, or broken off."""
@@ -544,8 +564,8 @@ cdef class Exchange:
         return 0
 
     cdef int response_trailers(self, Head head) except -1:
-        # RFC 9110 section 6.5.1: only to a client that said it takes them.
-        if self.request.te_trailers:
+        # RFC 9110 section 6.5.1: only to a client that takes them, as each one of HTTP/2 does.
+        if self.request.te_trailers or self.request.version == 20:
             self.down.send_trailers(head)
         else:
             self.down.send_data(NULL, 0, True)
@@ -708,9 +728,10 @@ cdef class Exchange:
         self.response = head
         self.response_started = True
         self.response_complete = True
+        head.last = PyBytes_GET_SIZE(body) == 0 or status == 204 or status == 304 or (
+            self.request is not None and self.request.method == METHOD_HEAD)
         self.down.send_head(head)
-        if PyBytes_GET_SIZE(body) and status != 204 and status != 304 and not (
-                self.request is not None and self.request.method == METHOD_HEAD):
+        if not head.last:
             self.bytes_out = PyBytes_GET_SIZE(body)
             self.down.send_data(PyBytes_AS_STRING(body), PyBytes_GET_SIZE(body), True)
         self.down.flush()

@@ -170,8 +170,8 @@ cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Liste
 
 cdef int _add_via(Head head, LiveSnapshot snapshot) except -1:
     """RFC 9110 section 7.6.3: the version by which the message was received."""
-    if head.version == 10:
-        return _add(head, b"Via", b"1.0" + snapshot.via[3:], VIA)
+    if head.version != 11:
+        return _add(head, b"Via", (b"1.0" if head.version == 10 else b"2.0") + snapshot.via[3:], VIA)
     return _add(head, b"Via", snapshot.via, VIA)
 
 

@@ -17,6 +17,7 @@ from headgate.core.tls cimport Tls, TlsContext
 from headgate.proxy.connection cimport Connection
 from headgate.proxy.downstream cimport Http1Downstream, new_downstream
 from headgate.proxy.forwarding cimport Peer
+from headgate.proxy.http2_downstream cimport begin_http2
 from headgate.proxy.port cimport Port
 from headgate.proxy.secured cimport new_secured
 
@@ -174,10 +175,15 @@ cdef class Greeting(Connection):
 
     cdef int speak_http(self) except -1:
         """Go on as a connection of HTTP."""
-        cdef Http1Downstream successor = new_downstream(self.port, self.peer)
+        cdef Http1Downstream successor
         cdef bytearray early = self.early
+        cdef bint wanted = self.port.enter(self.peer.text)
+        if self.tls is not None and self.tls.alpn == b"h2":
+            return begin_http2(self.port, self.peer, self, wanted, PyByteArray_AS_STRING(early),
+                               PyByteArray_GET_SIZE(early))
+        successor = new_downstream(self.port, self.peer)
         self.pass_to(successor)
-        successor.welcome(self.port.enter(self.peer.text))
+        successor.welcome(wanted)
         if PyByteArray_GET_SIZE(early):
             successor.received(PyByteArray_AS_STRING(early), PyByteArray_GET_SIZE(early))
         return 0

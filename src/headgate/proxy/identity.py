@@ -102,6 +102,5 @@ def _quoted(text: str) -> str:
 
 def _field_value(text: str) -> bytes:
     """A certificate is not ours: what could end the line, or is no ASCII, is percent-encoded."""
-    return b"".join(
-        bytes([byte]) if 0x20 <= byte <= 0x7E else b"%%%02X" % byte for byte in text.encode("utf-8", "replace")
-    )
+    data = text.encode("utf-8", "replace")
+    return b"".join(bytes([byte]) if 0x20 <= byte <= 0x7E else b"%%%02X" % byte for byte in data)

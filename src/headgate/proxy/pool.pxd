@@ -3,6 +3,7 @@ from headgate.proxy.context cimport Context
 from headgate.proxy.connection cimport Register
 from headgate.proxy.exchange cimport Exchange, Source
 from headgate.proxy.snapshot cimport Endpoint
+from headgate.proxy.http2_upstream cimport Http2Upstream
 from headgate.proxy.upstream cimport Http1Upstream
 
 
@@ -22,6 +23,10 @@ cdef class Pool(Source):
     cdef Py_ssize_t idle_count
     cdef Py_ssize_t open_count
     cdef Py_ssize_t connecting
+    cdef list shared                    # connections of HTTP/2
+    cdef Py_ssize_t greeting            # those of them whose first settings have not come
+    cdef bint multiplexed               # new connections speak HTTP/2
+    cdef bint known                     # which version they speak
     cdef double idle_timeout
     cdef double age
     cdef bint retired                   # no snapshot has this endpoint any more
@@ -31,5 +36,14 @@ cdef class Pool(Source):
     cdef int unlink(self, Http1Upstream leg) except -1
     cdef int serve(self, Http1Upstream leg) except -1
     cdef int open_more(self) except -1
+    cdef Py_ssize_t coming(self) noexcept
     cdef int begin(self, int fd, Tls tls, bytes early) except -1
+    cdef int begin_shared(self, int fd, Tls tls, bytes early) except -1
+    cdef Http2Upstream roomy(self)
+    cdef bint too_old(self, Http2Upstream connection) noexcept
+    cdef int lend(self, Http2Upstream connection, Exchange exchange) except -1
+    cdef int serve_shared(self) except -1
+    cdef int release_shared(self, Http2Upstream connection) except -1
+    cdef int unshare(self, Http2Upstream connection) except -1
+    cdef int refuse_unserved(self, int status, bytes reason) except -1
     cdef int refuse(self, Py_ssize_t place, int status, bytes reason) except -1

@@ -1,9 +1,15 @@
-"""The connections of one worker to one endpoint: lent out last in, first out."""
+"""The connections of one worker to one endpoint.
+
+Those of HTTP/1 are lent out whole, last in, first out. Those of HTTP/2 carry many exchanges each; a
+further one is opened when all are full.
+"""
 
 import asyncio
 import errno as _errno
 import socket as _socket
 from collections import deque
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 
 from headgate.core.cells cimport CONNECTIONS, OPEN, REJECTED
 from headgate.core.output cimport Output
@@ -13,6 +19,7 @@ from headgate.proxy.connection cimport Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg, Source
 from headgate.proxy.snapshot cimport Endpoint
+from headgate.proxy.http2_upstream cimport Http2Upstream, UpstreamStream
 from headgate.proxy.upstream cimport Http1Upstream
 
 
@@ -56,6 +63,9 @@ cdef class Pool(Source):
         self.endpoint = endpoint
         self.waiting = deque()
         self.tasks = set()
+        self.shared = []
+        self.multiplexed = endpoint.scheme == "h2c"
+        self.known = endpoint.scheme != "https"
         self.configure(service, None)
 
     def configure(self, object service, object kept) -> None:
@@ -66,18 +76,28 @@ cdef class Pool(Source):
         self.options = service.pool
         self.idle_timeout = service.pool.idle_timeout
         self.age = service.pool.age
+        for connection in self.shared:
+            (<Http2Upstream>connection).most_streams = service.pool.streams
 
     # --- Lending ---
 
     cdef Leg acquire(self, Exchange exchange):
         cdef Http1Upstream leg
+        cdef Http2Upstream connection
         cdef Py_ssize_t most = self.options.connections
+        if self.shared:
+            connection = self.roomy()
+            if connection is not None:
+                if connection.takes(exchange.request):
+                    return connection.new_stream()
+                exchange.connect_failed(502, b"http_upgrade_failed")
+                return None
         if not exchange.fresh:
-            leg = self.take(not exchange.replayable)
+            leg = self.take(not exchange.idempotent)
             if leg is not None:
                 return leg
         if (most and self.open_count - self.idle_count + self.connecting >= most
-                and <Py_ssize_t>len(self.waiting) - self.connecting >= self.options.waiting):
+                and <Py_ssize_t>len(self.waiting) - self.coming() >= self.options.waiting):
             self.endpoint.block.add(REJECTED, 1)
             exchange.connect_failed(503, b"connection_limit_reached")
             return None
@@ -107,7 +127,10 @@ cdef class Pool(Source):
 
     cdef int release(self, Leg leg) except -1:
         """A connection that can carry an exchange: to whoever waits, else it rests."""
-        cdef Http1Upstream mine = <Http1Upstream>leg
+        cdef Http1Upstream mine
+        if isinstance(leg, UpstreamStream):
+            return self.release_shared(<Http2Upstream>(<UpstreamStream>leg).connection)
+        mine = <Http1Upstream>leg
         if self.age > 0 and self.context.now - mine.born >= self.age:
             return mine.close()
         if self.serve(mine):
@@ -161,21 +184,105 @@ cdef class Pool(Source):
         self.idle_count -= 1
         return 0
 
-    cdef int left(self, Leg leg) except -1:
+    cdef int left(self, Leg connection) except -1:
         """A connection is gone."""
-        self.unlink(<Http1Upstream>leg)
+        if isinstance(connection, Http2Upstream):
+            self.unshare(<Http2Upstream>connection)
+        else:
+            self.unlink(<Http1Upstream>connection)
         self.open_count -= 1
         self.endpoint.block.subtract(OPEN, 1)
         return self.open_more()
 
+    # --- Connections that carry many exchanges ---
+
+    cdef Http2Upstream roomy(self):
+        """The first connection that takes one more exchange: few full ones are cheaper than many."""
+        cdef Http2Upstream connection
+        for connection in self.shared:
+            if connection.room() > 0 and not self.too_old(connection):
+                return connection
+        return None
+
+    cdef bint too_old(self, Http2Upstream connection) noexcept:
+        return self.age > 0 and self.context.now - connection.born >= self.age
+
+    cdef int lend(self, Http2Upstream connection, Exchange exchange) except -1:
+        """Let an exchange that waited have a stream."""
+        cdef UpstreamStream stream
+        if not connection.takes(exchange.request):
+            return exchange.connect_failed(502, b"http_upgrade_failed")
+        stream = connection.new_stream()
+        try:
+            return exchange.connected(stream)
+        except Exception:
+            return stream.own_error(exchange)
+
+    cdef int serve_shared(self) except -1:
+        """Give streams to those who wait, as long as there are any."""
+        cdef Http2Upstream connection
+        while self.waiting:
+            connection = self.roomy()
+            if connection is None:
+                return self.open_more()
+            self.lend(connection, self.waiting.popleft()[0])
+        return 0
+
+    cdef int opened(self, Leg connection) except -1:
+        self.greeting -= 1
+        self.serve_shared()
+        return self.release_shared(<Http2Upstream>connection)
+
+    cdef int changed(self, Leg connection) except -1:
+        return self.serve_shared()
+
+    cdef int release_shared(self, Http2Upstream connection) except -1:
+        """A stream is free again: for whoever waits; else the connection may rest."""
+        cdef Http2Upstream other
+        cdef Py_ssize_t idle = 0
+        if self.waiting:
+            self.serve_shared()
+        if connection.streams or connection.leaving:
+            return 0
+        for other in self.shared:
+            idle += not other.streams and other.ready
+        if self.retired or idle > self.options.idle_connections or self.too_old(connection):
+            return connection.retire()
+        if not connection.write_blocked:
+            connection.deadline = self.context.now + self.idle_timeout
+        return 0
+
+    cdef int unshare(self, Http2Upstream connection) except -1:
+        self.shared.remove(connection)
+        if not connection.ready:
+            self.greeting -= 1
+            self.refuse_unserved(connection.fault_status, connection.fault)
+        return 0
+
+    cdef int refuse_unserved(self, int status, bytes reason) except -1:
+        """A connection for many came to nothing: tell those for whom no other is on its way."""
+        cdef Py_ssize_t count = len(self.waiting) - self.coming()
+        while count > 0 and self.waiting:
+            self.refuse(len(self.waiting) - count, status, reason)
+            count -= 1
+        return 0
+
     # --- Opening ---
+
+    cdef Py_ssize_t coming(self) noexcept:
+        """Exchanges that the connections will carry which are being opened."""
+        if not self.multiplexed:
+            return self.connecting
+        return (self.connecting + self.greeting) * <Py_ssize_t>self.options.streams
 
     cdef int open_more(self) except -1:
         """Open a connection for everybody who waits, as far as the limit allows. An idle one that is
         not fresh enough for any of them makes room."""
         cdef Py_ssize_t most = self.options.connections
         cdef Http1Upstream leg
-        while self.connecting < <Py_ssize_t>len(self.waiting):
+        while self.coming() < <Py_ssize_t>len(self.waiting):
+            if not self.known and self.connecting:
+                return 0                # one of HTTP/2 may do for all
             if most and self.open_count + self.connecting >= most:
                 leg = self.oldest
                 if leg is None:
@@ -205,6 +312,8 @@ cdef class Pool(Source):
         try:
             if fault is None:
                 self.begin(opened[0], <Tls>opened[1], <bytes>opened[2])
+            elif self.multiplexed:
+                self.refuse_unserved(fault[0], fault[1])
             elif self.waiting:
                 self.refuse(0, fault[0], fault[1])
             self.open_more()
@@ -274,7 +383,13 @@ cdef class Pool(Source):
 
     cdef int begin(self, int fd, Tls tls, bytes early) except -1:
         """Use a new connection. `early`: what came behind the handshake."""
-        cdef Http1Upstream leg = Http1Upstream(self.context, self.register, self)
+        cdef Http1Upstream leg
+        self.known = True
+        if tls is not None:
+            self.multiplexed = tls.alpn == b"h2"
+        if self.multiplexed:
+            return self.begin_shared(fd, tls, early)
+        leg = Http1Upstream(self.context, self.register, self)
         leg.tls = tls
         self.open_count += 1
         self.endpoint.block.add(OPEN, 1)
@@ -286,6 +401,25 @@ cdef class Pool(Source):
             return self.release(leg)
         except Exception:
             return leg.own_error("a new connection could not be used", None)
+
+    cdef int begin_shared(self, int fd, Tls tls, bytes early) except -1:
+        """Greet the endpoint; opened() follows, or left()."""
+        cdef Http2Upstream connection = Http2Upstream(
+            self.context, self.register, self, b"http" if tls is None else b"https", self.options)
+        connection.tls = tls
+        self.open_count += 1
+        self.greeting += 1
+        self.shared.append(connection)
+        self.endpoint.block.add(OPEN, 1)
+        self.endpoint.block.add(CONNECTIONS, 1)
+        try:
+            connection.open(fd)
+            connection.greet()
+            if early:
+                return connection.received(PyBytes_AS_STRING(early), PyBytes_GET_SIZE(early))
+            return 0
+        except Exception:
+            return connection.own_error("a new connection could not be used", None)
 
     cdef int refuse(self, Py_ssize_t place, int status, bytes reason) except -1:
         """Tell an exchange that waits that there is no connection."""
@@ -302,10 +436,11 @@ cdef class Pool(Source):
     def sweep(self) -> None:
         """Exchanges for which no connection is being opened give up in time. Called a few times a
         second."""
-        while (len(self.waiting) > self.connecting
-               and self.waiting[self.connecting][1] <= self.context.now):
+        cdef Py_ssize_t coming = self.coming()
+        while len(self.waiting) > coming and self.waiting[coming][1] <= self.context.now:
             self.endpoint.block.add(REJECTED, 1)
-            self.refuse(self.connecting, 503, b"connection_limit_reached")
+            self.refuse(coming, 503, b"connection_limit_reached")
+            coming = self.coming()
 
     def retire(self) -> None:
         """No new exchange will come: who waits is still served, then connections are closed."""
@@ -314,6 +449,10 @@ cdef class Pool(Source):
 
     def close_idle(self) -> None:
         cdef Http1Upstream leg = self.newest
+        cdef Http2Upstream connection
+        for connection in list(self.shared):
+            if connection.ready and not connection.streams:
+                connection.retire()
         while leg is not None:
             self.unlink(leg)
             leg.close()
@@ -331,7 +470,9 @@ cdef class Pool(Source):
 
     @property
     def idle(self) -> int:
-        return self.idle_count
+        return self.idle_count + sum(
+            (<Http2Upstream>connection).ready and not (<Http2Upstream>connection).streams
+            for connection in self.shared)
 
     @property
     def opened(self) -> int:

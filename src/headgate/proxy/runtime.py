@@ -22,6 +22,7 @@ from headgate.proxy.connection import Register
 from headgate.proxy.context import Context
 from headgate.proxy.downstream import Http1Downstream
 from headgate.proxy.encryption import Contexts, Kept
+from headgate.proxy.http2_downstream import Http2Downstream
 from headgate.proxy.pool import Pool
 from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
@@ -232,13 +233,13 @@ class Runtime:
         """Finish what is under way, close what is idle, take nothing new."""
         self.context.draining = True
         for connection in self.register.connections():
-            if isinstance(connection, Http1Downstream):
+            if isinstance(connection, Http1Downstream | Http2Downstream):
                 connection.drain()
 
     def abort(self) -> None:
         """Close everything at once and stop the timer."""
         for connection in self.register.connections():
-            if isinstance(connection, Http1Downstream):
+            if isinstance(connection, Http1Downstream | Http2Downstream):
                 connection.break_off()
         for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.cancel()

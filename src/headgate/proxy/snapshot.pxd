@@ -100,6 +100,10 @@ cdef class Listener:
     cdef int head_fields
     cdef Py_ssize_t connections
     cdef int connections_per_client
+    cdef bint http2
+    cdef int streams                    # exchanges at a time on one connection of HTTP/2
+    cdef Py_ssize_t window_bytes
+    cdef Py_ssize_t budget_bytes
     cdef Block block
 
 

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from headgate import spec
 from headgate.core.routing import RoutingTable
 from headgate.proxy.pool import Pool
+from headgate.proxy.sites import Sites
 
 class Endpoint:
     source: Pool
@@ -30,6 +31,7 @@ class LiveSnapshot:
         spec: spec.Snapshot,
         memory: memoryview,
         endpoints_of: Callable[[spec.Service], tuple[list[Endpoint], list[int]]],
+        sites_of: Callable[[spec.Listener], Sites | None],
         seed: int,
     ) -> None: ...
     @property

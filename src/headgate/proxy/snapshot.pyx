@@ -182,6 +182,10 @@ cdef class Listener:
         self.head_fields = spec.limits.head_fields
         self.connections = spec.limits.connections
         self.connections_per_client = spec.limits.connections_per_client
+        self.http2 = spec.http2.enabled
+        self.streams = spec.http2.max_streams
+        self.window_bytes = spec.http2.window_bytes
+        self.budget_bytes = spec.http2.budget_bytes
 
 
 cdef class LiveSnapshot:

@@ -1,16 +1,18 @@
 """The endpoint's side of an exchange over HTTP/1.1: a connection that pools lend out."""
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.math cimport INFINITY
 
 from headgate.core.cells cimport CONNECTIONS, OPEN
 from headgate.core.events cimport (
     CLOSING, DATA, RESET, RESPONSE_HEAD, TRAILERS, VIOLATION, Data, Event, Violation,
 )
-from headgate.core.head cimport Head
+from headgate.core.head cimport OTHER, Field, Head
 from headgate.core.http1 cimport READ_LENGTH, READ_TO_END, WRITE_TUNNEL, Http1Client
 from headgate.proxy.connection cimport Connection, Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg
+from headgate.proxy import websocket
 
 cdef enum:
     MOVE_AHEAD = 65536          # what a pipe holds: whoever wants more read ahead gets no pipe
@@ -45,7 +47,8 @@ cdef class Http1Upstream(Connection):
             down = exchange.down
             down.flush()
             if self.client.reading == READ_LENGTH and exchange.route.limits.buffer_response <= MOVE_AHEAD:
-                self.move_to(<Connection>down)
+                if isinstance(down, Connection):
+                    self.move_to(<Connection>down)
         return 0
 
     cdef int handle(self, Event event) except -1:
@@ -53,6 +56,9 @@ cdef class Http1Upstream(Connection):
         if exchange is None:
             return 0
         if event.kind == RESPONSE_HEAD:
+            if self.accept is not None and not self.granted(<Head>event):
+                exchange.detail = b"the endpoint's answer does not belong to this WebSocket"
+                return exchange.upstream_closed(502, b"http_upgrade_failed")
             return exchange.response_head(<Head>event)
         if event.kind == DATA:
             if exchange.tunnel:
@@ -117,7 +123,30 @@ cdef class Http1Upstream(Connection):
         if self.closed:
             return 0
         self.open_output()
+        self.accept = None
+        if head.version == 20 and head.upgrade.data != NULL:
+            self.ask_websocket(head)
         return self.client.send_request(head)
+
+    cdef int ask_websocket(self, Head head) except -1:
+        """The handshake that a client of HTTP/2 does not make (RFC 8441 section 5.1)."""
+        cdef Field* field = head.find_name(b"sec-websocket-key", 17, 0)
+        cdef bytes key
+        if field == NULL:
+            key = websocket.new_key()
+            head.add_line(b"Sec-WebSocket-Key", 17, PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key), OTHER)
+        else:
+            key = head.bytes[field.value_start:field.value_start + field.value_size]
+        self.accept = websocket.accept_of(key)
+        return 0
+
+    cdef bint granted(self, Head head) except -1:
+        """Whether a switch to WebSocket shows that the endpoint read the key."""
+        cdef Field* field
+        if head.status != 101:
+            return True
+        field = head.find_name(b"sec-websocket-accept", 20, 0)
+        return field != NULL and self.accept == head.bytes[field.value_start:field.value_start + field.value_size]
 
     cdef int finish(self) except -1:
         """The exchange is over: lend the connection out again when both sides ended clean."""

@@ -259,7 +259,7 @@ def _reveal(value: object) -> str:
 def _keep_secret(kind: type, value: object) -> Secret:
     if kind is Secret and isinstance(value, str):
         return Secret(value)
-    raise NotImplementedError(f"{kind.__name__} is no part of a snapshot")
+    raise TypeError(f"no {kind.__name__}")  # the decoder makes an error of its own of it
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_reveal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from headgate.supervisor.sockets import Table
+from headgate.supervisor.sockets import Bound, Table
 
 
 def banner(product: str, provider: str, workers: int, table: Table) -> str:
@@ -13,9 +13,10 @@ def banner(product: str, provider: str, workers: int, table: Table) -> str:
     names = [*(bound.binding.name for bound in table.values())]
     width = max((len(name) for name in names), default=0)
     lines = [f"{product} serves {provider} with {count}, pid {os.getpid()}"]
-    lines += [f"  {bound.binding.name:<{width}}  {_url(bound.address)}" for bound in table.values()]
+    lines += [f"  {bound.binding.name:<{width}}  {_url(bound)}" for bound in table.values()]
     return "\n".join(lines) + "\n"
 
 
-def _url(address: str) -> str:
-    return address if address.startswith(("unix:", "fd:")) else f"http://{address}"
+def _url(bound: Bound) -> str:
+    address = bound.address
+    return address if address.startswith(("unix:", "fd:")) else f"{bound.binding.scheme}://{address}"

@@ -44,6 +44,7 @@ class Binding:
     nodelay: bool = True
     v6only: bool = True
     mode: int = 0o666
+    scheme: str = "http"  # for people
 
     @classmethod
     def of(cls, fields: Mapping[str, Any]) -> Binding:

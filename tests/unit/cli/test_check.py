@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from headgate.cli.check import command
+from support.certificates import Authority
 
 GOOD = """\
 listeners: { web: { bind: 127.0.0.1:8080 } }
@@ -67,3 +68,71 @@ def test_the_file_of_the_environment(tmp_path: Path) -> None:
     file = tmp_path / "headgate.yaml"
     file.write_text(GOOD)
     assert CliRunner().invoke(command, [], env={"HEADGATE_CONFIG": str(file)}).exit_code == 0
+
+
+TLS = """\
+listeners:
+  web: { bind: 127.0.0.1:8080 }
+  secure:
+    bind: 127.0.0.1:8443
+    tls:
+      certificates:
+        - { cert: good.crt, key: good.key }
+        - { cert: bad.crt, key: bad.key }
+routes: [{ name: all, service: app }]
+services: { app: { endpoints: [127.0.0.1:9001] } }
+"""
+
+
+def write_pairs(folder: Path) -> None:
+    authority = Authority()
+    for name in ("good", "bad"):
+        _, key = authority.issue(f"{name}.example").write(folder, name)
+        key.chmod(0o600)
+
+
+def test_certificates(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(TLS)
+    write_pairs(tmp_path)
+    shown = CliRunner().invoke(command, [str(file)])
+    assert shown.exit_code == 0
+    assert shown.output == f"{file}: valid (2 listeners, 1 route, 1 service)\n"
+
+
+def test_broken_certificates(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(TLS)
+    write_pairs(tmp_path)
+    (tmp_path / "bad.key").write_text((tmp_path / "good.key").read_text())
+    shown = CliRunner().invoke(command, [str(file)])
+    assert shown.exit_code == 1
+    assert shown.output == (
+        f"{file}:8:11: error: listeners.secure.tls.certificates[1]: "
+        f"{tmp_path}/bad.key does not belong to {tmp_path}/bad.crt\n"
+        f"{file}: 1 error\n"
+    )
+    report = json.loads(CliRunner().invoke(command, ["--json", str(file)]).output)
+    assert report["valid"] is False
+    assert [(each["line"], each["path"]) for each in report["problems"]] == [
+        (8, "listeners.secure.tls.certificates[1]")
+    ]
+
+
+def test_warnings_about_certificates(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(TLS)
+    write_pairs(tmp_path)
+    (tmp_path / "bad.key").chmod(0o644)
+    shown = CliRunner().invoke(command, [str(file)])
+    assert shown.exit_code == 0
+    assert f"{tmp_path}/bad.key can be read by everybody on this machine\n" in shown.output
+    assert shown.output.endswith(f"{file}: valid (2 listeners, 1 route, 1 service), 1 warning\n")
+
+
+def test_it_makes_no_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HEADGATE_STATE", str(tmp_path / "state"))
+    file = tmp_path / "headgate.yaml"
+    file.write_text(GOOD.replace("bind: 127.0.0.1:8080", "bind: 127.0.0.1:8080, tls: internal"))
+    assert CliRunner().invoke(command, [str(file)]).exit_code == 0
+    assert not (tmp_path / "state").exists()

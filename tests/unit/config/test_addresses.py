@@ -68,29 +68,39 @@ def test_binds_that_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "address"),
+    ("text", "scheme", "address", "name"),
     [
-        ("127.0.0.1:9001", Address(host="127.0.0.1", port=9001)),
-        ("App.Internal:80", Address(host="app.internal", port=80)),
-        ("my_app:80", Address(host="my_app", port=80)),
-        ("app.internal.:80", Address(host="app.internal.", port=80)),
-        ("[::1]:80", Address(host="::1", port=80)),
-        ("unix:/run/app.sock", Address(unix="/run/app.sock")),
+        ("127.0.0.1:9001", "http", Address(host="127.0.0.1", port=9001), "127.0.0.1:9001"),
+        ("App.Internal:80", "http", Address(host="app.internal", port=80), "app.internal:80"),
+        ("my_app:80", "http", Address(host="my_app", port=80), "my_app:80"),
+        ("app.internal.:80", "http", Address(host="app.internal.", port=80), "app.internal.:80"),
+        ("[::1]:80", "http", Address(host="::1", port=80), "[::1]:80"),
+        ("unix:/run/app.sock", "http", Address(unix="/run/app.sock"), "unix:/run/app.sock"),
+        ("http://app", "http", Address(host="app", port=80), "app:80"),
+        ("HTTP://App:81/", "http", Address(host="app", port=81), "app:81"),
+        ("https://app", "https", Address(host="app", port=443), "https://app:443"),
+        ("https://[::1]", "https", Address(host="::1", port=443), "https://[::1]:443"),
+        ("https://[::1]:8443", "https", Address(host="::1", port=8443), "https://[::1]:8443"),
+        ("h2c://app:9000", "h2c", Address(host="app", port=9000), "h2c://app:9000"),
+        ("h2c://unix:/run/a.sock", "h2c", Address(unix="/run/a.sock"), "h2c://unix:/run/a.sock"),
     ],
 )
-def test_endpoints(text: str, address: Address) -> None:
-    assert parse_endpoint(text) == address
+def test_endpoints(text: str, scheme: str, address: Address, name: str) -> None:
+    target = parse_endpoint(text)
+    assert (target.scheme, target.address, target.name) == (scheme, address, name)
+    assert parse_endpoint(name) == target
 
 
 @pytest.mark.parametrize(
     ("text", "hint"),
     [
-        ("http://app/", "write app:80"),
-        ("https://app/x", "write app:443"),
-        ("http://app:81?x", "write app:81"),
+        ("https://app/x", "write https://app, and change paths in a route"),
+        ("http://app:81?x", "write http://app:81, and change paths in a route"),
+        ("https://me@app", "write https:// and the host alone"),
+        ("ftp://app:21", "write http://, https:// or h2c://, or none"),
         ("9001", "write :9001 or 127.0.0.1:9001"),
         *(
-            (text, "write host:port, [::1]:port or unix:/path")
+            (text, "write host:port, [::1]:port, unix:/path or https://host")
             for text in (
                 "app",
                 "app:0",
@@ -103,6 +113,9 @@ def test_endpoints(text: str, address: Address) -> None:
                 "ä:80",
                 "a" * 64 + ":80",
                 "[a]:80",
+                "https://",
+                "https://a b",
+                "h2c://app:0",
             )
         ),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -354,6 +355,8 @@ def test_everything_arrives() -> None:
         group="www-data",
         cancel_on_half_close=False,
         log_level="debug",
+        ticket_rotation=6 * 3600,
+        state="/var/lib/headgate",
         admin=(spec.Address(host="127.0.0.1", port=9080), spec.Address(unix="/run/headgate-admin.sock")),
     )
     assert snapshot.trusted_proxies == ("10.0.0.0/8", "::1/128")
@@ -410,6 +413,113 @@ def test_everything_arrives() -> None:
     )
     assert app.endpoints[1].addresses == (spec.Address(host="app.internal", port=9002),)
     assert spec.decode(spec.encode(snapshot)) == snapshot
+
+
+def test_everything_about_tls_arrives() -> None:
+    snapshot = compiled(EVERYTHING)
+    web, secure, inside = snapshot.listeners
+    assert web.http2 == spec.Http2(
+        enabled=False, max_streams=50, window_bytes=128 * 1024, budget_bytes=8 * 1024 * 1024
+    )
+    assert web.proxy_protocol == spec.ProxyProtocol(sources=("10.0.0.0/8", "unix"), timeout=1)
+    assert web.https_redirect == spec.HttpsRedirect(port=8443, status=301)
+    assert (web.tls, web.hsts) == (None, None)
+    assert (web.limits.handshake_timeout, web.limits.hello_bytes) == (2, 4096)
+    assert (secure.limits.handshake_timeout, secure.limits.hello_bytes) == (5, 8192)
+    assert secure.http2 == spec.Http2(max_streams=10, window_bytes=32 * 1024, budget_bytes=1024 * 1024)
+    assert secure.proxy_protocol is None
+    assert secure.hsts == spec.Hsts(max_age=365 * 86_400, include_subdomains=True, preload=True)
+    assert secure.hsts.value == "max-age=31536000; includeSubDomains; preload"
+    pairs = (
+        spec.Certificate(cert_file="site.crt", key_file="site.key"),
+        spec.Certificate(cert_file="/etc/headgate/both.pem", key_file="/etc/headgate/both.pem"),
+    )
+    clients = spec.ClientCertificates(
+        mode="request",
+        ca_file="clients.crt",
+        crl_file="clients.crl",
+        depth=2,
+        forward=("hash", "subject", "uri", "dns", "cert", "chain"),
+        headers=(("x-client-subject", "subject"), ("x-client-serial", "serial")),
+    )
+    wild = spec.Certificate(cert_file="wild.crt", key_file="wild.key")
+    assert secure.tls is not None
+    assert secure.tls.sites == (
+        spec.TlsSite(certificates=pairs, clients=clients),
+        spec.TlsSite(
+            names=("admin.example.com",),
+            certificates=pairs,
+            clients=msgspec.structs.replace(clients, mode="require", forward=()),
+        ),
+        spec.TlsSite(names=("*.example.com",), certificates=(wild,)),
+    )
+    assert (secure.tls.min_version, secure.tls.strict_sni, secure.tls.server_order) == ("1.1", True, True)
+    assert secure.tls.ciphers.endswith(":AES256-SHA:@SECLEVEL=0")
+    assert secure.tls.alpn == ("h2", "http/1.1")
+    assert inside.tls is not None
+    assert inside.tls.sites == (spec.TlsSite(certificates=(spec.Certificate(),)),)
+    assert (inside.tls.min_version, inside.tls.server_order) == ("1.2", False)
+    assert snapshot.identity_fields == ("x-client-serial", "x-client-subject", "x-forwarded-client-cert")
+    canary = snapshot.services[1]
+    assert [(each.name, each.scheme, each.authority, each.host) for each in canary.endpoints] == [
+        ("https://canary.internal:443", "https", "canary.internal:443", "canary.internal"),
+        ("h2c://127.0.0.1:9003", "h2c", "127.0.0.1:9003", "127.0.0.1"),
+        ("127.0.0.1:9004", "http", "127.0.0.1:9004", "127.0.0.1"),
+    ]
+    assert canary.tls == spec.ServiceTls(
+        ca_file="internal.crt",
+        server_name="canary.internal",
+        certificate=spec.Certificate(cert_file="headgate.crt", key_file="headgate.key"),
+        min_version="1.3",
+        alpn=("http/1.1",),
+    )
+    assert canary.proxy_protocol == spec.ProxyHeader(facts=("sni", "alpn", "client_certificate"))
+    assert (canary.pool.streams, snapshot.services[0].pool.streams) == (50, 1)
+
+
+def test_files_count_from_the_folder_of_the_configuration(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(
+        "listeners: { web: { bind: ':443', tls: { certificates: [{ cert: certs/a.crt, key: /a.key }] } } }\n"
+        "routes: [{ name: r, service: s }]\n"
+        "services: { s: { endpoints: [https://app], tls: { ca: ca.crt } } }\n"
+    )
+    model = load(file, environ={}).model
+    assert model is not None
+    snapshot = config.compile(model)
+    assert snapshot.listeners[0].tls is not None
+    (pair,) = snapshot.listeners[0].tls.sites[0].certificates
+    assert (pair.cert_file, pair.key_file) == (str(tmp_path / "certs/a.crt"), "/a.key")
+    assert snapshot.services[0].tls.ca_file == str(tmp_path / "ca.crt")
+
+
+def test_a_listener_has_certificates_for_the_hosts_of_its_own_routes() -> None:
+    snapshot = built(
+        SMALL
+        | {
+            "listeners": {
+                name: {"bind": f":{port}", "tls": "internal"} for name, port in (("a", 1), ("b", 2))
+            },
+            "routes": [
+                {"name": "both", "service": "s", "match": {"host": "both.example"}},
+                {"name": "b", "service": "s", "listeners": "b", "match": {"host": "[::1]"}},
+            ],
+        }
+    )
+    names = [listener.tls.sites[0].certificates[0].names for listener in snapshot.listeners if listener.tls]
+    assert names == [("both.example",), ("[::1]", "both.example")]
+
+
+@pytest.mark.parametrize(
+    ("above", "own", "enabled"), [("off", {}, False), ("off", "on", True), ("on", "off", False)]
+)
+def test_http2_is_inherited(above: Any, own: Any, enabled: bool) -> None:
+    listener = built(
+        SMALL | {"http2": above, "listeners": {"w": {"bind": ":1", "http2": own, "tls": "internal"}}}
+    )
+    assert listener.listeners[0].http2.enabled is enabled
+    assert listener.listeners[0].tls is not None
+    assert ("h2" in listener.listeners[0].tls.alpn) is enabled
 
 
 def test_no_access_log() -> None:

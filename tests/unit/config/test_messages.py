@@ -27,7 +27,8 @@ process: { zzzzz: 1 }
 """,
         """\
 h.yaml:2:12: error: process.zzzzz: "zzzzz" is not a key here
-    known here: cancel_on_half_close, drain_timeout, group, log_level, pre_stop_delay, user, workers
+    known here: cancel_on_half_close, drain_timeout, group, log_level, pre_stop_delay, state, \
+ticket_rotation, user, workers
 """,
     ),
     "key of a later version": (
@@ -40,12 +41,12 @@ h.yaml:2:1: error: certificates: "certificates" is not supported by this version
     remove it
 """,
     ),
-    "tls of a later version": (
+    "http3 of a later version": (
         """\
-listeners: { web: { bind: ':443', tls: internal } }
+listeners: { web: { bind: ':443', http3: on } }
 """,
         """\
-h.yaml:1:35: error: listeners.web.tls: "tls" is not supported by this version yet
+h.yaml:1:35: error: listeners.web.http3: "http3" is not supported by this version yet
     remove it
 """,
     ),
@@ -811,12 +812,12 @@ h.yaml:2:47: error: services.api.endpoints[1]: "127.0.0.1:1" is already an endpo
     "an endpoint as a URL": (
         """\
 listeners: { web: { bind: ':80' } }
-services: { api: { endpoints: ['http://app/'] } }
+services: { api: { endpoints: ['http://app/api'] } }
 routes: [{ name: r, service: api }]
 """,
         """\
-h.yaml:2:32: error: services.api.endpoints[0]: "http://app/" is a URL, not an address
-    write app:80
+h.yaml:2:32: error: services.api.endpoints[0]: "http://app/api" has a path; endpoints are addresses
+    write http://app, and change paths in a route
 """,
     ),
     "an endpoint without a port": (
@@ -827,7 +828,7 @@ routes: [{ name: r, service: api }]
 """,
         """\
 h.yaml:2:32: error: services.api.endpoints[0]: "app" has no port
-    write host:port, [::1]:port or unix:/path
+    write host:port, [::1]:port, unix:/path or https://host
 """,
     ),
     "an endpoint with a bad host": (
@@ -838,7 +839,7 @@ routes: [{ name: r, service: api }]
 """,
         """\
 h.yaml:2:32: error: services.api.endpoints[0]: "a b:80" has a host that is neither an address nor a name
-    write host:port, [::1]:port or unix:/path
+    write host:port, [::1]:port, unix:/path or https://host
 """,
     ),
     "a host for upstream with a wildcard": (

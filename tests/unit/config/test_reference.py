@@ -23,7 +23,18 @@ def test_every_section_and_key_is_there() -> None:
         "`buffering`",
         "`pool`",
         "`listeners.NAME`",
+        "`http2`",
         "`listeners.NAME.socket`",
+        "`listeners.NAME.tls`",
+        "`listeners.NAME.tls.certificates[]`",
+        "`listeners.NAME.tls.client_certificates`",
+        "`listeners.NAME.tls.sites.NAME`",
+        "`listeners.NAME.tls.sites.NAME.certificates[]`",
+        "`listeners.NAME.tls.sites.NAME.client_certificates`",
+        "`listeners.NAME.http2`",
+        "`listeners.NAME.proxy_protocol`",
+        "`listeners.NAME.https_redirect`",
+        "`listeners.NAME.hsts`",
         "`routes[]`",
         "`routes[].match`",
         "`routes[].services[]`",
@@ -35,6 +46,8 @@ def test_every_section_and_key_is_there() -> None:
         "`services.NAME`",
         "`services.NAME.endpoints[]`",
         "`services.NAME.pool`",
+        "`services.NAME.tls`",
+        "`services.NAME.proxy_protocol`",
     ):
         assert PAGE.count(f"\n## {section}\n") == 1
 
@@ -48,6 +61,12 @@ def test_rows() -> None:
         for row in rows
     )
     assert any(row.startswith("| `workers` | `auto` or number from 1 to 64 | `auto` |") for row in rows)
+    assert any(
+        row.startswith("| `from` | range or `unix` or list of range or `unix` | required |") for row in rows
+    )
+    assert any(row.startswith("| `strict_sni` | `on`, `off` | `off` |") for row in rows)
+    assert any(row.startswith("| `min_version` | `1.2`, `1.3` | `1.2` |") for row in rows)
+    assert any(row.startswith("| `depth` | number from 0 to 20 | `1` |") for row in rows)
     assert any(row.startswith("| `bind` | address | required |") for row in rows)
     assert any(row.startswith("| `endpoints` | list of section below | required |") for row in rows)
     assert any(row.startswith("| `host` | host or list of host |") for row in rows)

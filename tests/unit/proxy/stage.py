@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from headgate import spec
 from headgate.core.cells import Block, Word, WorkerWord
@@ -265,6 +265,8 @@ class Stage:
         pool: spec.Pool | None = None,
         route: dict[str, Any] | None = None,
         service: dict[str, Any] | None = None,
+        scheme: Literal["http", "https", "h2c"] = "http",
+        http2: spec.Http2 | None = None,
         **more: Any,
     ) -> spec.Snapshot:
         """One listener, one route that takes everything, one service."""
@@ -272,7 +274,9 @@ class Stage:
         addresses = (self.backend.address,) if endpoints is None else endpoints
         action = {"services": (spec.ServiceShare(service="backend"),)} if route is None else route
         names = tuple(
-            spec.Endpoint(name=f"{at.host}:{at.port}{at.unix}", addresses=(at,), metric=ENDPOINT + number)
+            spec.Endpoint(
+                name=f"{at.host}:{at.port}{at.unix}", addresses=(at,), scheme=scheme, metric=ENDPOINT + number
+            )
             for number, at in enumerate(addresses)
         )
         return spec.Snapshot(
@@ -282,6 +286,7 @@ class Stage:
                     name="web",
                     address=spec.Address(host="127.0.0.1", port=self.port),
                     limits=listener or spec.ListenerLimits(),
+                    http2=http2 or spec.Http2(),
                     metric=LISTENER,
                 ),
             ),

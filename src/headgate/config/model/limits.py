@@ -5,6 +5,8 @@ What is not set is inherited: from the service, then from the top of the file, t
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pydantic import Field
 
 from headgate.config.model.scalars import (
@@ -97,7 +99,8 @@ class Pool(Section):
 class Http2(Section):
     """HTTP/2 from clients: by ALPN with TLS, by prior knowledge without. `off` alone switches it off."""
 
-    SHORT = "enabled"
+    SHORT: ClassVar[str] = "enabled"
+    SHORT_SWITCH: ClassVar[bool] = True
 
     enabled: OnOff | None = Field(
         default=None,

@@ -94,13 +94,17 @@ class ProxyProtocol(Section):
     timeout: Duration = default("proxy_protocol.timeout")
 
 
-def _off_is_none(value: object) -> object:
-    return None if value == "off" else value
+def _proxy_protocol(value: object) -> object:
+    if value == "off":
+        return None
+    if isinstance(value, (str, bool)):
+        raise refuse("is neither off nor a mapping", "write for example { from: [10.0.0.0/8] }")
+    return value
 
 
 OptionalProxyProtocol = Annotated[
     ProxyProtocol | None,
-    BeforeValidator(_off_is_none, json_schema_input_type=ProxyProtocol | Literal["off"]),
+    BeforeValidator(_proxy_protocol, json_schema_input_type=ProxyProtocol | Literal["off"]),
     WrapSerializer(lambda value, write: "off" if value is None else write(value)),
 ]
 
@@ -108,7 +112,8 @@ OptionalProxyProtocol = Annotated[
 class HttpsRedirect(Section):
     """Send every request to the same address with https; `on` alone has the defaults."""
 
-    SHORT = "enabled"
+    SHORT: ClassVar[str] = "enabled"
+    SHORT_SWITCH: ClassVar[bool] = True
 
     enabled: OnOff = Field(default=True, description="Whether requests are redirected.")
     port: Port = Field(default=443, description="The port of https, as clients see it.")
@@ -120,7 +125,8 @@ class HttpsRedirect(Section):
 class Hsts(Section):
     """Tell browsers to use https only (RFC 6797); `on` alone has the defaults."""
 
-    SHORT = "enabled"
+    SHORT: ClassVar[str] = "enabled"
+    SHORT_SWITCH: ClassVar[bool] = True
 
     enabled: OnOff = Field(default=True, description="Whether the field is written.")
     max_age: Duration = Field(

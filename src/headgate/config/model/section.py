@@ -19,7 +19,8 @@ class Section(BaseModel):
     """A mapping of the file: unknown keys are errors, an empty one has its defaults.
 
     `LATER` names keys that later versions know, so that they can be told from typing errors.
-    `SHORT` names the key that a bare text stands for, when the section may be written as one.
+    `SHORT` names the key that a bare text stands for, when the section may be written as one, and
+    `SHORT_SWITCH` says that this may be true or false, too.
     """
 
     model_config = ConfigDict(
@@ -28,6 +29,7 @@ class Section(BaseModel):
 
     LATER: ClassVar[frozenset[str]] = frozenset()
     SHORT: ClassVar[str] = ""
+    SHORT_SWITCH: ClassVar[bool] = False
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -47,8 +49,9 @@ class Section(BaseModel):
     def _from_short(cls, value: Any) -> Any:
         if value is None:
             return {}
-        switch = cls.SHORT == "enabled"
-        if cls.SHORT and isinstance(value, (str, int, float)) and (switch or not isinstance(value, bool)):
+        if isinstance(value, bool) and not cls.SHORT_SWITCH:
+            return value
+        if cls.SHORT and isinstance(value, (str, int, float)):
             return {cls.SHORT: value}
         return value
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from headgate.config.model.scalars import (
     Between,
@@ -26,7 +26,19 @@ Fact = Annotated[
     Literal["hash", "subject", "issuer", "serial", "uri", "dns", "not_after", "cert", "chain"], Choice(*FACTS)
 ]
 ForwardedFact = Annotated[Literal["hash", "subject", "uri", "dns", "cert", "chain"], Choice(*FORWARDED)]
-MinVersion = Annotated[Literal["1.0", "1.1", "1.2", "1.3"], Choice("1.0", "1.1", "1.2", "1.3")]
+
+
+def _versions(*known: str) -> WithJsonSchema:
+    """Versions are texts that look like numbers; both ways of writing them are good."""
+    words = ", ".join(f"`{version}`" for version in known)
+    return WithJsonSchema({"$comment": words, "enum": [*known, *map(float, known)]})
+
+
+MinVersion = Annotated[
+    Literal["1.0", "1.1", "1.2", "1.3"],
+    Choice("1.0", "1.1", "1.2", "1.3"),
+    _versions("1.0", "1.1", "1.2", "1.3"),
+]
 
 
 class CertificatePair(Section):
@@ -52,10 +64,11 @@ class ClientCertificates(Section):
     when they come from outside. `require` and `request` may stand alone when `ca` is inherited.
     """
 
-    SHORT = "mode"
+    SHORT: ClassVar[str] = "mode"
 
-    mode: Annotated[Literal["require", "request", "off"], Choice("require", "request", "off")] = Field(
-        default="require",
+    mode: Annotated[Literal["require", "request", "off"], Choice("require", "request", "off")] | None = Field(
+        default=None,
+        json_schema_extra={"default": "require"},
         description="`require`: no connection without a valid certificate. `request`: a client may go "
         "without, but one that it shows must be valid. `off`: none is asked for.",
     )
@@ -69,20 +82,23 @@ class ClientCertificates(Section):
         examples=["clients.crl"],
         description="PEM file of revocation lists, one for each authority that signs for clients.",
     )
-    depth: Annotated[int, *Between(0, 20)] = Field(
-        default=1, description="Certificates that may stand between a client's and its authority's."
+    depth: Annotated[int, *Between(0, 20)] | None = Field(
+        default=None,
+        json_schema_extra={"default": "1"},
+        description="Certificates that may stand between a client's and its authority's.",
     )
     forward: Annotated[
-        tuple[ForwardedFact, ...],
+        tuple[ForwardedFact, ...] | None,
         OneOrMore(),
         BeforeValidator(_off_is_none, json_schema_input_type=tuple[ForwardedFact, ...] | Literal["off"]),
-        PlainSerializer(lambda facts: list(facts) or "off"),
+        PlainSerializer(lambda facts: facts if facts is None else list(facts) or "off"),
     ] = Field(
-        default=("hash", "subject", "uri", "dns"),
+        default=None,
+        json_schema_extra={"default": "[hash, subject, uri, dns]"},
         description="What X-Forwarded-Client-Cert says (in Envoy's form); `off`: the field is not written.",
     )
-    headers: dict[FieldName, Fact] = Field(
-        default={},
+    headers: dict[FieldName, Fact] | None = Field(
+        default=None,
         examples=[{"x-client-subject": "subject"}],
         description="Header fields of your choice, each with one fact: `hash` (SHA-256 of the certificate), "
         "`subject`, `issuer` (RFC 4514), `serial` (hexadecimal), `uri`, `dns` (with commas between several), "
@@ -120,7 +136,8 @@ def _certificates(value: object) -> object:
 class ListenerTls(Section):
     """How a listener speaks TLS; `internal` alone is short for `{ certificates: internal }`."""
 
-    SHORT = "certificates"
+    SHORT: ClassVar[str] = "certificates"
+    SHORT_SWITCH: ClassVar[bool] = True  # to say what to write instead
 
     certificates: Annotated[
         tuple[CertificatePair, ...],
@@ -185,7 +202,7 @@ class ServiceTls(Section):
         examples=["client.key"],
         description="Its private key; left out when it stands in the file of the certificate.",
     )
-    min_version: Annotated[Literal["1.2", "1.3"], Choice("1.2", "1.3")] = Field(
+    min_version: Annotated[Literal["1.2", "1.3"], Choice("1.2", "1.3"), _versions("1.2", "1.3")] = Field(
         default="1.2", description="The lowest version."
     )
     http2: OnOff = Field(default=True, description="Offer HTTP/2; the endpoint chooses.")
