@@ -16,6 +16,15 @@ from headgate.config import load
 from headgate.core.events import Tunnel
 from headgate.core.http1 import Http1, Http1Client, Http1Server, ProtocolError
 from headgate.core.paths import PathRefused, normalise_path
+from headgate.core.proxy_protocol import (
+    Limit,
+    Outcome,
+    TlsFacts,
+    read_proxy_header,
+    write_local,
+    write_v1,
+    write_v2,
+)
 from headgate.core.routing import RoutingTable
 from headgate.spec import Match, PathMatch, Route
 from headgate.spec import decode as decode_snapshot
@@ -121,6 +130,50 @@ def _as_plan(stream: bytes) -> bytes:
         bytes([len(piece) * 2]) + piece for piece in (stream[at : at + 60] for at in range(0, 600, 60))
     )
 
+
+# What stands in front of a connection's first byte.
+
+
+def introduce(stream: bytes) -> None:
+    """An outcome of a part is that of the whole; what is complete can be written and read again."""
+    whole = read_proxy_header(stream)
+    assert whole.size <= Limit.V2_LIMIT
+    assert bool(whole.reason) == (whole.outcome == Outcome.BROKEN)
+    for size in range(min(len(stream), 300)):
+        part = read_proxy_header(stream[:size])
+        assert part.outcome == Outcome.INCOMPLETE or part.describe() == whole.describe()
+    source, destination = whole.source, whole.destination
+    if whole.outcome != Outcome.COMPLETE or not source.has_address:
+        return
+    again = read_proxy_header(write_v1(source.packed, source.port, destination.packed, destination.port))
+    assert (again.source.describe(), again.destination.describe()) == (
+        source.describe(),
+        destination.describe(),
+    )
+
+
+_INTRODUCTIONS = (
+    b"PROXY TCP4 192.0.2.1 198.51.100.2 51234 443\r\nGET /",
+    b"PROXY TCP6 2001:db8::1 ::ffff:1.2.3.4 51234 443\r\nGET /",
+    b"PROXY UNKNOWN whatever\r\n",
+    write_local(),
+    write_v2(
+        bytes(16),
+        1,
+        bytes(16),
+        2,
+        alpn=b"h2",
+        authority=b"a.b",
+        unique_id=b"id",
+        tls=TlsFacts(7, 0, cipher=b"AES"),
+    ),
+    write_v2(b"", 0, b"", 0, alpn=b"h2"),
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\xd8" + bytes(216),
+)
+_INTRODUCTION_MORSELS = (
+    b"PROXY ", b"TCP4 ", b"UNKNOWN", b"\r\n", b"\r", b" ", b"::1", b"1.2.3.4", b"65535",
+    b"\r\n\r\n\0\r\nQUIT\n", b"\x21\x11", b"\x21\x21", b"\x20\0", b"\0\0", b"\0\4", b"\3\0\4", b"\x20\0\5", b"\xff\xff",
+)  # fmt: skip
 
 # Paths.
 
@@ -257,6 +310,7 @@ TARGETS = (
     Target("requests", lambda stream: void(compare_requests(stream)), _REQUEST_BYTES, MORSELS),
     Target("responses", _compare_responses, _RESPONSE_BYTES, MORSELS),
     Target("relay", lambda stream: void(relay_all(stream)), _REQUEST_BYTES, MORSELS),
+    Target("introductions", introduce, _INTRODUCTIONS, _INTRODUCTION_MORSELS, limit=512),
     Target("paths", normalise, _PATHS, _PATH_MORSELS, limit=256),
     Target("routing", route, _ROUTES, _ROUTE_MORSELS, limit=512),
     Target("configuration", configure, [_CONFIGURATION], _YAML_MORSELS, watches="headgate/config"),
