@@ -26,6 +26,7 @@ from headgate.core.proxy_protocol import (
     write_v2,
 )
 from headgate.core.routing import RoutingTable
+from headgate.core.websocket import FrameScanner
 from headgate.spec import Match, PathMatch, Route
 from headgate.spec import decode as decode_snapshot
 from headgate.spec import encode as encode_snapshot
@@ -172,7 +173,34 @@ _INTRODUCTIONS = (
 )
 _INTRODUCTION_MORSELS = (
     b"PROXY ", b"TCP4 ", b"UNKNOWN", b"\r\n", b"\r", b" ", b"::1", b"1.2.3.4", b"65535",
-    b"\r\n\r\n\0\r\nQUIT\n", b"\x21\x11", b"\x21\x21", b"\x20\0", b"\0\0", b"\0\4", b"\3\0\4", b"\x20\0\5", b"\xff\xff",
+    b"\r\n\r\n\0\r\nQUIT\n", b"\x21\x11", b"\x21\x21", b"\x20\0", b"\0\0", b"\0\4", b"\3\0\4",
+    b"\x20\0\5", b"\xff\xff",
+)  # fmt: skip
+
+# What is only looked at.
+
+
+def look(stream: bytes) -> None:
+    """The same counts for every split, and a stream once broken, or closed, stays so."""
+    whole = FrameScanner()
+    whole.scan(stream[4:])
+    pieces = FrameScanner()
+    for piece in _split(stream):
+        over = pieces.describe() if pieces.broken or pieces.close_code >= 0 else None
+        pieces.scan(piece)
+        assert over in {None, pieces.describe()}
+    assert pieces.describe() == whole.describe()
+
+
+_FRAMES = (
+    b"\0\3\5\1\x81\x05hello\x89\0\x8a\x01x\x88\x02\x03\xe8",
+    b"\0\3\5\1\x01\x85abcdhello\x89\x80abcd\x80\x80abcd\x88\x82abcd\x03\xe8",
+    b"\0\3\5\1\x82\x7e\0\x80" + bytes(128) + b"\x82\x7f\0\0\0\0\0\0\0\x01x\x88\0",
+)
+_FRAME_MORSELS = (
+    b"\x81\0", b"\x01\0", b"\x80\0", b"\0\0", b"\x82\x80abcd", b"\x82\x7e\0\x0a",
+    b"\x82\x7f" + bytes(7) + b"\x09", b"\x89\x01x", b"\x8a\0", b"\x88\0", b"\x88\x02\x03\xe8",
+    b"\xc1\x01x", b"\x7f\xff", b"\xff" * 8,
 )  # fmt: skip
 
 # Paths.
@@ -311,6 +339,7 @@ TARGETS = (
     Target("responses", _compare_responses, _RESPONSE_BYTES, MORSELS),
     Target("relay", lambda stream: void(relay_all(stream)), _REQUEST_BYTES, MORSELS),
     Target("introductions", introduce, _INTRODUCTIONS, _INTRODUCTION_MORSELS, limit=512),
+    Target("frames", look, _FRAMES, _FRAME_MORSELS, limit=1024),
     Target("paths", normalise, _PATHS, _PATH_MORSELS, limit=256),
     Target("routing", route, _ROUTES, _ROUTE_MORSELS, limit=512),
     Target("configuration", configure, [_CONFIGURATION], _YAML_MORSELS, watches="headgate/config"),
