@@ -14,6 +14,17 @@ from codec.test_differential import compare_requests, compare_responses, relay_a
 from headgate.config import compile as compile_configuration
 from headgate.config import load
 from headgate.core.events import Tunnel
+from headgate.core.grpc import is_grpc_type, read_status, read_timeout, write_timeout
+from headgate.core.grpc_health import (
+    MalformedMessageError,
+    ServingStatus,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    unwrap,
+    wrap,
+)
 from headgate.core.http1 import Http1, Http1Client, Http1Server, ProtocolError
 from headgate.core.paths import PathRefused, normalise_path
 from headgate.core.proxy_protocol import (
@@ -203,6 +214,54 @@ _FRAME_MORSELS = (
     b"\xc1\x01x", b"\x7f\xff", b"\xff" * 8,
 )  # fmt: skip
 
+# gRPC.
+
+
+def measure(text: bytes) -> None:
+    """A timeout that can be read is written so that it is read as hardly shorter, and never as longer."""
+    read_status(text)
+    is_grpc_type(text)
+    nanoseconds = read_timeout(text)
+    if nanoseconds:
+        again = read_timeout(write_timeout(nanoseconds))
+        assert again is not None
+        assert nanoseconds - nanoseconds // 100_000 <= again <= nanoseconds
+
+
+_TIMEOUTS = (b"1n", b"5S", b"99999999H", b"00000001M", b"application/grpc+proto", b"16")
+_TIMEOUT_MORSELS = (b"0", b"9", b"H", b"M", b"S", b"m", b"u", b"n", b"-", b" ", b"application/grpc", b";")
+
+
+def ask(body: bytes) -> None:
+    """What is read of a message of grpc.health.v1 is written and read again; else it is malformed."""
+    for again in (
+        lambda data: encode_request(decode_request(data)),
+        lambda data: encode_response(decode_response(data)),
+    ):
+        try:
+            written = again(unwrap(body))
+        except MalformedMessageError:
+            continue
+        assert again(unwrap(wrap(written))) == written
+
+
+_QUESTIONS = (
+    wrap(b""),
+    wrap(encode_request("a.B")),
+    wrap(encode_response(ServingStatus.SERVING)),
+    wrap(b"\x10\xac\x02\x19" + bytes(8) + b"\x22\x02hi\x2d" + bytes(4) + b"\x0a\x01x"),
+)
+_QUESTION_MORSELS = (
+    b"\0\0\0\0",
+    b"\x0a",
+    b"\x08\x01",
+    b"\x0a\x01x",
+    b"\x19",
+    b"\x2d",
+    b"\x80",
+    b"\xff" * 9 + b"\1",
+)
+
 # Paths.
 
 
@@ -340,6 +399,8 @@ TARGETS = (
     Target("relay", lambda stream: void(relay_all(stream)), _REQUEST_BYTES, MORSELS),
     Target("introductions", introduce, _INTRODUCTIONS, _INTRODUCTION_MORSELS, limit=512),
     Target("frames", look, _FRAMES, _FRAME_MORSELS, limit=1024),
+    Target("timeouts", measure, _TIMEOUTS, _TIMEOUT_MORSELS, limit=32),
+    Target("health", ask, _QUESTIONS, _QUESTION_MORSELS, limit=64, watches="headgate/core/grpc_health"),
     Target("paths", normalise, _PATHS, _PATH_MORSELS, limit=256),
     Target("routing", route, _ROUTES, _ROUTE_MORSELS, limit=512),
     Target("configuration", configure, [_CONFIGURATION], _YAML_MORSELS, watches="headgate/config"),
