@@ -25,6 +25,7 @@ from headgate.core.grpc_health import (
     unwrap,
     wrap,
 )
+from headgate.core.grpc_web import WebKind, WebRequest, WebResponse
 from headgate.core.http1 import Http1, Http1Client, Http1Server, ProtocolError
 from headgate.core.paths import PathRefused, normalise_path
 from headgate.core.proxy_protocol import (
@@ -232,12 +233,15 @@ _TIMEOUTS = (b"1n", b"5S", b"99999999H", b"00000001M", b"application/grpc+proto"
 _TIMEOUT_MORSELS = (b"0", b"9", b"H", b"M", b"S", b"m", b"u", b"n", b"-", b" ", b"application/grpc", b";")
 
 
+_AGAIN: tuple[Callable[[bytes], bytes], ...] = (
+    lambda message: encode_request(decode_request(message)),
+    lambda message: encode_response(decode_response(message)),
+)
+
+
 def ask(body: bytes) -> None:
     """What is read of a message of grpc.health.v1 is written and read again; else it is malformed."""
-    for again in (
-        lambda data: encode_request(decode_request(data)),
-        lambda data: encode_response(decode_response(data)),
-    ):
+    for again in _AGAIN:
         try:
             written = again(unwrap(body))
         except MalformedMessageError:
@@ -260,6 +264,45 @@ _QUESTION_MORSELS = (
     b"\x2d",
     b"\x80",
     b"\xff" * 9 + b"\1",
+)
+
+
+def translate(stream: bytes) -> None:
+    """The same for every split; a request body that is whole is what its base64 says, and what was
+    written as a response is read as a request.
+    """
+    request, pieces = WebRequest(WebKind.WEB_TEXT), WebRequest(WebKind.WEB_TEXT)
+    whole = request.translate(stream[4:])
+    assert b"".join(map(pieces.translate, _split(stream))) == whole
+    assert pieces.end() == request.end()
+    response, again = WebResponse(WebKind.WEB_TEXT), WebResponse(WebKind.WEB_TEXT)
+    text = response.translate(stream[4:]) + response.end([])
+    assert b"".join(map(again.translate, _split(stream))) + again.end([]) == text
+    back = WebRequest(WebKind.WEB_TEXT)
+    assert back.translate(text) == stream[4:] + b"\x80\0\0\0\0"
+    assert back.end()
+
+
+_WEB_BODIES = tuple(
+    b"\0\3\5\1" + body
+    for body in (
+        b"AAAAAAVoZWxsbw==AAAAAAA=",
+        wrap(b"hello") + wrap(b"") + wrap(b"world"),
+        b"YWJjYR==",
+    )
+)
+_WEB_MORSELS = (
+    b"=",
+    b"==",
+    b"AAAA",
+    b"YQ==",
+    b"YWI=",
+    b"+/",
+    b"-_",
+    b"\n",
+    b"\0\0\0\0",
+    b"\1a",
+    b"\xff\xff\xff\xff",
 )
 
 # Paths.
@@ -401,6 +444,7 @@ TARGETS = (
     Target("frames", look, _FRAMES, _FRAME_MORSELS, limit=1024),
     Target("timeouts", measure, _TIMEOUTS, _TIMEOUT_MORSELS, limit=32),
     Target("health", ask, _QUESTIONS, _QUESTION_MORSELS, limit=64, watches="headgate/core/grpc_health"),
+    Target("translation", translate, _WEB_BODIES, _WEB_MORSELS, limit=512),
     Target("paths", normalise, _PATHS, _PATH_MORSELS, limit=256),
     Target("routing", route, _ROUTES, _ROUTE_MORSELS, limit=512),
     Target("configuration", configure, [_CONFIGURATION], _YAML_MORSELS, watches="headgate/config"),
