@@ -5,6 +5,11 @@ It decides which certificates and which rules for clients hold, and it is what f
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcpy
+
+
+cdef extern from "scan.h" nogil:
+    bint hg_is_host(unsigned char c)
 
 cdef enum:
     RECORD_HEAD = 5
@@ -12,6 +17,7 @@ cdef enum:
     CLIENT_HELLO = 1
     RECORD_BYTES = 16384
     SERVER_NAME = 0
+    HOST_NAME = 0
     ALPN = 16
     MOST_NAME = 253
 
@@ -24,39 +30,40 @@ cdef class ClientHello:
     """What a client says first. `read` until it is complete; it never raises for any bytes."""
 
     cdef int read(self, const char* data, Py_ssize_t size, Py_ssize_t most_bytes) except -1:
-        """Read all bytes that came so far, records from the first one on. A HelloOutcome."""
+        """Read all bytes that came so far, records from the first one on. A HelloOutcome.
+
+        Nothing is kept until it is complete, and a look costs a few steps a record, so that one who
+        sends byte by byte gains nothing by it.
+        """
         cdef const unsigned char* at = <const unsigned char*>data
         cdef const unsigned char* end = at + size
-        cdef list parts = []
+        cdef unsigned char[4] start             # of the message, which records may cut anywhere
         cdef Py_ssize_t have = 0
-        cdef Py_ssize_t need = -1
-        cdef Py_ssize_t part
+        cdef Py_ssize_t need = 4
+        cdef Py_ssize_t part, i
         if size and at[0] != HANDSHAKE or size > 1 and at[1] != 3:
             return HELLO_NOT_TLS
         while end - at >= RECORD_HEAD:
-            if at[0] != HANDSHAKE or at[1] != 3:
-                return HELLO_BROKEN     # nothing may stand between the parts of one message
             part = _two(at + 3)
-            if part == 0 or part > RECORD_BYTES:
+            # Nothing may stand between the parts of one message (RFC 8446 section 5.1).
+            if at[0] != HANDSHAKE or at[1] != 3 or part == 0 or part > RECORD_BYTES:
                 return HELLO_BROKEN
             at += RECORD_HEAD
-            if end - at < part:
-                part = end - at
-                parts.append(PyBytes_FromStringAndSize(<const char*>at, part))
-                have += part
-                break
-            parts.append(PyBytes_FromStringAndSize(<const char*>at, part))
-            at += part
-            have += part
-            if need < 0 and have >= 4:
-                need = _need(b"".join(parts))
-                if need < 0 or need > most_bytes:
+            part = min(part, end - at)
+            if have < 4:
+                for i in range(min(part, 4 - have)):
+                    start[have + i] = at[i]
+                if have == 0 and part and start[0] != CLIENT_HELLO:
                     return HELLO_BROKEN
-            if 0 <= need <= have:
-                self.body = b"".join(parts)[4:need]
+                if have + part >= 4:
+                    need = 4 + (start[1] << 16 | start[2] << 8 | start[3])
+                    if need > most_bytes:
+                        return HELLO_BROKEN
+            have += part
+            at += part
+            if have >= 4 and have >= need:
+                self.body = _gathered(<const unsigned char*>data, need)
                 return HELLO_READ if self._parse() else HELLO_BROKEN
-        if need < 0 and have >= 4 and not 0 <= _need(b"".join(parts)) <= most_bytes:
-            return HELLO_BROKEN
         return HELLO_INCOMPLETE if size <= 2 * most_bytes else HELLO_BROKEN
 
     cdef bint _parse(self) except -1:
@@ -96,18 +103,20 @@ cdef class ClientHello:
         return True
 
     cdef bint _server_name(self, const unsigned char* data, Py_ssize_t size) except -1:
-        """RFC 6066 section 3: one host name, ASCII, without a final dot."""
-        cdef Py_ssize_t length
+        """RFC 6066 section 3: one host name; as that of a request, in lower case and without a final dot."""
+        cdef const unsigned char* name = data + 5
+        cdef Py_ssize_t length = size - 5
         cdef Py_ssize_t i
-        if size < 5 or _two(data) != size - 2 or data[2] != 0:
-            return False
-        length = _two(data + 3)
-        if length != size - 5 or not 0 < length <= MOST_NAME:
+        if length < 1 or _two(data) != size - 2 or data[2] != HOST_NAME or _two(data + 3) != length:
             return False
         for i in range(length):
-            if not 0x21 <= data[5 + i] <= 0x7E:
+            if not hg_is_host(name[i]) and name[i] != c":":     # some send an IPv6 address
                 return False
-        self.server_name = (<const char*>data)[5:size].decode("ascii").lower()
+        if length > 1 and name[length - 1] == c".":
+            length -= 1
+        if length > MOST_NAME:
+            return False
+        self.server_name = (<const char*>name)[:length].decode("ascii").lower()
         return True
 
     cdef bint _protocols(self, const unsigned char* data, Py_ssize_t size) except -1:
@@ -127,9 +136,18 @@ cdef class ClientHello:
         return self.read(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data), most_bytes)
 
 
-cdef Py_ssize_t _need(bytes start) except -2:
-    """Bytes of the whole message by its first four; -1 when it is no ClientHello."""
-    cdef const unsigned char* at = <const unsigned char*>PyBytes_AS_STRING(start)
-    if at[0] != CLIENT_HELLO:
-        return -1
-    return 4 + (at[1] << 16 | at[2] << 8 | at[3])
+cdef bytes _gathered(const unsigned char* at, Py_ssize_t need):
+    """The body of the message out of its records, which were looked at."""
+    cdef bytes body = PyBytes_FromStringAndSize(NULL, need - 4)
+    cdef char* out = PyBytes_AS_STRING(body)
+    cdef Py_ssize_t skip = 4                    # the message's own head
+    cdef Py_ssize_t part, left_out
+    while need > 0:
+        part = min(_two(at + 3), need)
+        left_out = min(part, skip)
+        memcpy(out, at + RECORD_HEAD + left_out, part - left_out)
+        out += part - left_out
+        skip -= left_out
+        need -= part
+        at += RECORD_HEAD + part
+    return body

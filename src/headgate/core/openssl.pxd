@@ -20,6 +20,7 @@ ctypedef long (*BioControl)(void*, int, long, void*) noexcept
 
 
 cdef struct OpenSsl:
+    bint old                    # 1.1.1: before 3.0
     # Contexts
     long (*SSL_CTX_ctrl)(void*, int, long, void*) noexcept
     uint64_t (*SSL_CTX_get_options)(const void*) noexcept
@@ -27,7 +28,7 @@ cdef struct OpenSsl:
     int (*SSL_CTX_set_session_id_context)(void*, const unsigned char*, unsigned int) noexcept
     int (*SSL_CTX_set_num_tickets)(void*, size_t) noexcept
     void (*SSL_CTX_set_verify_depth)(void*, int) noexcept
-    int (*SSL_CTX_set_tlsext_ticket_key_evp_cb)(void*, TicketCallback) noexcept
+    int (*SSL_CTX_get_verify_mode)(const void*) noexcept
     void (*SSL_CTX_set_keylog_callback)(void*, KeyLogCallback) noexcept
     # Connections
     void* (*SSL_new)(void*) noexcept
@@ -43,16 +44,18 @@ cdef struct OpenSsl:
     int (*SSL_get_error)(const void*, int) noexcept
     long (*SSL_ctrl)(void*, int, long, void*) noexcept
     void (*SSL_get0_alpn_selected)(const void*, const unsigned char**, unsigned int*) noexcept
+    const char* (*SSL_get_servername)(const void*, int) noexcept
     const char* (*SSL_get_version)(const void*) noexcept
     const void* (*SSL_get_current_cipher)(const void*) noexcept
     const char* (*SSL_CIPHER_get_name)(const void*) noexcept
     int (*SSL_session_reused)(const void*) noexcept
-    void* (*SSL_get1_peer_certificate)(const void*) noexcept
+    void* (*SSL_get1_peer_certificate)(const void*) noexcept    # SSL_get_peer_certificate in 1.1.1
     void* (*SSL_get_peer_cert_chain)(const void*) noexcept
     long (*SSL_get_verify_result)(const void*) noexcept
     void* (*SSL_get0_param)(void*) noexcept
     void* (*SSL_get1_session)(void*) noexcept
     int (*SSL_set_session)(void*, void*) noexcept
+    int (*SSL_SESSION_is_resumable)(const void*) noexcept
     void (*SSL_SESSION_free)(void*) noexcept
     # Certificates
     int (*OPENSSL_sk_num)(const void*) noexcept
@@ -83,7 +86,13 @@ cdef struct OpenSsl:
     const void* (*EVP_aes_256_cbc)() noexcept
     int (*EVP_EncryptInit_ex)(void*, const void*, void*, const unsigned char*, const unsigned char*) noexcept
     int (*EVP_DecryptInit_ex)(void*, const void*, void*, const unsigned char*, const unsigned char*) noexcept
+    # Tickets, from 3.0 on
+    int (*SSL_CTX_set_tlsext_ticket_key_evp_cb)(void*, TicketCallback) noexcept
     int (*EVP_MAC_CTX_set_params)(void*, const Parameter*) noexcept
+    # Tickets in 1.1.1
+    long (*SSL_CTX_callback_ctrl)(void*, int, TicketCallback) noexcept
+    int (*HMAC_Init_ex)(void*, const void*, int, const void*, void*) noexcept
+    const void* (*EVP_sha256)() noexcept
 
 
 cdef OpenSsl openssl

@@ -1,3 +1,5 @@
+cimport cython
+
 from headgate.core.output cimport Output
 
 
@@ -19,15 +21,20 @@ cdef class TlsContext:
 
 # A session that may be resumed, as a client keeps it.
 cdef class TlsSession:
-    cdef void* pointer
+    cdef void* pointer                  # SSL_SESSION
+    cdef TlsContext context
+    cdef str server_name
 
 
+@cython.final
 cdef class Tls:
     cdef TlsContext context
     cdef void* ssl
     cdef const char* data               # borrowed: records that were fed and not read yet
     cdef Py_ssize_t size
     cdef Output out                     # while OpenSSL runs
+    cdef bytes fed                      # by Python: keeps `data` alive
+    cdef str peer_name                  # of the server that a client looks for
     cdef readonly bint server
     cdef readonly bint established
     cdef readonly bint ended            # close_notify came
@@ -39,5 +46,6 @@ cdef class Tls:
     cdef Py_ssize_t read(self, char* room, Py_ssize_t size, Output out) except -2
     cdef int write(self, Output out, const char* data, Py_ssize_t size) except -1
     cdef int close_notify(self, Output out) except -1
+    cdef int _look_for(self, str server_name) except -1
     cdef int _fail(self, int outcome) except -1
     cdef list _certificates(self)

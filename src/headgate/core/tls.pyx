@@ -9,11 +9,12 @@ import hmac
 import ipaddress
 import os
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from cpython.object cimport PyObject
 from libc.string cimport memcmp, memcpy, memset
 
-from headgate.core.openssl cimport Parameter, context_of, openssl
+from headgate.core.openssl cimport KeyLogCallback, Parameter, context_of, openssl
 from headgate.core.output cimport Output
 
 from headgate.core.openssl import REASON
@@ -24,6 +25,8 @@ cdef extern from "unistd.h" nogil:
 
 cdef enum:
     MOST_KEYS = 4
+    SECRET_BYTES = 32
+    TICKETS = 2                         # with TLS 1.3: clients that open two connections at once use one each
     IV_BYTES = 16
     RECORD_BYTES = 16384
     # Of openssl/ssl.h, bio.h and core.h.
@@ -38,11 +41,14 @@ cdef enum:
     MODE_RELEASE_BUFFERS = 0x10
     MODE_ACCEPT_MOVING_WRITE_BUFFER = 2
     OP_NO_RENEGOTIATION = 1 << 30
+    HOST_NAME = 0
     BIO_SOURCE_SINK = 0x0400
     BIO_FLUSH = 11
     BIO_READ_LATER = 0x01 | 0x08        # BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY
     BIO_RETRY_FLAGS = 0x0F
-    NO_PARTIAL_WILDCARDS = 4
+    # A server is known by its alternative names only, never by its common name (RFC 9525 section 6.3).
+    HOST_FLAGS = 4 | 0x20               # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NEVER_CHECK_SUBJECT
+    CTRL_SET_TICKET_KEY_CALLBACK = 72
     PARAM_UTF8 = 4
     PARAM_OCTETS = 5
 
@@ -108,7 +114,6 @@ cdef int _ticket(void* ssl, unsigned char* name, unsigned char* iv, void* cipher
     cdef TlsContext context = (<Tls><PyObject*>openssl.BIO_get_data(openssl.SSL_get_rbio(ssl))).context
     cdef int number = 0
     cdef TicketKey* key
-    cdef Parameter[3] parameters
     if context.key_count == 0:
         return 0
     if seal:
@@ -121,10 +126,7 @@ cdef int _ticket(void* ssl, unsigned char* name, unsigned char* iv, void* cipher
             if number == context.key_count:
                 return 0
     key = &context.keys[number]
-    parameters[0] = Parameter(b"key", PARAM_OCTETS, <void*>&key.mac_key[0], 32, 0)
-    parameters[1] = Parameter(b"digest", PARAM_UTF8, <void*>_digest, 6, 0)
-    memset(&parameters[2], 0, sizeof(Parameter))
-    if openssl.EVP_MAC_CTX_set_params(mac, parameters) <= 0:
+    if not _set_mac_key(mac, key):
         return -1
     if seal:
         if openssl.EVP_EncryptInit_ex(cipher, openssl.EVP_aes_256_cbc(), NULL, key.cipher_key, iv) <= 0:
@@ -135,24 +137,46 @@ cdef int _ticket(void* ssl, unsigned char* name, unsigned char* iv, void* cipher
     return 2 if number else 1
 
 
-def _derived(secret: bytes, policy: bytes, use: bytes) -> bytes:
-    return hmac.new(secret, use + b"\0" + policy, hashlib.sha256).digest()
+cdef bint _set_mac_key(void* mac, TicketKey* key) noexcept:
+    cdef Parameter[3] parameters
+    if openssl.old:
+        return openssl.HMAC_Init_ex(mac, key.mac_key, sizeof(key.mac_key), openssl.EVP_sha256(), NULL) > 0
+    parameters[0] = Parameter(b"key", PARAM_OCTETS, <void*>key.mac_key, sizeof(key.mac_key), 0)
+    parameters[1] = Parameter(b"digest", PARAM_UTF8, <void*>_digest, 6, 0)
+    memset(&parameters[2], 0, sizeof(Parameter))
+    return openssl.EVP_MAC_CTX_set_params(mac, parameters) > 0
+
+
+cdef int _derive(TicketKey* key, bytes secret, bytes policy) except -1:
+    """Keys of one policy's tickets; they say nothing of another's."""
+    cdef bytes name = hmac.digest(secret, b"name\0" + policy, "sha256")
+    cdef bytes cipher_key = hmac.digest(secret, b"cipher\0" + policy, "sha256")
+    cdef bytes mac_key = hmac.digest(secret, b"mac\0" + policy, "sha256")
+    memcpy(key.name, PyBytes_AS_STRING(name), sizeof(key.name))
+    memcpy(key.cipher_key, PyBytes_AS_STRING(cipher_key), sizeof(key.cipher_key))
+    memcpy(key.mac_key, PyBytes_AS_STRING(mac_key), sizeof(key.mac_key))
+    return 0
 
 
 # --- Key log ------------------------------------------------------------------------------------
 
 cdef void _log_key(const void* ssl, const char* line) noexcept:
-    cdef bytes text = line + b"\n"
-    write_fd(_key_log, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+    cdef bytes text
+    if _key_log >= 0:
+        text = line + b"\n"
+        write_fd(_key_log, PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
 
 
-def log_keys(path: str) -> None:
-    """Append the secrets of all connections to a file, for debugging (SSLKEYLOGFILE). Contexts made
-    from here on do. Raises OSError."""
+def log_keys(path: str | None) -> None:
+    """Append the secrets of connections to a file, for debugging (SSLKEYLOGFILE): those of contexts that
+    are made from here on. None ends it. Raises OSError."""
     global _key_log
+    cdef int log = -1
+    if path is not None:
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     if _key_log >= 0:
         os.close(_key_log)
-    _key_log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    _key_log = log
 
 
 cdef class TlsContext:
@@ -163,9 +187,12 @@ cdef class TlsContext:
     many certificates may stand between the peer's and an authority's. Raises OpenSslMissing.
     """
 
-    def __init__(self, object context, bytes policy not None=b"", int depth=100):
+    def __cinit__(self, object context, bytes policy not None=b"", int depth=100):
         cdef bytes identity = hashlib.sha256(b"headgate" + policy).digest()
         self.pointer = context_of(context)
+        if context.sni_callback is not None or context._msg_callback is not None:
+            # `ssl` would look for its own object behind a connection, and find none.
+            raise ValueError("a context with callbacks of Python cannot be used")
         self.context = context
         self.policy = policy
         openssl.SSL_CTX_ctrl(self.pointer, CTRL_MODE, MODE_RELEASE_BUFFERS | MODE_ACCEPT_MOVING_WRITE_BUFFER, NULL)
@@ -174,49 +201,57 @@ cdef class TlsContext:
         openssl.SSL_CTX_ctrl(self.pointer, CTRL_SET_SESS_CACHE_MODE, 0, NULL)
         openssl.SSL_CTX_set_session_id_context(
             self.pointer, <const unsigned char*>PyBytes_AS_STRING(identity), 32)
-        openssl.SSL_CTX_set_num_tickets(self.pointer, 1)
+        openssl.SSL_CTX_set_num_tickets(self.pointer, 0)
         openssl.SSL_CTX_set_verify_depth(self.pointer, depth)
-        openssl.SSL_CTX_set_tlsext_ticket_key_evp_cb(self.pointer, _ticket)
-        if _key_log >= 0:
-            openssl.SSL_CTX_set_keylog_callback(self.pointer, _log_key)
+        if openssl.old:
+            openssl.SSL_CTX_callback_ctrl(self.pointer, CTRL_SET_TICKET_KEY_CALLBACK, _ticket)
+        else:
+            openssl.SSL_CTX_set_tlsext_ticket_key_evp_cb(self.pointer, _ticket)
+        # Without a log too: what `ssl` sets for keylog_filename is a callback of Python as well.
+        openssl.SSL_CTX_set_keylog_callback(self.pointer, NULL if _key_log < 0 else <KeyLogCallback>_log_key)
 
     def set_ticket_secrets(self, secrets: list[bytes]) -> None:
-        """The secrets of tickets, newest first: the first one seals. Without any, no ticket is given."""
+        """The secrets of tickets, newest first: the first one seals, up to four open. Without any, no
+        session can be resumed. Raises ValueError for one that is not 32 bytes."""
         cdef int number
-        cdef bytes name, cipher_key, mac_key
-        self.key_count = 0
-        for number, secret in enumerate(secrets[:MOST_KEYS]):
-            name = _derived(secret, self.policy, b"name")
-            cipher_key = _derived(secret, self.policy, b"cipher")
-            mac_key = _derived(secret, self.policy, b"mac")
-            memcpy(self.keys[number].name, PyBytes_AS_STRING(name), 16)
-            memcpy(self.keys[number].cipher_key, PyBytes_AS_STRING(cipher_key), 32)
-            memcpy(self.keys[number].mac_key, PyBytes_AS_STRING(mac_key), 32)
-            self.key_count = number + 1
+        cdef bytes secret
+        for secret in secrets:
+            if PyBytes_GET_SIZE(secret) != SECRET_BYTES:
+                raise ValueError(f"a secret of tickets has {SECRET_BYTES} bytes, not {len(secret)}")
+        self.key_count = min(len(secrets), MOST_KEYS)
+        for number in range(self.key_count):
+            _derive(&self.keys[number], secrets[number], self.policy)
+        openssl.SSL_CTX_set_num_tickets(self.pointer, TICKETS if self.key_count else 0)
 
 
 cdef class TlsSession:
-    """A session of a client that may be resumed."""
+    """A session of a client that may be resumed: with the context that made it, and the server that it
+    was made with, because nothing is verified a second time."""
 
     def __dealloc__(self):
         if self.pointer != NULL:
             openssl.SSL_SESSION_free(self.pointer)
 
 
+@cython.final
+@cython.no_gc       # a connection is not in a cycle with its context
 cdef class Tls:
     """TLS of one connection. A client names the server that it wants, whose certificate must say so
     where the context verifies it, and may bring a session to resume."""
 
-    def __init__(self, TlsContext context not None, *, bint server=True, str server_name=None,
-                 TlsSession session=None):
+    def __cinit__(self, TlsContext context not None, *, bint server=True, str server_name=None,
+                  TlsSession session=None):
         cdef void* bio
         self.context = context
         self.server = server
+        self.peer_name = server_name
         self.reason = ""
         openssl.ERR_clear_error()
         self.ssl = openssl.SSL_new(context.pointer)
+        if self.ssl == NULL:
+            raise MemoryError()
         bio = openssl.BIO_new(_method)
-        if self.ssl == NULL or bio == NULL:
+        if bio == NULL:
             raise MemoryError()
         openssl.BIO_set_data(bio, <void*><PyObject*>self)
         openssl.BIO_set_init(bio, 1)
@@ -226,28 +261,33 @@ cdef class Tls:
             return
         openssl.SSL_set_connect_state(self.ssl)
         if server_name:
-            self._name(server_name)
-        if session is not None:
+            self._look_for(server_name)
+        if session is not None and session.context is context and session.server_name == server_name:
             openssl.SSL_set_session(self.ssl, session.pointer)
 
     def __dealloc__(self):
         if self.ssl != NULL:
             openssl.SSL_free(self.ssl)
 
-    def _name(self, server_name: str) -> None:
+    cdef int _look_for(self, str server_name) except -1:
         """Who the server has to be. An address is not sent (RFC 6066 section 3), but looked for."""
-        cdef bytes name = server_name.encode("idna" if not server_name.isascii() else "ascii")
         cdef void* parameters = openssl.SSL_get0_param(self.ssl)
+        cdef bytes name
         try:
-            ipaddress.ip_address(server_name)
-        except ValueError:
-            openssl.X509_VERIFY_PARAM_set_hostflags(parameters, NO_PARTIAL_WILDCARDS)
-            if (openssl.SSL_ctrl(self.ssl, CTRL_SET_HOST_NAME, 0, PyBytes_AS_STRING(name)) != 1
-                    or openssl.X509_VERIFY_PARAM_set1_host(parameters, name, len(name)) != 1):
-                raise TlsFault(f"{server_name!r} is no name of a server") from None
-        else:
+            name = server_name.encode("ascii" if server_name.isascii() else "idna")
+        except UnicodeError:
+            raise TlsFault(f"{server_name!r} is no name of a server") from None
+        if _is_address(server_name):
             if openssl.X509_VERIFY_PARAM_set1_ip_asc(parameters, name) != 1:
                 raise TlsFault(f"{server_name!r} is no address of a server")
+            return 0
+        openssl.X509_VERIFY_PARAM_set_hostflags(parameters, HOST_FLAGS)
+        if (b"\0" in name
+                or openssl.SSL_ctrl(self.ssl, CTRL_SET_HOST_NAME, 0, PyBytes_AS_STRING(name)) != 1
+                or openssl.X509_VERIFY_PARAM_set1_host(parameters, name, PyBytes_GET_SIZE(name)) != 1):
+            openssl.ERR_clear_error()
+            raise TlsFault(f"{server_name!r} is no name of a server")
+        return 0
 
     # --- Bytes ---
 
@@ -335,7 +375,7 @@ cdef class Tls:
             text = openssl.ERR_reason_error_string(code)
         openssl.ERR_clear_error()
         self.reason = text.decode() if text != NULL else "the connection broke"
-        if self.verify_error:
+        if self.reason == "certificate verify failed":
             self.reason += f": {self.verify_error}"
         self.failed = True
         return -1
@@ -349,6 +389,12 @@ cdef class Tls:
         cdef unsigned int size = 0
         openssl.SSL_get0_alpn_selected(self.ssl, &name, &size)
         return PyBytes_FromStringAndSize(<const char*>name, size) if size else None
+
+    @property
+    def server_name(self) -> str | None:
+        """The name that the client asked for; None when it named none."""
+        cdef const char* name = openssl.SSL_get_servername(self.ssl, HOST_NAME)
+        return name.decode("ascii", "replace") if name != NULL else None
 
     @property
     def version(self) -> str | None:
@@ -394,25 +440,30 @@ cdef class Tls:
 
     @property
     def session(self) -> TlsSession | None:
-        """For resuming: with TLS 1.3 only once its ticket came, behind the handshake."""
+        """For resuming; None when the server gave nothing for it: with TLS 1.3 its tickets come behind
+        the handshake."""
         cdef TlsSession session = TlsSession.__new__(TlsSession)
         session.pointer = openssl.SSL_get1_session(self.ssl)
-        return session if session.pointer != NULL else None
+        if session.pointer == NULL or not openssl.SSL_SESSION_is_resumable(session.pointer):
+            return None
+        session.context = self.context
+        session.server_name = self.peer_name
+        return session
 
     # --- The face for Python: tests and what is not hot ---
 
-    def shake(self, bytes data, Output out not None) -> bool:
+    def shake(self, bytes data not None, Output out not None) -> bool:
         """Take the handshake further with records that came; whether it is over. Raises TlsFault."""
         cdef int outcome
+        self.fed = data
         self.feed(PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
         outcome = self.handshake(out)
         if outcome < 0:
             raise TlsFault(self.reason)
         return outcome == 1
 
-    def receive(self, bytes data, Output out not None) -> bytes:
-        """The plain bytes of records. Raises TlsFault. Behind shake(), b"" gives what came with its
-        end, as long as its bytes live."""
+    def receive(self, bytes data not None, Output out not None) -> bytes:
+        """The plain bytes of records. Raises TlsFault. Behind shake(), b"" gives what came with its end."""
         cdef Py_ssize_t got
         cdef bytearray plain = bytearray()
         cdef bytes room = PyBytes_FromStringAndSize(NULL, RECORD_BYTES)
@@ -423,10 +474,11 @@ cdef class Tls:
             if got < 0:
                 raise TlsFault(self.reason)
             if got == 0:
+                self.fed = None
                 return bytes(plain)
             plain += room[:got]
 
-    def send(self, bytes data, Output out not None) -> None:
+    def send(self, bytes data not None, Output out not None) -> None:
         self.write(out, PyBytes_AS_STRING(data), PyBytes_GET_SIZE(data))
 
     def end(self, Output out not None) -> None:
@@ -443,3 +495,11 @@ cdef bytes _der(void* certificate):
     out = <unsigned char*>PyBytes_AS_STRING(der)
     openssl.i2d_X509(certificate, &out)
     return der
+
+
+cdef bint _is_address(str text) except -1:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
