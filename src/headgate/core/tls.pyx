@@ -341,7 +341,6 @@ cdef class Tls:
                 part = openssl.SSL_write(self.ssl, data, part)
                 if part <= 0:
                     self._fail(part)
-                    self.failed = True
                     return 0
                 data += part
                 size -= part
@@ -360,7 +359,7 @@ cdef class Tls:
         self.out = None
         return 0
 
-    cdef int _fail(self, int outcome) except -1:
+    cdef int _fail(self, int outcome) except -2:
         """What a call says that did nothing: 0 to go on later or never, -1 for a fault."""
         cdef int error = openssl.SSL_get_error(self.ssl, outcome)
         cdef unsigned long code
