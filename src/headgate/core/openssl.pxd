@@ -78,7 +78,7 @@ cdef struct OpenSsl:
     void (*BIO_set_flags)(void*, int) noexcept
     void (*BIO_clear_flags)(void*, int) noexcept
     # Errors
-    unsigned long (*ERR_get_error)() noexcept
+    unsigned long (*ERR_peek_last_error)() noexcept
     void (*ERR_clear_error)() noexcept
     const char* (*ERR_reason_error_string)(unsigned long) noexcept
     # Tickets

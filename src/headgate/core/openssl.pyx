@@ -112,7 +112,7 @@ cdef int _take_common(void* handle, list missing) except -1:
     _take(handle, b"BIO_set_init", <void**>&openssl.BIO_set_init, missing)
     _take(handle, b"BIO_set_flags", <void**>&openssl.BIO_set_flags, missing)
     _take(handle, b"BIO_clear_flags", <void**>&openssl.BIO_clear_flags, missing)
-    _take(handle, b"ERR_get_error", <void**>&openssl.ERR_get_error, missing)
+    _take(handle, b"ERR_peek_last_error", <void**>&openssl.ERR_peek_last_error, missing)
     _take(handle, b"ERR_clear_error", <void**>&openssl.ERR_clear_error, missing)
     _take(handle, b"ERR_reason_error_string", <void**>&openssl.ERR_reason_error_string, missing)
     _take(handle, b"RAND_bytes", <void**>&openssl.RAND_bytes, missing)

@@ -369,7 +369,7 @@ cdef class Tls:
         if error == ERROR_ZERO_RETURN:
             self.ended = True
             return 0
-        code = openssl.ERR_get_error()
+        code = openssl.ERR_peek_last_error()
         if code:
             text = openssl.ERR_reason_error_string(code)
         openssl.ERR_clear_error()
