@@ -41,6 +41,7 @@ cdef struct OpenSsl:
     int (*SSL_read)(void*, void*, int) noexcept
     int (*SSL_write)(void*, const void*, int) noexcept
     int (*SSL_shutdown)(void*) noexcept
+    void (*SSL_set_shutdown)(void*, int) noexcept
     int (*SSL_get_error)(const void*, int) noexcept
     long (*SSL_ctrl)(void*, int, long, void*) noexcept
     void (*SSL_get0_alpn_selected)(const void*, const unsigned char**, unsigned int*) noexcept

@@ -78,6 +78,7 @@ cdef int _take_common(void* handle, list missing) except -1:
     _take(handle, b"SSL_read", <void**>&openssl.SSL_read, missing)
     _take(handle, b"SSL_write", <void**>&openssl.SSL_write, missing)
     _take(handle, b"SSL_shutdown", <void**>&openssl.SSL_shutdown, missing)
+    _take(handle, b"SSL_set_shutdown", <void**>&openssl.SSL_set_shutdown, missing)
     _take(handle, b"SSL_get_error", <void**>&openssl.SSL_get_error, missing)
     _take(handle, b"SSL_ctrl", <void**>&openssl.SSL_ctrl, missing)
     _take(handle, b"SSL_get0_alpn_selected", <void**>&openssl.SSL_get0_alpn_selected, missing)

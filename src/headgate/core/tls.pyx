@@ -35,6 +35,8 @@ cdef enum:
     ERROR_WANT_WRITE = 3
     ERROR_SYSCALL = 5
     ERROR_ZERO_RETURN = 6
+    SENT_SHUTDOWN = 1
+    RECEIVED_SHUTDOWN = 2
     CTRL_MODE = 33
     CTRL_SET_SESS_CACHE_MODE = 44
     CTRL_SET_HOST_NAME = 55
@@ -267,6 +269,8 @@ cdef class Tls:
 
     def __dealloc__(self):
         if self.ssl != NULL:
+            # OpenSSL resumes no session of a connection that it thinks was cut.
+            openssl.SSL_set_shutdown(self.ssl, SENT_SHUTDOWN | RECEIVED_SHUTDOWN)
             openssl.SSL_free(self.ssl)
 
     cdef int _look_for(self, str server_name) except -1:
