@@ -13,6 +13,7 @@ cdef struct Parameter:
 
 
 ctypedef int (*TicketCallback)(void*, unsigned char*, unsigned char*, void*, void*, int) noexcept
+ctypedef int (*TicketUse)(void*, void*, const unsigned char*, size_t, int, void*) noexcept
 ctypedef void (*KeyLogCallback)(const void*, const char*) noexcept
 ctypedef int (*BioRead)(void*, char*, int) noexcept
 ctypedef int (*BioWrite)(void*, const char*, int) noexcept
@@ -83,6 +84,11 @@ cdef struct OpenSsl:
     void (*ERR_clear_error)() noexcept
     const char* (*ERR_reason_error_string)(unsigned long) noexcept
     # Tickets
+    int (*SSL_CTX_set_session_ticket_cb)(void*, void*, TicketUse, void*) noexcept
+    void* (*SSL_SESSION_get0_peer)(void*) noexcept
+    int (*SSL_SESSION_get_protocol_version)(const void*) noexcept
+    const void* (*X509_get0_notAfter)(const void*) noexcept
+    int (*X509_cmp_current_time)(const void*) noexcept
     int (*RAND_bytes)(unsigned char*, int) noexcept
     const void* (*EVP_aes_256_cbc)() noexcept
     int (*EVP_EncryptInit_ex)(void*, const void*, void*, const unsigned char*, const unsigned char*) noexcept

@@ -116,6 +116,12 @@ cdef int _take_common(void* handle, list missing) except -1:
     _take(handle, b"ERR_peek_last_error", <void**>&openssl.ERR_peek_last_error, missing)
     _take(handle, b"ERR_clear_error", <void**>&openssl.ERR_clear_error, missing)
     _take(handle, b"ERR_reason_error_string", <void**>&openssl.ERR_reason_error_string, missing)
+    _take(handle, b"SSL_CTX_set_session_ticket_cb", <void**>&openssl.SSL_CTX_set_session_ticket_cb, missing)
+    _take(handle, b"SSL_SESSION_get0_peer", <void**>&openssl.SSL_SESSION_get0_peer, missing)
+    _take(handle, b"SSL_SESSION_get_protocol_version",
+          <void**>&openssl.SSL_SESSION_get_protocol_version, missing)
+    _take(handle, b"X509_get0_notAfter", <void**>&openssl.X509_get0_notAfter, missing)
+    _take(handle, b"X509_cmp_current_time", <void**>&openssl.X509_cmp_current_time, missing)
     _take(handle, b"RAND_bytes", <void**>&openssl.RAND_bytes, missing)
     _take(handle, b"EVP_aes_256_cbc", <void**>&openssl.EVP_aes_256_cbc, missing)
     _take(handle, b"EVP_EncryptInit_ex", <void**>&openssl.EVP_EncryptInit_ex, missing)

@@ -26,7 +26,7 @@ cdef extern from "unistd.h" nogil:
 cdef enum:
     MOST_KEYS = 4
     SECRET_BYTES = 32
-    TICKETS = 2                         # with TLS 1.3: clients that open two connections at once use one each
+    TICKETS = 2                         # with TLS 1.3, for clients that open two connections at once
     IV_BYTES = 16
     RECORD_BYTES = 16384
     # Of openssl/ssl.h, bio.h and core.h.
@@ -51,6 +51,12 @@ cdef enum:
     # A server is known by its alternative names only, never by its common name (RFC 9525 section 6.3).
     HOST_FLAGS = 4 | 0x20               # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NEVER_CHECK_SUBJECT
     CTRL_SET_TICKET_KEY_CALLBACK = 72
+    TICKET_SUCCESS = 5                  # SSL_TICKET_STATUS
+    TICKET_SUCCESS_RENEW = 6
+    TICKET_IGNORE_RENEW = 2             # SSL_TICKET_RETURN
+    TICKET_USE = 3
+    TICKET_USE_RENEW = 4
+    TLS_1_3 = 0x0304
     PARAM_UTF8 = 4
     PARAM_OCTETS = 5
 
@@ -139,6 +145,22 @@ cdef int _ticket(void* ssl, unsigned char* name, unsigned char* iv, void* cipher
     return 2 if number else 1
 
 
+cdef int _use_ticket(void* ssl, void* session, const unsigned char* name, size_t name_size, int status,
+                     void* unused) noexcept:
+    """Whether the session in a ticket is resumed. Not for longer than the certificate of the client holds;
+    with TLS 1.3 the client gets a new ticket each time (RFC 8446 appendix C.4), or it could come back
+    once only."""
+    cdef void* certificate
+    if status != TICKET_SUCCESS and status != TICKET_SUCCESS_RENEW:
+        return TICKET_IGNORE_RENEW
+    certificate = openssl.SSL_SESSION_get0_peer(session)
+    if certificate != NULL and openssl.X509_cmp_current_time(openssl.X509_get0_notAfter(certificate)) <= 0:
+        return TICKET_IGNORE_RENEW
+    if status == TICKET_SUCCESS_RENEW or openssl.SSL_SESSION_get_protocol_version(session) >= TLS_1_3:
+        return TICKET_USE_RENEW
+    return TICKET_USE
+
+
 cdef bint _set_mac_key(void* mac, TicketKey* key) noexcept:
     cdef Parameter[3] parameters
     if openssl.old:
@@ -209,6 +231,7 @@ cdef class TlsContext:
             openssl.SSL_CTX_callback_ctrl(self.pointer, CTRL_SET_TICKET_KEY_CALLBACK, _ticket)
         else:
             openssl.SSL_CTX_set_tlsext_ticket_key_evp_cb(self.pointer, _ticket)
+        openssl.SSL_CTX_set_session_ticket_cb(self.pointer, NULL, _use_ticket, NULL)
         # Without a log too: what `ssl` sets for keylog_filename is a callback of Python as well.
         openssl.SSL_CTX_set_keylog_callback(self.pointer, NULL if _key_log < 0 else <KeyLogCallback>_log_key)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import ssl
+import time
 from typing import Any
 
 import pytest
@@ -70,6 +72,16 @@ class TestResumption:
         assert not visitor.visit(tls_context(version, SECRET)).tls.resumed
         for _ in range(5):
             assert visitor.visit(tls_context(version, SECRET)).tls.resumed
+
+    def test_tickets_are_used_once_with_tls_1_3(self, visitor: Visitor, version: str) -> None:
+        """Browsers do so; without a new ticket they would resume once only."""
+        context = tls_context(version, SECRET)
+        visitor.visit(context)
+        if visitor.python is not None:
+            before = visitor.session.id
+            visitor.visit(context)
+            assert (visitor.session.id != before) is (version == "TLSv1_3")
+        assert visitor.visit(context).tls.resumed
 
     def test_other_secrets(self, visitor: Visitor, version: str) -> None:
         visitor.visit(tls_context(version, SECRET))
@@ -146,6 +158,23 @@ class TestResumption:
         )
         server = stranger.visit(tls_context(version, SECRET, policy=b"staff", clients=CLIENTS))
         assert server.fault == "peer did not return a certificate"
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_nobody_resumes_with_a_certificate_that_expired(version: str) -> None:
+    end = dt.datetime.now(dt.UTC).replace(microsecond=0) + dt.timedelta(seconds=2)
+    member = Visitor(python=False, own=CLIENTS.issue("client", client=True, after=end))
+    closed = tls_context(version, SECRET, policy=b"staff", clients=CLIENTS)
+    assert member.visit(closed).fault == ""
+    while dt.datetime.now(dt.UTC) <= end:
+        if dt.datetime.now(dt.UTC) < end - dt.timedelta(seconds=1):
+            assert member.visit(closed).tls.resumed
+        time.sleep(0.05)
+    server = member.visit(closed)
+    while not server.fault:  # OpenSSL counts whole seconds
+        server = member.visit(closed)
+    assert not server.tls.resumed
+    assert server.fault == "certificate verify failed: certificate has expired"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
