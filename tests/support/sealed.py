@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from typing import Protocol
 
 from headgate.base.files import secret_file
@@ -17,7 +18,10 @@ SECRET, OLDER = b"n" * 32, b"o" * 32
 
 
 def server_context(
-    *pairs: Pair, version: str = "", clients: Authority | None = None, mode: ssl.VerifyMode = ssl.CERT_REQUIRED
+    *pairs: Pair,
+    version: str = "",
+    clients: Authority | None = None,
+    mode: ssl.VerifyMode = ssl.CERT_REQUIRED,
 ) -> ssl.SSLContext:
     """A context with certificates, "TLSv1_2" or another version, and what it asks of clients."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -33,7 +37,10 @@ def server_context(
 
 
 def client_context(
-    version: str = "", own: Pair | None = None, authority: Authority = AUTHORITY, protocols: tuple[str, ...] = ()
+    version: str = "",
+    own: Pair | None = None,
+    authority: Authority = AUTHORITY,
+    protocols: tuple[str, ...] = (),
 ) -> ssl.SSLContext:
     """The context of a client that verifies."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -93,9 +100,7 @@ class Core:
         self.out = Output(64)
         self.plain = bytearray()
         self.fault = ""
-        self.tls = (
-            Tls(context) if server else Tls(context, server=False, server_name=name, session=session)
-        )
+        self.tls = Tls(context) if server else Tls(context, server=False, server_name=name, session=session)
 
     @property
     def done(self) -> bool:
@@ -168,10 +173,8 @@ class Python:
         self.tls.write(data)
 
     def end(self) -> None:
-        try:
+        with suppress(ssl.SSLWantReadError, ssl.SSLSyscallError):
             self.tls.unwrap()
-        except (ssl.SSLWantReadError, ssl.SSLSyscallError):
-            pass
 
 
 def pass_on(one: Side, other: Side, step: int = 0) -> int:

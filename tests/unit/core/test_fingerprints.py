@@ -7,20 +7,59 @@ import pytest
 from headgate.core.client_hello import ClientHello, HelloOutcome
 from headgate.core.fingerprints import ja3, ja3_text, ja4
 from support.hellos import (
-    ALGORITHMS, ALPN, FORMATS, GROUPS, SERVER_NAME, VERSIONS, alpn, extension, hello, numbers, openssl_hello, server_name, sized,
-)  # fmt: skip
+    ALGORITHMS,
+    ALPN,
+    FORMATS,
+    GROUPS,
+    SERVER_NAME,
+    VERSIONS,
+    alpn,
+    extension,
+    hello,
+    numbers,
+    openssl_hello,
+    server_name,
+    sized,
+)
 
 GREASE = [number << 8 | number for number in range(0x0A, 0x100, 0x10)]
 
 # Of the example in the description of JA4.
 CHROME_CIPHERS = [
-    0x1301, 0x1302, 0x1303, 0xC02B, 0xC02F, 0xC02C, 0xC030, 0xCCA9, 0xCCA8, 0xC013, 0xC014, 0x009C, 0x009D,
-    0x002F, 0x0035,
-]  # fmt: skip
+    0x1301,
+    0x1302,
+    0x1303,
+    0xC02B,
+    0xC02F,
+    0xC02C,
+    0xC030,
+    0xCCA9,
+    0xCCA8,
+    0xC013,
+    0xC014,
+    0x009C,
+    0x009D,
+    0x002F,
+    0x0035,
+]
 CHROME_EXTENSIONS = [
-    0x001B, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002D, 0x000D, 0x0005, 0x0023, 0x0012, 0x002B, 0xFF01,
-    0x000B, 0x000A, 0x0015,
-]  # fmt: skip
+    0x001B,
+    0x0000,
+    0x0033,
+    0x0010,
+    0x4469,
+    0x0017,
+    0x002D,
+    0x000D,
+    0x0005,
+    0x0023,
+    0x0012,
+    0x002B,
+    0xFF01,
+    0x000B,
+    0x000A,
+    0x0015,
+]
 CHROME_ALGORITHMS = [0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601]
 CHROME_CONTENT = {
     SERVER_NAME: server_name(b"a.example"),

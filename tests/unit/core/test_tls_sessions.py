@@ -12,17 +12,25 @@ import pytest
 from headgate.core.tls import TlsContext, TlsSession
 from support.certificates import Pair
 from support.sealed import (
-    AUTHORITY, CLIENTS, NAME, OLDER, SECRET, Core, Python, client_context, pass_on, server_context, shake,
-)  # fmt: skip
+    AUTHORITY,
+    CLIENTS,
+    NAME,
+    OLDER,
+    SECRET,
+    Core,
+    Python,
+    client_context,
+    pass_on,
+    server_context,
+    shake,
+)
 
 VERSIONS = ["TLSv1_2", "TLSv1_3"]
 PAIR = AUTHORITY.issue(NAME)
 OWN = CLIENTS.issue("client", client=True)
 
 
-def tls_context(
-    version: str = "", *secrets: bytes, policy: bytes = b"", **settings: Any
-) -> TlsContext:
+def tls_context(version: str = "", *secrets: bytes, policy: bytes = b"", **settings: Any) -> TlsContext:
     made = TlsContext(server_context(PAIR, version=version, **settings), policy)
     made.set_ticket_secrets(list(secrets))
     return made
@@ -153,9 +161,7 @@ class TestResumption:
     def test_a_ticket_from_where_certificates_are_requested(self, python: bool, version: str) -> None:
         """One who showed none there is asked again where they are required."""
         stranger = Visitor(python=python)
-        stranger.visit(
-            tls_context(version, SECRET, policy=b"ask", clients=CLIENTS, mode=ssl.CERT_OPTIONAL)
-        )
+        stranger.visit(tls_context(version, SECRET, policy=b"ask", clients=CLIENTS, mode=ssl.CERT_OPTIONAL))
         server = stranger.visit(tls_context(version, SECRET, policy=b"staff", clients=CLIENTS))
         assert server.fault == "peer did not return a certificate"
 
