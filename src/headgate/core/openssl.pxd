@@ -46,7 +46,6 @@ cdef struct OpenSsl:
     int (*SSL_get_error)(const void*, int) noexcept
     long (*SSL_ctrl)(void*, int, long, void*) noexcept
     void (*SSL_get0_alpn_selected)(const void*, const unsigned char**, unsigned int*) noexcept
-    const char* (*SSL_get_servername)(const void*, int) noexcept
     const char* (*SSL_get_version)(const void*) noexcept
     const void* (*SSL_get_current_cipher)(const void*) noexcept
     const char* (*SSL_CIPHER_get_name)(const void*) noexcept

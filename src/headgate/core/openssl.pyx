@@ -56,7 +56,10 @@ cdef str _load():
         _take_old(handle, missing)
     else:
         _take_new(handle, missing)
-    return f"the OpenSSL of {sys.executable} lacks {', '.join(missing)}" if missing else ""
+    if not missing:
+        return ""
+    some = ", ".join(missing[:3]) + (" and more" if len(missing) > 3 else "")
+    return f"the OpenSSL of {sys.executable} lacks {some}"
 
 
 cdef int _take_common(void* handle, list missing) except -1:
@@ -82,7 +85,6 @@ cdef int _take_common(void* handle, list missing) except -1:
     _take(handle, b"SSL_get_error", <void**>&openssl.SSL_get_error, missing)
     _take(handle, b"SSL_ctrl", <void**>&openssl.SSL_ctrl, missing)
     _take(handle, b"SSL_get0_alpn_selected", <void**>&openssl.SSL_get0_alpn_selected, missing)
-    _take(handle, b"SSL_get_servername", <void**>&openssl.SSL_get_servername, missing)
     _take(handle, b"SSL_get_version", <void**>&openssl.SSL_get_version, missing)
     _take(handle, b"SSL_get_current_cipher", <void**>&openssl.SSL_get_current_cipher, missing)
     _take(handle, b"SSL_CIPHER_get_name", <void**>&openssl.SSL_CIPHER_get_name, missing)

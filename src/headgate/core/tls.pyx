@@ -43,7 +43,6 @@ cdef enum:
     MODE_RELEASE_BUFFERS = 0x10
     MODE_ACCEPT_MOVING_WRITE_BUFFER = 2
     OP_NO_RENEGOTIATION = 1 << 30
-    HOST_NAME = 0
     BIO_SOURCE_SINK = 0x0400
     BIO_FLUSH = 11
     BIO_READ_LATER = 0x01 | 0x08        # BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY
@@ -415,12 +414,6 @@ cdef class Tls:
         cdef unsigned int size = 0
         openssl.SSL_get0_alpn_selected(self.ssl, &name, &size)
         return PyBytes_FromStringAndSize(<const char*>name, size) if size else None
-
-    @property
-    def server_name(self) -> str | None:
-        """The name that the client asked for; None when it named none."""
-        cdef const char* name = openssl.SSL_get_servername(self.ssl, HOST_NAME)
-        return name.decode("ascii", "replace") if name != NULL else None
 
     @property
     def version(self) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from headgate.core.client_hello import ClientHello, HelloOutcome
 from headgate.core.output import Output
 from headgate.core.tls import Tls, TlsContext, TlsFault, log_keys
 from support.certificates import DAY, NOW, Authority, Pair
@@ -144,7 +145,7 @@ def test_what_was_agreed_on(version: str) -> None:
         assert side.tls.cipher is not None
         assert side.tls.cipher.endswith("AES256-GCM-SHA384") or side.tls.cipher == "TLS_AES_256_GCM_SHA384"
         assert side.tls.alpn == b"h2"  # the server's order
-        assert (side.tls.server_name, side.tls.resumed, side.tls.verify_error) == (NAME, False, "")
+        assert (side.tls.resumed, side.tls.verify_error) == (False, "")
     assert (client.tls.server, server.tls.server) == (False, True)
     assert server.tls.peer_chain == []
     (shown,) = client.tls.peer_chain
@@ -210,10 +211,13 @@ def test_a_client_verifies_the_server(pair: Pair, name: str, fault: str) -> None
     assert (server.fault != "") is bool(fault)  # the alert came over
 
 
-def test_an_address_is_not_sent_as_a_name() -> None:
-    server = core_server(server_context(AUTHORITY.issue("127.0.0.1")))
-    assert outcome(core_client(name="127.0.0.1"), server) == ("", "")
-    assert server.tls.server_name is None
+@pytest.mark.parametrize(("name", "sent"), [(NAME, NAME), ("127.0.0.1", None), ("::1", None), ("", None)])
+def test_the_name_that_is_sent(name: str, sent: str | None) -> None:
+    """Never an address (RFC 6066 section 3)."""
+    client, hello = core_client(name=name), ClientHello()
+    client.take(b"")
+    assert hello.receive(client.output()) == HelloOutcome.HELLO_READ
+    assert hello.server_name == sent
 
 
 def test_without_verification() -> None:
