@@ -134,15 +134,13 @@ def deadline(channel: grpc.Channel) -> None:
 
 
 def cancellation(channel: grpc.Channel) -> None:
-    """A call that is cancelled ends at the service too."""
+    """A call that is cancelled ends at the service too, before its answer and in the midst of it."""
     before = _cancelled(channel)
     hanging = unary(channel, "Hang").future(b"", timeout=SECONDS)
-    requests: Requests = queue.SimpleQueue()
-    chatting = chat(channel)(iter(requests.get, None), timeout=SECONDS)
-    requests.put(b"x")
-    assert next(chatting) == b"x"
-    chatting.cancel()
-    requests.put(None)
+    method: grpc.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream("/test.Service/Count")
+    endless = method(b"1000000000 1000", timeout=SECONDS)
+    assert next(iter(endless)).startswith(b"0 ")
+    endless.cancel()
     until(lambda: _cancelled(channel) > before, "the service to notice that a stream is cancelled")
     hanging.cancel()
     until(lambda: _cancelled(channel) > before + 1, "the service to notice that a call is cancelled")

@@ -6,7 +6,7 @@ Echo       unary             the request; initial and trailing metadata, text an
 Metadata   unary             what the call's metadata says, one entry a line
 Remaining  unary             seconds until the deadline, or "none"
 Hang       unary             nothing until the call is over
-Cancelled  unary             how many calls of Hang and Chat ended before their answer
+Cancelled  unary             how many calls of Hang and Count ended before their answer did
 Fail       unary             "CODE MESSAGE" is the status that the call ends with
 Sum        client streaming  "COUNT BYTES" of the requests
 Count      server streaming  "COUNT SIZE" asks for so many messages of that size
@@ -92,11 +92,19 @@ def sum_up(requests: Iterator[bytes], _context: Context) -> bytes:
     return f"{len(sizes)} {sum(sizes)}".encode()
 
 
-def count(request: bytes, _context: Context) -> Iterator[bytes]:
+def count(request: bytes, context: Context) -> Iterator[bytes]:
     """As many as were asked for."""
     number, size = map(int, request.split())
+    ended = False
+
+    def note() -> None:
+        if not ended:
+            CANCELLED.add()
+
+    context.add_callback(note)
     for each in range(number):
         yield (b"%d " % each).ljust(size, b".")[:size]
+    ended = True
 
 
 def fail_late(request: bytes, context: Context) -> Iterator[bytes]:
@@ -106,17 +114,9 @@ def fail_late(request: bytes, context: Context) -> Iterator[bytes]:
     fail(request, context)
 
 
-def chat(requests: Iterator[bytes], context: Context) -> Iterator[bytes]:
+def chat(requests: Iterator[bytes], _context: Context) -> Iterator[bytes]:
     """An answer to each."""
-    ended = False
-
-    def note() -> None:
-        if not ended:
-            CANCELLED.add()
-
-    context.add_callback(note)
     yield from requests
-    ended = True
 
 
 def check(request: bytes, context: Context) -> bytes:
