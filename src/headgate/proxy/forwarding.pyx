@@ -32,11 +32,11 @@ cdef class Peer:
             self.text = text
             self.has_address = True
 
-    cdef int introduce(self, bytes address, bytes text, int port) except -1:
-        """Take the address (16 bytes, IPv4 mapped) that the PROXY protocol named."""
-        memcpy(self.address, PyBytes_AS_STRING(address), 16)
-        self.text = text
-        self.port = port
+    cdef int introduce(self, Side source) except -1:
+        """Take the address that the PROXY protocol named."""
+        memcpy(self.address, source.address, 16)
+        self.text = source.text
+        self.port = source.port
         self.has_address = True
         self.judged_by = None
         return 0
