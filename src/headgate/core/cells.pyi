@@ -37,6 +37,7 @@ class WorkerWord(IntEnum):
     WORKER_LAG_COUNT = 11
     WORKER_SWEEPS = 12
     WORKER_ERRORS = 13
+    WORKER_ABUSES = 32
 
 @final
 class Block:
