@@ -45,6 +45,7 @@ cpdef enum WorkerWord:
     WORKER_HANDSHAKES_RESUMED = 15
     WORKER_HANDSHAKES_FAILED = 16
     WORKER_MISDIRECTED = 17     # requests for a host that their connection does not serve
+    WORKER_ABUSES = 32          # connections of HTTP/2 ended for too much of something: one word for each Abuse
 
 
 cdef enum:

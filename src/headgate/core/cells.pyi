@@ -41,6 +41,7 @@ class WorkerWord(IntEnum):
     WORKER_HANDSHAKES_RESUMED = 15
     WORKER_HANDSHAKES_FAILED = 16
     WORKER_MISDIRECTED = 17
+    WORKER_ABUSES = 32
 
 @final
 class Block:

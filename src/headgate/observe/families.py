@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from headgate.core.cells import Word, WorkerWord
+from headgate.core.http2_abuse import Abuse
 
 PREFIX = "headgate_"
 
@@ -27,10 +28,11 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What a family of a kind takes from a block: words, each with the value of the `code` label or ""."""
+    """What a family of a kind takes from a block: words, each with the value of a label or ""."""
 
     family: Family
     words: tuple[tuple[str, int], ...]
+    label: str = "code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,15 @@ WORKER = (
            WorkerWord.WORKER_ACCEPT_PAUSES),
     _count("worker_client_limit_rejected", "counter", "Connections refused by the limit per client address",
            WorkerWord.WORKER_CLIENT_LIMIT),
+    Count(
+        Family("worker_floods", "counter", "HTTP/2 connections ended for a flood, by kind"),
+        tuple(
+            (abuse.name.lower(), WorkerWord.WORKER_ABUSES + abuse)
+            for abuse in Abuse
+            if abuse is not Abuse.ABUSES
+        ),
+        "kind",
+    ),
     _count("worker_sweeps", "counter", "Runs of the timer that checks deadlines", WorkerWord.WORKER_SWEEPS),
     _count("worker_errors", "counter", "Errors inside Headgate, each in the log", WorkerWord.WORKER_ERRORS),
     _count("worker_handshakes", "counter", "TLS handshakes with clients that were completed",

@@ -157,9 +157,9 @@ def _add_kind(text: _Text, kind: Kind, rows: list[Row]) -> None:
 def _add_count(text: _Text, count: Count, rows: list[Row]) -> None:
     name = text.open(count.family)
     gauge = count.family.type == "gauge"
-    for code, word in count.words:
+    for label, word in count.words:
         index = int(word)
-        more = f',code="{code}"' if code else ""
+        more = f',{count.label}="{label}"' if label else ""
         if gauge:
             text.add([f"{name}{{{labels}}} {_signed(words[index])}" for labels, words in rows])
         else:

@@ -4,7 +4,7 @@ cimport cython
 from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
-from headgate.core.cells cimport REJECTED, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
+from headgate.core.cells cimport REJECTED, WORKER_ABUSES, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
 from headgate.core.events cimport VIOLATION, Data, Event, Reset, Violation
 from headgate.core.head cimport DROPPED, METHOD_CONNECT, METHOD_GET, Field, Head, Span
 from headgate.core.http2 cimport Http2Server
@@ -120,6 +120,8 @@ cdef class Http2Downstream(Http2Connection):
 
     cdef int broken(self, int status, str reason) except -1:
         self.context.block.add(WORKER_VIOLATIONS, 1)
+        if self.server.tolerance.exceeded >= 0:
+            self.context.block.add(<int>WORKER_ABUSES + self.server.tolerance.exceeded, 1)
         self.end_streams(b"http_request_error")
         return self.linger()
 

@@ -1,0 +1,120 @@
+"""Floods over HTTP/2: whoever sends one is told to calm down, and nobody else notices."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from headgate import spec
+from headgate.core.cells import Block, WorkerWord
+from headgate.core.http2_abuse import Abuse
+from unit.proxy.http2_end import Http2End
+from unit.proxy.stage import Stage, until
+
+CALM = 11  # ENHANCE_YOUR_CALM
+HEAD = b"\x82\x84\x86\x41\x01a"  # GET / http, authority a
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+    return struct.pack(">I", len(payload))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + payload
+
+
+def rapid_resets(number: int) -> bytes:
+    return frame(1, 5, 2 * number + 1, HEAD) + frame(3, 0, 2 * number + 1, b"\0\0\0\x08")
+
+
+def pings(_: int) -> bytes:
+    return frame(6, 0, 0, bytes(8))
+
+
+def settings(number: int) -> bytes:
+    return frame(4, 0, 0, struct.pack(">HI", 4, 60_000 + number % 1000))
+
+
+def empty_data(number: int) -> bytes:
+    return (frame(1, 4, 1, b"\x83" + HEAD[1:]) if number == 0 else b"") + frame(0, 0, 1)
+
+
+def window_updates(_: int) -> bytes:
+    return frame(8, 0, 0, b"\0\0\0\1")
+
+
+def priorities(number: int) -> bytes:
+    return frame(2, 0, 2 * number + 1, b"\0\0\0\0\x10")
+
+
+def continuations(number: int) -> bytes:
+    return frame(1, 0, 1, b"\x82") if number == 0 else frame(9, 0, 1, b"")
+
+
+def unknown_frames(_: int) -> bytes:
+    return frame(0xFA, 0, 0)
+
+
+FLOODS: tuple[tuple[Callable[[int], bytes], Abuse], ...] = (
+    (rapid_resets, Abuse.RAPID_RESETS),
+    (pings, Abuse.PINGS),
+    (settings, Abuse.SETTINGS_CHANGES),
+    (empty_data, Abuse.EMPTY_FRAMES),
+    (window_updates, Abuse.WINDOW_UPDATES),
+    (priorities, Abuse.PRIORITIES),
+    (continuations, Abuse.CONTINUATIONS),
+    (unknown_frames, Abuse.UNKNOWN_FRAMES),
+)
+
+
+def counted(stage: Stage, abuse: Abuse) -> int:
+    return Block(memoryview(stage.memory), 0).read(WorkerWord.WORKER_ABUSES + abuse)
+
+
+@pytest.mark.parametrize(("flood", "abuse"), FLOODS, ids=[flood.__name__ for flood, _ in FLOODS])
+async def test_a_flood(stage: Stage, flood: Callable[[int], bytes], abuse: Abuse) -> None:
+    await stage.serve(route={"respond": spec.Respond(body="hello")})
+    other = Http2End((await stage.client()).socket)
+    await other.begin()
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    sending = asyncio.create_task(_send(end, b"".join(flood(number) for number in range(20_000))))
+    while not counted(stage, abuse):
+        assert (await other.ask()).body == b"hello"
+    with suppress(AssertionError):
+        await end.until(lambda: end.goaways)
+    assert end.was_reset or end.goaways[-1][0] == CALM
+    await sending
+    assert counted(stage, abuse) == 1
+    assert (await other.ask()).body == b"hello"
+    await until(lambda: stage.runtime.connections == 1, "the connection to end")
+
+
+async def _send(end: Http2End, data: bytes) -> None:
+    with suppress(ConnectionError, OSError):
+        await asyncio.get_running_loop().sock_sendall(end.socket, data)
+
+
+async def test_resets_that_reach_endpoints(stage: Stage) -> None:
+    """CVE-2023-44487: each costs an exchange, until it is enough."""
+    await stage.serve(pool=spec.Pool(connections=4, waiting=10))
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    sending = asyncio.create_task(_send(end, b"".join(rapid_resets(number) for number in range(20_000))))
+    await until(lambda: counted(stage, Abuse.RAPID_RESETS), "it to be enough")
+    await sending
+    await stage.quiet()
+    await until(lambda: not stage.runtime.connections, "the connection to end")
+
+
+async def test_many_streams_that_never_end(stage: Stage) -> None:
+    """What one connection may hold open is limited, and the others have their own."""
+    await stage.serve(http2=spec.Http2(max_streams=10))
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    await _send(end, b"".join(frame(1, 4, 2 * number + 1, b"\x83" + HEAD[1:]) for number in range(500)))
+    await until(lambda: stage.runtime.active == 10, "ten exchanges to begin")
+    assert stage.runtime.active == 10
