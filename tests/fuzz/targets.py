@@ -15,9 +15,31 @@ from fuzz import greetings
 from headgate.config import compile as compile_configuration
 from headgate.config import load
 from headgate.core.events import Tunnel
+from headgate.core.grpc import is_grpc_type, read_status, read_timeout, write_timeout
+from headgate.core.grpc_health import (
+    MalformedMessageError,
+    ServingStatus,
+    decode_request,
+    decode_response,
+    encode_request,
+    encode_response,
+    unwrap,
+    wrap,
+)
+from headgate.core.grpc_web import WebKind, WebRequest, WebResponse
 from headgate.core.http1 import Http1, Http1Client, Http1Server, ProtocolError
 from headgate.core.paths import PathRefused, normalise_path
+from headgate.core.proxy_protocol import (
+    Limit,
+    Outcome,
+    TlsFacts,
+    read_proxy_header,
+    write_local,
+    write_v1,
+    write_v2,
+)
 from headgate.core.routing import RoutingTable
+from headgate.core.websocket import FrameScanner
 from headgate.spec import Match, PathMatch, Route
 from headgate.spec import decode as decode_snapshot
 from headgate.spec import encode as encode_snapshot
@@ -122,6 +144,167 @@ def _as_plan(stream: bytes) -> bytes:
         bytes([len(piece) * 2]) + piece for piece in (stream[at : at + 60] for at in range(0, 600, 60))
     )
 
+
+# What stands in front of a connection's first byte.
+
+
+def introduce(stream: bytes) -> None:
+    """An outcome of a part is that of the whole; what is complete can be written and read again."""
+    whole = read_proxy_header(stream)
+    assert whole.size <= Limit.V2_LIMIT
+    assert bool(whole.reason) == (whole.outcome == Outcome.BROKEN)
+    for size in range(min(len(stream), 300)):
+        part = read_proxy_header(stream[:size])
+        assert part.outcome == Outcome.INCOMPLETE or part.describe() == whole.describe()
+    source, destination = whole.source, whole.destination
+    if whole.outcome != Outcome.COMPLETE or not source.has_address:
+        return
+    again = read_proxy_header(write_v1(source.packed, source.port, destination.packed, destination.port))
+    assert (again.source.describe(), again.destination.describe()) == (
+        source.describe(),
+        destination.describe(),
+    )
+
+
+_INTRODUCTIONS = (
+    b"PROXY TCP4 192.0.2.1 198.51.100.2 51234 443\r\nGET /",
+    b"PROXY TCP6 2001:db8::1 ::ffff:1.2.3.4 51234 443\r\nGET /",
+    b"PROXY UNKNOWN whatever\r\n",
+    write_local(),
+    write_v2(
+        bytes(16),
+        1,
+        bytes(16),
+        2,
+        alpn=b"h2",
+        authority=b"a.b",
+        unique_id=b"id",
+        tls=TlsFacts(7, 0, cipher=b"AES"),
+    ),
+    write_v2(b"", 0, b"", 0, alpn=b"h2"),
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x31\0\xd8" + bytes(216),
+)
+_INTRODUCTION_MORSELS = (
+    b"PROXY ", b"TCP4 ", b"UNKNOWN", b"\r\n", b"\r", b" ", b"::1", b"1.2.3.4", b"65535",
+    b"\r\n\r\n\0\r\nQUIT\n", b"\x21\x11", b"\x21\x21", b"\x20\0", b"\0\0", b"\0\4", b"\3\0\4",
+    b"\x20\0\5", b"\xff\xff",
+)  # fmt: skip
+
+# What is only looked at.
+
+
+def look(stream: bytes) -> None:
+    """The same counts for every split, and a stream once broken, or closed, stays so."""
+    whole = FrameScanner()
+    whole.scan(stream[4:])
+    pieces = FrameScanner()
+    for piece in _split(stream):
+        over = pieces.describe() if pieces.broken or pieces.close_code >= 0 else None
+        pieces.scan(piece)
+        assert over in {None, pieces.describe()}
+    assert pieces.describe() == whole.describe()
+
+
+_FRAMES = (
+    b"\0\3\5\1\x81\x05hello\x89\0\x8a\x01x\x88\x02\x03\xe8",
+    b"\0\3\5\1\x01\x85abcdhello\x89\x80abcd\x80\x80abcd\x88\x82abcd\x03\xe8",
+    b"\0\3\5\1\x82\x7e\0\x80" + bytes(128) + b"\x82\x7f\0\0\0\0\0\0\0\x01x\x88\0",
+)
+_FRAME_MORSELS = (
+    b"\x81\0", b"\x01\0", b"\x80\0", b"\0\0", b"\x82\x80abcd", b"\x82\x7e\0\x0a",
+    b"\x82\x7f" + bytes(7) + b"\x09", b"\x89\x01x", b"\x8a\0", b"\x88\0", b"\x88\x02\x03\xe8",
+    b"\xc1\x01x", b"\x7f\xff", b"\xff" * 8,
+)  # fmt: skip
+
+# gRPC.
+
+
+def measure(text: bytes) -> None:
+    """A timeout that can be read is written so that it is read as hardly shorter, and never as longer."""
+    read_status(text)
+    is_grpc_type(text)
+    nanoseconds = read_timeout(text)
+    if nanoseconds:
+        again = read_timeout(write_timeout(nanoseconds))
+        assert again is not None
+        assert nanoseconds - nanoseconds // 100_000 <= again <= nanoseconds
+
+
+_TIMEOUTS = (b"1n", b"5S", b"99999999H", b"00000001M", b"application/grpc+proto", b"16")
+_TIMEOUT_MORSELS = (b"0", b"9", b"H", b"M", b"S", b"m", b"u", b"n", b"-", b" ", b"application/grpc", b";")
+
+
+_AGAIN: tuple[Callable[[bytes], bytes], ...] = (
+    lambda message: encode_request(decode_request(message)),
+    lambda message: encode_response(decode_response(message)),
+)
+
+
+def ask(body: bytes) -> None:
+    """What is read of a message of grpc.health.v1 is written and read again; else it is malformed."""
+    for again in _AGAIN:
+        try:
+            written = again(unwrap(body))
+        except MalformedMessageError:
+            continue
+        assert again(unwrap(wrap(written))) == written
+
+
+_QUESTIONS = (
+    wrap(b""),
+    wrap(encode_request("a.B")),
+    wrap(encode_response(ServingStatus.SERVING)),
+    wrap(b"\x10\xac\x02\x19" + bytes(8) + b"\x22\x02hi\x2d" + bytes(4) + b"\x0a\x01x"),
+)
+_QUESTION_MORSELS = (
+    b"\0\0\0\0",
+    b"\x0a",
+    b"\x08\x01",
+    b"\x0a\x01x",
+    b"\x19",
+    b"\x2d",
+    b"\x80",
+    b"\xff" * 9 + b"\1",
+)
+
+
+def translate(stream: bytes) -> None:
+    """The same for every split; a request body that is whole is what its base64 says, and what was
+    written as a response is read as a request.
+    """
+    request, pieces = WebRequest(WebKind.WEB_TEXT), WebRequest(WebKind.WEB_TEXT)
+    whole = request.translate(stream[4:])
+    assert b"".join(map(pieces.translate, _split(stream))) == whole
+    assert pieces.end() == request.end()
+    response, again = WebResponse(WebKind.WEB_TEXT), WebResponse(WebKind.WEB_TEXT)
+    text = response.translate(stream[4:]) + response.end([])
+    assert b"".join(map(again.translate, _split(stream))) + again.end([]) == text
+    back = WebRequest(WebKind.WEB_TEXT)
+    assert back.translate(text) == stream[4:] + b"\x80\0\0\0\0"
+    assert back.end()
+
+
+_WEB_BODIES = tuple(
+    b"\0\3\5\1" + body
+    for body in (
+        b"AAAAAAVoZWxsbw==AAAAAAA=",
+        wrap(b"hello") + wrap(b"") + wrap(b"world"),
+        b"YWJjYR==",
+    )
+)
+_WEB_MORSELS = (
+    b"=",
+    b"==",
+    b"AAAA",
+    b"YQ==",
+    b"YWI=",
+    b"+/",
+    b"-_",
+    b"\n",
+    b"\0\0\0\0",
+    b"\1a",
+    b"\xff\xff\xff\xff",
+)
 
 # Paths.
 
@@ -258,6 +441,11 @@ TARGETS = (
     Target("requests", lambda stream: void(compare_requests(stream)), _REQUEST_BYTES, MORSELS),
     Target("responses", _compare_responses, _RESPONSE_BYTES, MORSELS),
     Target("relay", lambda stream: void(relay_all(stream)), _REQUEST_BYTES, MORSELS),
+    Target("introductions", introduce, _INTRODUCTIONS, _INTRODUCTION_MORSELS, limit=512),
+    Target("frames", look, _FRAMES, _FRAME_MORSELS, limit=1024),
+    Target("timeouts", measure, _TIMEOUTS, _TIMEOUT_MORSELS, limit=32),
+    Target("health", ask, _QUESTIONS, _QUESTION_MORSELS, limit=64, watches="headgate/core/grpc_health"),
+    Target("translation", translate, _WEB_BODIES, _WEB_MORSELS, limit=512),
     Target("paths", normalise, _PATHS, _PATH_MORSELS, limit=256),
     Target("routing", route, _ROUTES, _ROUTE_MORSELS, limit=512),
     Target("hellos", greetings.read_hello, greetings.SEEDS, greetings.MORSELS),

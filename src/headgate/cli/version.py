@@ -12,7 +12,7 @@ import click
 
 from headgate.core import build
 
-LIBRARIES = ("uvloop", "msgspec", "pydantic", "PyYAML", "google-re2", "aiodns")
+LIBRARIES = ("uvloop", "msgspec", "pydantic", "PyYAML", "google-re2", "aiodns", "cryptography")
 
 
 def versions() -> dict[str, str]:

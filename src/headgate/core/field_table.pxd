@@ -38,9 +38,10 @@ cdef class FieldTable:
 
     cdef int resize(self, uint32_t limit) noexcept
     cdef int insert(self, const char* name, Py_ssize_t name_size, const char* value, Py_ssize_t value_size,
-                    int token) noexcept
+                    int token) except -1
     cdef void evict(self, uint32_t most) noexcept
-    cdef void _move_to_front(self) noexcept
+    cdef int _make_room(self, Py_ssize_t size) except -1
+    cdef int _more_entries(self) except -1
     cdef inline uint32_t count(self) noexcept:
         return self.next - self.first
 

@@ -5,10 +5,15 @@ back for a field.
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdlib cimport free, malloc
+from libc.stdlib cimport free, malloc, realloc
 from libc.string cimport memcpy, memmove
 
 from headgate.core.head cimport token_of
+
+cdef enum:
+    # What a table begins with: most connections never fill theirs.
+    FIRST_BYTES = 512
+    FIRST_ENTRIES = 16
 
 # RFC 7541 appendix A.
 STATIC = (
@@ -50,15 +55,11 @@ cdef class FieldTable:
     """The dynamic table. `most`: bytes that it may have, counted as RFC 7541 section 4.1 does."""
 
     def __cinit__(self, uint32_t most):
-        cdef uint32_t places = 1
-        while places <= most // FIELD_OVERHEAD:
-            places *= 2
         self.most = self.limit = most
-        self.mask = places - 1
-        # Twice the room, so that what is left moves to the front only once in a while.
-        self.capacity = 2 * most + 64
+        self.mask = FIRST_ENTRIES - 1
+        self.capacity = min(<uint32_t>FIRST_BYTES, 2 * most + 64)
         self.bytes = <char*>malloc(self.capacity)
-        self.entries = <Entry*>malloc(places * sizeof(Entry))
+        self.entries = <Entry*>malloc(FIRST_ENTRIES * sizeof(Entry))
         if self.bytes == NULL or self.entries == NULL:
             raise MemoryError()
 
@@ -83,7 +84,7 @@ cdef class FieldTable:
         return 0
 
     cdef int insert(self, const char* name, Py_ssize_t name_size, const char* value, Py_ssize_t value_size,
-                    int token) noexcept:
+                    int token) except -1:
         """Add a field, which lies elsewhere; one that is larger than the table empties it (section 4.4)."""
         cdef Py_ssize_t size = name_size + value_size
         cdef Entry* entry
@@ -92,7 +93,9 @@ cdef class FieldTable:
             return 0
         self.evict(self.limit - <uint32_t>size - FIELD_OVERHEAD)
         if self.end + size > self.capacity:
-            self._move_to_front()
+            self._make_room(size)
+        if self.next - self.first > self.mask:
+            self._more_entries()
         entry = self.at(self.next)
         entry.start = self.end
         entry.name_size = <uint32_t>name_size
@@ -105,11 +108,35 @@ cdef class FieldTable:
         self.next += 1
         return 0
 
-    cdef void _move_to_front(self) noexcept:
+    cdef int _make_room(self, Py_ssize_t size) except -1:
+        """Move what is left to the front, where that is not half of the room; else take more."""
         cdef uint32_t shift = self.end if self.first == self.next else self.at(self.first).start
         cdef uint32_t number = self.first
-        memmove(self.bytes, self.bytes + shift, self.end - shift)
-        self.end -= shift
+        cdef uint32_t left = self.end - shift
+        cdef char* grown
+        memmove(self.bytes, self.bytes + shift, left)
+        self.end = left
         while number != self.next:
             self.at(number).start -= shift
             number += 1
+        if 2 * (left + size) > self.capacity:
+            grown = <char*>realloc(self.bytes, 2 * (left + size))
+            if grown == NULL:
+                raise MemoryError()
+            self.bytes = grown
+            self.capacity = <uint32_t>(2 * (left + size))
+        return 0
+
+    cdef int _more_entries(self) except -1:
+        cdef uint32_t mask = 2 * self.mask + 1
+        cdef Entry* grown = <Entry*>malloc((mask + 1) * sizeof(Entry))
+        cdef uint32_t number = self.first
+        if grown == NULL:
+            raise MemoryError()
+        while number != self.next:
+            grown[number & mask] = self.at(number)[0]
+            number += 1
+        free(self.entries)
+        self.entries = grown
+        self.mask = mask
+        return 0

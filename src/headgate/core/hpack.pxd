@@ -12,7 +12,7 @@ cpdef enum HpackOutcome:
 
 
 cdef enum:
-    CACHE_PLACES = 512
+    CACHE_PLACES = 256
 
 
 cdef class HpackDecoder:

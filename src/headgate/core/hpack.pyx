@@ -227,7 +227,10 @@ cdef inline uint32_t _hash(const char* text, Py_ssize_t size, uint32_t seed) noe
     return <uint32_t>(hash >> 32)
 
 
-cdef unsigned char[CACHE_PLACES] _static_names      # the first index of a name by its hash, chained by search
+cdef enum:
+    NAME_PLACES = 512
+
+cdef unsigned char[NAME_PLACES] _static_names      # the first index of a name by its hash, chained by search
 cdef set _volatile = {b"etag", b"last-modified", b"age", b"expires", b"x-amzn-trace-id", b"traceparent",
                       b"content-range", b"grpc-timeout", b"if-none-match", b"if-modified-since", b"range",
                       b"x-forwarded-for", b"x-real-ip", b"referer"}
@@ -238,10 +241,10 @@ cdef int _fill() except -1:
     cdef int index
     cdef uint32_t place
     for index in range(STATIC_FIELDS, 0, -1):
-        place = _hash(static_fields[index].name, static_fields[index].name_size, 0) & (CACHE_PLACES - 1)
+        place = _hash(static_fields[index].name, static_fields[index].name_size, 0) & (NAME_PLACES - 1)
         while _static_names[place] and not _names_static(
                 _static_names[place], static_fields[index].name, static_fields[index].name_size):
-            place = (place + 1) & (CACHE_PLACES - 1)
+            place = (place + 1) & (NAME_PLACES - 1)
         _static_names[place] = index
     return 0
 
@@ -256,11 +259,11 @@ _fill()
 
 cdef inline int _static_name(const char* name, Py_ssize_t size, uint32_t hash) noexcept:
     """The first static index of a name, or 0."""
-    cdef uint32_t place = hash & (CACHE_PLACES - 1)
+    cdef uint32_t place = hash & (NAME_PLACES - 1)
     while _static_names[place]:
         if _names_static(_static_names[place], name, size):
             return _static_names[place]
-        place = (place + 1) & (CACHE_PLACES - 1)
+        place = (place + 1) & (NAME_PLACES - 1)
     return 0
 
 
@@ -345,7 +348,7 @@ cdef class HpackEncoder:
             first = NEVER_INDEXED
         elif token == CONTENT_LENGTH or token == X_REQUEST_ID or token == LOCATION or token == DATE:
             first = WITHOUT_INDEXING
-        elif token == OTHER and _kept[hash & (CACHE_PLACES - 1)]:
+        elif token == OTHER and _kept[hash & (NAME_PLACES - 1)]:
             first = _kind_of(self.lower, name_size)
         if first == WITH_INDEXING:
             line_hash = _hash(value, value_size, hash)
@@ -386,13 +389,13 @@ cdef class HpackEncoder:
 
 
 # Names whose fields are not indexed, by hash: most names are none of them, and one look tells.
-cdef unsigned char[CACHE_PLACES] _kept
+cdef unsigned char[NAME_PLACES] _kept
 
 
 cdef int _fill_kept() except -1:
     cdef bytes name
     for name in _volatile | _secret:
-        _kept[_hash(name, len(name), 0) & (CACHE_PLACES - 1)] = 1
+        _kept[_hash(name, len(name), 0) & (NAME_PLACES - 1)] = 1
     return 0
 
 

@@ -636,7 +636,7 @@ cdef class Http1Client(Http1):
         if head.chunked:
             self.out.append(b"Transfer-Encoding: chunked\r\n\r\n", 30)
             self.writing = WRITE_CHUNKED
-        elif head.content_length > 0:
+        elif head.content_length > 0 or (head.content_length == 0 and not head.last):
             self.out.append(b"\r\n", 2)
             self.writing = WRITE_LENGTH
             self.write_left = head.content_length

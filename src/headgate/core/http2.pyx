@@ -829,7 +829,8 @@ cdef class Http2:
             room -= self.serve(stream, room)
             if not stream.waiting:
                 events.append(Credit(0, stream.number))
-                self.settle(stream)
+                if stream.number in self.streams:   # the head of trailers has settled it already
+                    self.settle(stream)
         return 0
 
     cdef Stream next_waiting(self):

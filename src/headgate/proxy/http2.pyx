@@ -31,7 +31,7 @@ from headgate.proxy.exchange cimport Exchange, Leg
 cdef enum:
     COPY_BELOW = 16384          # a smaller piece of a body is copied and sent with all others
     OUTPUT_BYTES = 49152        # so much is sent without waiting for more
-    ROOM_BYTES = 131072         # of bodies in one go: what lies in the socket obeys no priority
+    ROOM_BYTES = 57344          # of bodies in one go: what lies in the socket obeys no priority
     UNSENT_BYTES = 262144       # answers and frames that wait; whoever takes none is not read either
 
 cdef double LINGER_SECONDS = 2.0
@@ -141,6 +141,7 @@ cdef class Http2Connection(Connection):
             return 0
         self.context.tick()
         self.prepare()
+        self.http2.now = self.context.now
         self.dispatch(self.http2.feed(data, size))
         if self.closed:
             return 0

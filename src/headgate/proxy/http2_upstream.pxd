@@ -35,6 +35,7 @@ cdef class UpstreamStream(Http2Stream):
     cdef bytes accept                   # Sec-WebSocket-Accept for a client of HTTP/1.1
 
     cdef int response(self, Exchange exchange, Head head) except -1
+    cdef int frame(self, Exchange exchange, Head head) except -1
     cdef int ask_tunnel(self, Head head) except -1
     cdef int answer_tunnel(self, Head head) except -1
     cdef int lost(self, Exchange exchange, int status, bytes reason) except -1

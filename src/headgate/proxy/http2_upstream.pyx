@@ -5,7 +5,9 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.math cimport INFINITY
 
 from headgate.core.events cimport RESPONSE_HEAD, Data, Event, Reset, new_data
-from headgate.core.head cimport DROPPED, METHOD_CONNECT, OTHER, Field, Head, Span, release_head
+from headgate.core.head cimport (
+    CONTENT_LENGTH, DROPPED, METHOD_CONNECT, METHOD_HEAD, OTHER, Field, Head, Span, release_head,
+)
 from headgate.core.http2 cimport Http2Client
 from headgate.core.http2_frames cimport CANCEL, NO_ERROR
 from headgate.proxy.connection cimport Register
@@ -207,17 +209,26 @@ cdef class UpstreamStream(Http2Stream):
         return self.response(exchange, <Head>event)
 
     cdef int response(self, Exchange exchange, Head head) except -1:
-        cdef bytes phrase
         if self.asked_tunnel and 200 <= head.status < 300:
             self.answer_tunnel(head)
             exchange.response_head(head)
             if self.input_over and exchange.tunnel:
                 return exchange.tunnel_data(self, new_data(self.number, NULL, 0, True))
             return 0
-        if head.reason.data == NULL:
-            phrase = replies.phrase(head.status)
-            head.reason = Span(PyBytes_AS_STRING(phrase), PyBytes_GET_SIZE(phrase))
+        if exchange.request.version != 20:
+            self.frame(exchange, head)
         return exchange.response_head(head)
+
+    cdef int frame(self, Exchange exchange, Head head) except -1:
+        """Say what HTTP/1.1 must have said: the reason, and that nothing follows a head that ended the
+        stream."""
+        cdef bytes phrase = replies.phrase(head.status)
+        head.reason = Span(PyBytes_AS_STRING(phrase), PyBytes_GET_SIZE(phrase))
+        if (head.last and head.content_length < 0 and exchange.request.method != METHOD_HEAD
+                and head.status >= 200 and head.status != 204 and head.status != 304):
+            head.content_length = 0
+            head.add_line(b"Content-Length", 14, b"0", 1, CONTENT_LENGTH)
+        return 0
 
     cdef int body(self, Exchange exchange, Data data) except -1:
         return exchange.response_data(data)

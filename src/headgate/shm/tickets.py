@@ -8,10 +8,10 @@ everything at once, and knows by the check whether it met a rotation half done.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import struct
 import time
+import zlib
 
 SECRETS = 3
 SECRET_BYTES = 32
@@ -60,7 +60,7 @@ def _record(counter: int, now: float, secrets: list[bytes]) -> bytes:
 
 
 def _check(body: bytes) -> bytes:
-    return hashlib.sha256(body).digest()[:_CHECK_BYTES]
+    return zlib.crc32(body).to_bytes(_CHECK_BYTES, "little")
 
 
 def _read(view: memoryview) -> tuple[int, float, list[bytes]]:

@@ -32,7 +32,7 @@ class Streamed:
     stream: int
     fields: Fields = field(default_factory=list)
     interim: list[Fields] = field(default_factory=list)
-    body: bytearray = field(default_factory=bytearray)
+    body: bytearray = field(default_factory=bytearray, repr=False)
     trailers: Fields = field(default_factory=list)
     ended: bool = False
     reset: int | None = None
@@ -64,7 +64,12 @@ class Http2End:
         self.socket = sock
         self.credit = credit
         self.h2 = H2Connection(
-            H2Configuration(client_side=not server, header_encoding="utf-8", validate_outbound_headers=False)
+            H2Configuration(
+                client_side=not server,
+                header_encoding="utf-8",
+                validate_outbound_headers=False,
+                normalize_outbound_headers=False,
+            )
         )
         self.streams: dict[int, Streamed] = {}
         self.asked: list[int] = []  # streams of requests that nobody took yet
@@ -75,43 +80,90 @@ class Http2End:
         self.ended = False
         self.was_reset = False
         self.reads = 0
+        self.partial = b""  # of a frame
+        self.preface = 24 if server else 0
+        self.reading = asyncio.Lock()
+        self.sending = asyncio.Lock()
 
     # --- Bytes ---
 
     async def flush(self) -> None:
         """Send what h2 has queued."""
-        data = self.h2.data_to_send()
-        if data:
-            with suppress(BrokenPipeError, ConnectionResetError):
-                await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.socket, data), PATIENCE)
+        await self.raw(b"")
 
     async def raw(self, data: bytes) -> None:
         """Send these bytes as they are, behind what is queued."""
-        await self.flush()
-        with suppress(BrokenPipeError, ConnectionResetError):
-            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(self.socket, data), PATIENCE)
+        data = self.h2.data_to_send() + data
+        if not data:
+            return
+        loop = asyncio.get_running_loop()
+        async with self.sending:
+            with suppress(BrokenPipeError, ConnectionResetError):
+                await asyncio.wait_for(loop.sock_sendall(self.socket, data), PATIENCE)
 
     async def until(self, enough: Callable[[], object], patience: float = PATIENCE) -> None:
-        """Read until `enough`. Raises AssertionError."""
+        """Read until `enough`, of several tasks one after the other. Raises AssertionError."""
         limit = time.monotonic() + patience
-        loop = asyncio.get_running_loop()
         while not enough():
             assert not self.ended, f"the end came first; goaway {self.goaways}"
-            try:
-                left = limit - time.monotonic()
-                data = await asyncio.wait_for(loop.sock_recv(self.socket, 262144), left)
-            except ConnectionResetError:
-                self.ended = self.was_reset = True
-                continue
-            except TimeoutError:
-                raise AssertionError(f"not within {patience} s: {self.streams}") from None
-            self.reads += 1
-            if not data:
-                self.ended = True
-                continue
-            for event in self.h2.receive_data(data):
-                self._note(event)
+            async with self.reading:
+                if not enough() and not self.ended:
+                    await self._read(limit - time.monotonic(), patience)
             await self.flush()
+
+    async def nothing_asked(self, seconds: float = 0.1) -> bool:
+        """Whether no request comes for that long."""
+        with suppress(AssertionError):
+            await self.until(lambda: self.asked, seconds)
+        return not self.asked and not self.ended
+
+    async def heard(self) -> None:
+        """Wait until the peer read all that was sent: it answers a PING."""
+        pongs = self.pongs
+        self.h2.ping(b"heard???")
+        await self.flush()
+        await self.until(lambda: self.pongs > pongs)
+
+    async def _read(self, left: float, patience: float) -> None:
+        """Read once. Gives others their turn now and then, for what they wait for may be here."""
+        try:
+            data = await asyncio.wait_for(
+                asyncio.get_running_loop().sock_recv(self.socket, 262144), min(left, 0.05)
+            )
+        except ConnectionResetError:
+            self.ended = self.was_reset = True
+            return
+        except TimeoutError:
+            assert left > 0.05, f"not within {patience} s: {list(self.streams.values())}"
+            return
+        self.reads += 1
+        self.ended = not data
+        self.receive(data)
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes that came."""
+        for event in self.h2.receive_data(self._without_goaway(data)):
+            self._note(event)
+
+    def _without_goaway(self, data: bytes) -> bytes:
+        """Whole frames but GOAWAY, behind which h2 understands nothing any more."""
+        self.partial += data
+        at = min(self.preface, len(self.partial))
+        passed = self.partial[:at]
+        self.preface -= at
+        while at + 9 <= len(self.partial):
+            size = int.from_bytes(self.partial[at : at + 3], "big")
+            frame = self.partial[at : at + 9 + size]
+            if len(frame) < 9 + size:
+                break
+            if frame[3] == 7:
+                last, code = struct.unpack(">II", frame[9:17])
+                self.goaways.append((code, last))
+            else:
+                passed += frame
+            at += len(frame)
+        self.partial = self.partial[at:]
+        return passed
 
     async def end(self, patience: float = PATIENCE) -> None:
         """Read to the end of the connection."""
@@ -168,9 +220,6 @@ class Http2End:
     def _note_pong(self, _: events.PingAckReceived) -> None:
         self.pongs += 1
 
-    def _note_goaway(self, event: events.ConnectionTerminated) -> None:
-        self.goaways.append((int(event.error_code or 0), int(event.last_stream_id or 0)))
-
     _NOTES: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
         events.RequestReceived: _note_request,
         events.ResponseReceived: _note_response,
@@ -182,18 +231,14 @@ class Http2End:
         events.RemoteSettingsChanged: _note_settings,
         events.SettingsAcknowledged: _note_acknowledged,
         events.PingAckReceived: _note_pong,
-        events.ConnectionTerminated: _note_goaway,
     }
 
     # --- Both sides ---
 
     async def begin(self, **settings: int) -> None:
         """Send the preface with these settings, by their names."""
-        values: dict[SettingCodes | int, int] = {
-            SettingCodes[name.upper()]: value for name, value in settings.items()
-        }
-        if values:
-            self.h2.update_settings(values)
+        for name, value in settings.items():
+            self.h2.local_settings[SettingCodes[name.upper()]] = value
         self.h2.local_settings.acknowledge()
         self.h2.initiate_connection()
         await self.flush()

@@ -187,6 +187,7 @@ class Http2Asking(Asking):
         self.end = end
         self.stream = stream
         self.taken = 0
+        self.seen = 0
 
     async def send(self, data: bytes) -> None:
         await self.end.send_body(self.stream.stream, data, end=False)
@@ -198,8 +199,9 @@ class Http2Asking(Asking):
             await self.end.send_body(self.stream.stream, b"")
 
     async def interim(self) -> int:
-        await self.end.until(lambda: self.stream.interim)
-        return int(dict(self.stream.interim[-1])[":status"])
+        await self.end.until(lambda: len(self.stream.interim) > self.seen)
+        self.seen += 1
+        return int(dict(self.stream.interim[self.seen - 1])[":status"])
 
     async def head(self) -> Answer:
         await self.end.until(lambda: self.stream.fields or self.stream.over)
@@ -513,7 +515,8 @@ class Http2Asked(Asked):
         *,
         length: bool = True,
     ) -> None:
-        framing = [("content-length", str(len(body)))] if body is not None and length else []
+        framed = body is not None and length and trailers is None
+        framing = [("content-length", str(len(body or b"")))] if framed else []
         await self.end.respond(self.stream, status, [*fields, *framing], body or b"", trailers or [])
 
     async def begin(self, status: int, fields: Fields) -> None:

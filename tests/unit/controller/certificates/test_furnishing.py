@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import pwd
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,17 @@ def test_an_authority_that_cannot_be_kept(folder: Path, monkeypatch: pytest.Monk
         (reason, "name another folder as process.state, or in HEADGATE_STATE", False)
     ]
     assert certificates(done)[0].broken == reason
+
+
+def test_the_user_to_become_gets_the_authority(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise what root made at start could not be used after its rights were given up."""
+    given = []
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("os.chown", lambda path, uid, gid: given.append((Path(path).name, uid, gid)))
+    user = pwd.getpwnam("nobody")
+    furnish(compiled("internal", process={"workers": 1, "user": "nobody"}))
+    ids = (user.pw_uid, user.pw_gid)
+    assert given == [("state", *ids), ("authority.pem", *ids), ("authority.crt", *ids)]
 
 
 def test_nothing_is_due_without_internal_certificates() -> None:
