@@ -7,7 +7,6 @@ import signal
 import socket
 import ssl
 import struct
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from support import Backend, Message, Product, RawClient, Wire, free_port, proxy
 from support.backend import OK
 from support.certificates import Authority, Pair
 from support.load import PathBackend
+from support.sealed import Python
 
 AUTHORITY, STAFF = Authority(), Authority("Staff CA")
 PAIR = AUTHORITY.issue("open.example", "also.example", "*.wild.example")
@@ -254,35 +254,26 @@ def test_garbage_costs_one_connection(running: Running, data: bytes) -> None:
         running.ask(secure, "open.example")
 
 
-def test_a_handshake_byte_by_byte(running: Running) -> None:
-    """Through a socket that gives what it gets in single bytes."""
-    near, far = socket.socketpair()
-    upstream = socket.create_connection(("127.0.0.1", running.port), 5)
-    upstream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+def test_a_connection_byte_by_byte(running: Running) -> None:
+    tls = Python(client(), server=False, name="open.example")
+    with RawClient(running.port) as wire:
 
-    def carry_up() -> None:
-        while data := far.recv(65536):
-            for at in range(len(data)):
-                upstream.sendall(data[at : at + 1])
-        upstream.shutdown(socket.SHUT_WR)
+        def talk() -> None:
+            wire.send_bytewise(tls.output(), pace=0)
+            wire.wait(lambda: wire.rest, "an answer")
+            tls.take(wire.take(len(wire.rest)))
 
-    def carry_down() -> None:
-        while data := upstream.recv(65536):
-            far.sendall(data)
-
-    threads = [threading.Thread(target=carry) for carry in (carry_up, carry_down)]
-    for thread in threads:
-        thread.start()
-    with far, upstream:
-        with client().wrap_socket(near, server_hostname="open.example") as tls:
-            tls.sendall(GET % b"open.example")
-            wire = running.backend.accept()
-            wire.request()
-            wire.send(OK)
-            assert tls.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
-        for thread in threads:
-            thread.join()
-        wire.close()
+        tls.take(b"")
+        while not tls.done:
+            talk()
+        tls.send(GET % b"open.example")
+        wire.send_bytewise(tls.output(), pace=0)
+        upstream = running.backend.accept()
+        upstream.request()
+        upstream.send(OK)
+        while not tls.plain.endswith(b"\r\n\r\nok"):
+            talk()
+        upstream.close()
 
 
 # --- The PROXY protocol ---
