@@ -13,6 +13,7 @@ from headgate.core.head cimport (
     DATE, DROPPED, FORWARDED, HOST, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT,
     X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID, STRICT_TRANSPORT_SECURITY, X_FORWARDED_CLIENT_CERT, Field, Head,
 )
+from headgate.core.proxy_protocol cimport Side
 
 
 cdef extern from "../proxy/socket.h" nogil:

@@ -13,7 +13,7 @@ from headgate.core.cells cimport (
 )
 from headgate.core.client_hello cimport HELLO_INCOMPLETE, HELLO_NOT_TLS, HELLO_READ, ClientHello
 from headgate.core.output cimport Output
-from headgate.core.proxy_protocol cimport BROKEN, COMPLETE, INCOMPLETE, ProxyHeader
+from headgate.core.proxy_protocol cimport COMPLETE, INCOMPLETE, ProxyHeader
 from headgate.core.tls cimport Tls, TlsContext
 from headgate.proxy.connection cimport Connection
 from headgate.proxy.downstream cimport Http1Downstream, new_downstream
@@ -84,11 +84,11 @@ cdef class Greeting(Connection):
     cdef bint read_introduction(self) except -1:
         """Whether it is over: from here on the client is whom it names."""
         cdef ProxyHeader header = ProxyHeader.__new__(ProxyHeader)
-        cdef int outcome = header.read(PyByteArray_AS_STRING(self.early), PyByteArray_GET_SIZE(self.early))
-        if outcome == INCOMPLETE:
+        header.read(PyByteArray_AS_STRING(self.early), PyByteArray_GET_SIZE(self.early))
+        if header.outcome == INCOMPLETE:
             return False
-        if outcome != COMPLETE:
-            self.fault(header.reason if outcome == BROKEN else "no header of the PROXY protocol")
+        if header.outcome != COMPLETE:
+            self.fault(header.reason or "no header of the PROXY protocol")
             return False
         del self.early[:header.size]
         if not header.keep and header.source is not None and header.source.has_address:
