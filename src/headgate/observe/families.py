@@ -146,7 +146,7 @@ WORKER = (
            WorkerWord.WORKER_HANDSHAKES),
     _count("worker_handshakes_resumed", "counter", "Those of them that resumed a session",
            WorkerWord.WORKER_HANDSHAKES_RESUMED),
-    _count("worker_handshakes_failed", "counter", "TLS handshakes, and headers of the PROXY protocol, that failed",
+    _count("worker_handshakes_failed", "counter", "TLS handshakes and PROXY headers that failed",
            WorkerWord.WORKER_HANDSHAKES_FAILED),
     _count("worker_misdirected", "counter", "Requests for a host that their TLS connection does not serve",
            WorkerWord.WORKER_MISDIRECTED),

@@ -45,6 +45,15 @@ def identity_fields(clients: spec.ClientCertificates, chain: Sequence[bytes]) ->
     return [(name, _field_value(value)) for name, value in fields if value]
 
 
+def common_name(certificate: bytes) -> str:
+    """The subject's common name of a certificate (DER); "" without."""
+    from cryptography import x509
+    from cryptography.x509.oid import NameOID
+
+    names = x509.load_der_x509_certificate(certificate).subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return str(names[0].value) if names else ""
+
+
 class _Facts:
     """What a certificate says, as texts."""
 

@@ -35,6 +35,7 @@ cdef class Pool(Source):
     cdef int rest(self, Http1Upstream leg) except -1
     cdef int unlink(self, Http1Upstream leg) except -1
     cdef int serve(self, Http1Upstream leg) except -1
+    cdef int introduce(self, Http1Upstream leg, Exchange exchange) except -1
     cdef int open_more(self) except -1
     cdef Py_ssize_t coming(self) noexcept
     cdef int begin(self, int fd, Tls tls, bytes early) except -1

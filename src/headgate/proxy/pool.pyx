@@ -15,12 +15,15 @@ from headgate.core.cells cimport CONNECTIONS, OPEN, REJECTED
 from headgate.core.output cimport Output
 from headgate.core.tls cimport Tls
 from headgate.core.tls import TlsFault
-from headgate.proxy.connection cimport Register
+from headgate.proxy.connection cimport Connection, Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg, Source
 from headgate.proxy.snapshot cimport Endpoint
+from headgate.proxy.http2 cimport Http2Stream
 from headgate.proxy.http2_upstream cimport Http2Upstream, UpstreamStream
 from headgate.proxy.upstream cimport Http1Upstream
+
+from headgate.proxy.introduction import introduction
 
 
 cdef extern from "../proxy/socket.h" nogil:
@@ -95,6 +98,8 @@ cdef class Pool(Source):
         if not exchange.fresh:
             leg = self.take(not exchange.idempotent)
             if leg is not None:
+                if self.service.proxy_protocol is not None:
+                    self.introduce(leg, exchange)
                 return leg
         if (most and self.open_count - self.idle_count + self.connecting >= most
                 and <Py_ssize_t>len(self.waiting) - self.coming() >= self.options.waiting):
@@ -131,6 +136,8 @@ cdef class Pool(Source):
         if isinstance(leg, UpstreamStream):
             return self.release_shared(<Http2Upstream>(<UpstreamStream>leg).connection)
         mine = <Http1Upstream>leg
+        if mine.reused and self.service.proxy_protocol is not None:
+            return mine.close()
         if self.age > 0 and self.context.now - mine.born >= self.age:
             return mine.close()
         if self.serve(mine):
@@ -164,9 +171,19 @@ cdef class Pool(Source):
             exchange = entry[0]
             if not (exchange.fresh and leg.reused):
                 del self.waiting[place]
+                if self.service.proxy_protocol is not None:
+                    self.introduce(leg, exchange)
                 exchange.connected(leg)
                 return True
         return False
+
+    cdef int introduce(self, Http1Upstream leg, Exchange exchange) except -1:
+        """Begin a connection with the PROXY protocol: it serves this client and nobody else."""
+        cdef Leg down = exchange.down
+        cdef int fd = (<Connection>down).fd if isinstance(down, Connection) else (<Http2Stream>down).connection.fd
+        cdef bytes header = introduction(self.service.proxy_protocol, exchange.peer, fd)
+        leg.open_output()
+        return leg.codec.out.append(PyBytes_AS_STRING(header), PyBytes_GET_SIZE(header))
 
     cdef int unlink(self, Http1Upstream leg) except -1:
         if not leg.idle:

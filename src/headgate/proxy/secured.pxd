@@ -11,6 +11,7 @@ cdef class Secured:
     cdef readonly bytes server_name     # b"" when the client named none
     cdef readonly bytes protocol        # what ALPN agreed on, or b""
     cdef readonly bint resumed
+    cdef readonly bytes certificate     # the client's, as DER; b"" without
     cdef readonly list identity         # (name, value, token) of the fields that say who the client is
     cdef bytes host                     # the last one that was found to belong here
 

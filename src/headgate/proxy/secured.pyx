@@ -19,10 +19,13 @@ cdef Secured new_secured(Tls tls, object site, object hello):
     secured.server_name = (hello.server_name or "").encode()
     secured.protocol = tls.alpn or b""
     secured.resumed = tls.resumed
+    secured.certificate = b""
     if site.clients is not None:
+        chain = tls.peer_chain
+        secured.certificate = chain[0] if chain else b""
         secured.identity = [
             (name, value, token_of(name, len(name)))
-            for name, value in identity_fields(site.clients, tls.peer_chain)
+            for name, value in identity_fields(site.clients, chain)
         ]
     return secured
 

@@ -1,0 +1,9 @@
+from headgate.proxy.secured import Secured
+
+class Peer:
+    @property
+    def text(self) -> bytes: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def secured(self) -> Secured | None: ...
