@@ -90,6 +90,7 @@ async def test_a_flood(stage: Stage, flood: Callable[[int], bytes], abuse: Abuse
     await sending
     assert counted(stage, abuse) == 1
     assert (await other.ask()).body == b"hello"
+    end.close()
     await until(lambda: stage.runtime.connections == 1, "the connection to end")
 
 
@@ -108,6 +109,7 @@ async def test_resets_that_reach_endpoints(stage: Stage) -> None:
     await until(lambda: counted(stage, Abuse.RAPID_RESETS), "it to be enough")
     await sending
     await stage.quiet()
+    end.close()
     await until(lambda: not stage.runtime.connections, "the connection to end")
 
 
