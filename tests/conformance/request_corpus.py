@@ -477,7 +477,7 @@ refused("head without an end", b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X-A: b\r\n" 
 
 for _version in (b"HTTP/2.0", b"HTTP/3.0", b"HTTP/0.9", b"HTTP/0.0", b"HTTP/9.9"):
     refused(f"version {_version.decode()}", message(b"GET / " + _version), 505)
-refused("HTTP/2 preface", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, 400)
+refused("almost the preface of HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSN\r\n\r\n", 505, 400)
 for _version in (
     b"HTTP/1.10",
     b"HTTP/11.1",

@@ -11,6 +11,7 @@ from codec.mutations import MORSELS
 from codec.playbook import END, data, ok, response, trailers
 from codec.subjects import SUBJECTS, Subject, converse, request_head
 from codec.test_differential import compare_requests, compare_responses, relay_all
+from fuzz import greetings
 from headgate.config import compile as compile_configuration
 from headgate.config import load
 from headgate.core.events import Tunnel
@@ -447,6 +448,8 @@ TARGETS = (
     Target("translation", translate, _WEB_BODIES, _WEB_MORSELS, limit=512),
     Target("paths", normalise, _PATHS, _PATH_MORSELS, limit=256),
     Target("routing", route, _ROUTES, _ROUTE_MORSELS, limit=512),
+    Target("hellos", greetings.read_hello, greetings.SEEDS, greetings.MORSELS),
+    Target("handshakes", greetings.shake, greetings.SEEDS, greetings.MORSELS),
     Target("configuration", configure, [_CONFIGURATION], _YAML_MORSELS, watches="headgate/config"),
 )
 

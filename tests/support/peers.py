@@ -133,6 +133,24 @@ def origin(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
+def origin_h2(folder: Path, pair: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """programs/origin_h2.py, with TLS when certificate and key are given."""
+    port = free_port()
+    command = [sys.executable, "-m", "support.programs.origin_h2", str(port), *map(str, pair or ())]
+    with peer(command, port, folder / "origin_h2.log") as address:
+        yield address
+
+
+@contextmanager
+def grpc_service(folder: Path, pair: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """programs/grpc_service.py, with TLS when certificate and key are given."""
+    port = free_port()
+    command = [sys.executable, "-m", "support.programs.grpc_service", str(port), *map(str, pair or ())]
+    with peer(command, port, folder / "grpc_service.log") as address:
+        yield address
+
+
+@contextmanager
 def wrk(port: int, path: str, connections: int) -> Iterator[None]:
     """Load that nobody asks how it went, until the block ends."""
     url = f"http://127.0.0.1:{port}{path}"

@@ -13,6 +13,7 @@ cdef struct Parameter:
 
 
 ctypedef int (*TicketCallback)(void*, unsigned char*, unsigned char*, void*, void*, int) noexcept
+ctypedef int (*TicketUse)(void*, void*, const unsigned char*, size_t, int, void*) noexcept
 ctypedef void (*KeyLogCallback)(const void*, const char*) noexcept
 ctypedef int (*BioRead)(void*, char*, int) noexcept
 ctypedef int (*BioWrite)(void*, const char*, int) noexcept
@@ -41,10 +42,10 @@ cdef struct OpenSsl:
     int (*SSL_read)(void*, void*, int) noexcept
     int (*SSL_write)(void*, const void*, int) noexcept
     int (*SSL_shutdown)(void*) noexcept
+    void (*SSL_set_shutdown)(void*, int) noexcept
     int (*SSL_get_error)(const void*, int) noexcept
     long (*SSL_ctrl)(void*, int, long, void*) noexcept
     void (*SSL_get0_alpn_selected)(const void*, const unsigned char**, unsigned int*) noexcept
-    const char* (*SSL_get_servername)(const void*, int) noexcept
     const char* (*SSL_get_version)(const void*) noexcept
     const void* (*SSL_get_current_cipher)(const void*) noexcept
     const char* (*SSL_CIPHER_get_name)(const void*) noexcept
@@ -78,10 +79,15 @@ cdef struct OpenSsl:
     void (*BIO_set_flags)(void*, int) noexcept
     void (*BIO_clear_flags)(void*, int) noexcept
     # Errors
-    unsigned long (*ERR_get_error)() noexcept
+    unsigned long (*ERR_peek_last_error)() noexcept
     void (*ERR_clear_error)() noexcept
     const char* (*ERR_reason_error_string)(unsigned long) noexcept
     # Tickets
+    int (*SSL_CTX_set_session_ticket_cb)(void*, void*, TicketUse, void*) noexcept
+    void* (*SSL_SESSION_get0_peer)(void*) noexcept
+    int (*SSL_SESSION_get_protocol_version)(const void*) noexcept
+    const void* (*X509_get0_notAfter)(const void*) noexcept
+    int (*X509_cmp_current_time)(const void*) noexcept
     int (*RAND_bytes)(unsigned char*, int) noexcept
     const void* (*EVP_aes_256_cbc)() noexcept
     int (*EVP_EncryptInit_ex)(void*, const void*, void*, const unsigned char*, const unsigned char*) noexcept

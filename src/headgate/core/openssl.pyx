@@ -56,7 +56,10 @@ cdef str _load():
         _take_old(handle, missing)
     else:
         _take_new(handle, missing)
-    return f"the OpenSSL of {sys.executable} lacks {', '.join(missing)}" if missing else ""
+    if not missing:
+        return ""
+    some = ", ".join(missing[:3]) + (" and more" if len(missing) > 3 else "")
+    return f"the OpenSSL of {sys.executable} lacks {some}"
 
 
 cdef int _take_common(void* handle, list missing) except -1:
@@ -78,10 +81,10 @@ cdef int _take_common(void* handle, list missing) except -1:
     _take(handle, b"SSL_read", <void**>&openssl.SSL_read, missing)
     _take(handle, b"SSL_write", <void**>&openssl.SSL_write, missing)
     _take(handle, b"SSL_shutdown", <void**>&openssl.SSL_shutdown, missing)
+    _take(handle, b"SSL_set_shutdown", <void**>&openssl.SSL_set_shutdown, missing)
     _take(handle, b"SSL_get_error", <void**>&openssl.SSL_get_error, missing)
     _take(handle, b"SSL_ctrl", <void**>&openssl.SSL_ctrl, missing)
     _take(handle, b"SSL_get0_alpn_selected", <void**>&openssl.SSL_get0_alpn_selected, missing)
-    _take(handle, b"SSL_get_servername", <void**>&openssl.SSL_get_servername, missing)
     _take(handle, b"SSL_get_version", <void**>&openssl.SSL_get_version, missing)
     _take(handle, b"SSL_get_current_cipher", <void**>&openssl.SSL_get_current_cipher, missing)
     _take(handle, b"SSL_CIPHER_get_name", <void**>&openssl.SSL_CIPHER_get_name, missing)
@@ -112,9 +115,15 @@ cdef int _take_common(void* handle, list missing) except -1:
     _take(handle, b"BIO_set_init", <void**>&openssl.BIO_set_init, missing)
     _take(handle, b"BIO_set_flags", <void**>&openssl.BIO_set_flags, missing)
     _take(handle, b"BIO_clear_flags", <void**>&openssl.BIO_clear_flags, missing)
-    _take(handle, b"ERR_get_error", <void**>&openssl.ERR_get_error, missing)
+    _take(handle, b"ERR_peek_last_error", <void**>&openssl.ERR_peek_last_error, missing)
     _take(handle, b"ERR_clear_error", <void**>&openssl.ERR_clear_error, missing)
     _take(handle, b"ERR_reason_error_string", <void**>&openssl.ERR_reason_error_string, missing)
+    _take(handle, b"SSL_CTX_set_session_ticket_cb", <void**>&openssl.SSL_CTX_set_session_ticket_cb, missing)
+    _take(handle, b"SSL_SESSION_get0_peer", <void**>&openssl.SSL_SESSION_get0_peer, missing)
+    _take(handle, b"SSL_SESSION_get_protocol_version",
+          <void**>&openssl.SSL_SESSION_get_protocol_version, missing)
+    _take(handle, b"X509_get0_notAfter", <void**>&openssl.X509_get0_notAfter, missing)
+    _take(handle, b"X509_cmp_current_time", <void**>&openssl.X509_cmp_current_time, missing)
     _take(handle, b"RAND_bytes", <void**>&openssl.RAND_bytes, missing)
     _take(handle, b"EVP_aes_256_cbc", <void**>&openssl.EVP_aes_256_cbc, missing)
     _take(handle, b"EVP_EncryptInit_ex", <void**>&openssl.EVP_EncryptInit_ex, missing)

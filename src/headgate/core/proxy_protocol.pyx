@@ -386,7 +386,10 @@ def write_local() -> bytes:
 def write_v2(bytes source not None, int source_port, bytes destination not None, int destination_port, *,
              bytes alpn=b"", bytes authority=b"", bytes unique_id=b"", TlsFacts tls=None,
              bint checksum=False) -> bytes:
-    """The header of version 2. Addresses as for version 1; facts that are empty or too long are left out."""
+    """The header of version 2. Addresses as for version 1; facts that are empty or too long are left out.
+
+    Without addresses the command is LOCAL: some receivers take an unspecified family for an error.
+    """
     cdef bytes block = _addresses(source, source_port, destination, destination_port)
     cdef bytes facts = _fact(ALPN, alpn, FACT_LIMIT) + _fact(AUTHORITY, authority, FACT_LIMIT)
     cdef bytes front, crc
@@ -394,7 +397,8 @@ def write_v2(bytes source not None, int source_port, bytes destination not None,
     if tls is not None:
         facts += _fact(TLS, _tls(tls), 6 * FACT_LIMIT)
     size = len(block) - 1 + len(facts) + (7 if checksum else 0)
-    front = V2[:12] + bytes([PROXY, block[0], size >> 8, size & 0xFF]) + block[1:] + facts
+    command = PROXY if block[0] else LOCAL
+    front = V2[:12] + bytes([command, block[0], size >> 8, size & 0xFF]) + block[1:] + facts
     if not checksum:
         return front
     front += b"\x03\0\x04"

@@ -47,5 +47,5 @@ cdef class Tls:
     cdef int write(self, Output out, const char* data, Py_ssize_t size) except -1
     cdef int close_notify(self, Output out) except -1
     cdef int _look_for(self, str server_name) except -1
-    cdef int _fail(self, int outcome) except -1
+    cdef int _fail(self, int outcome) except -2
     cdef list _certificates(self)

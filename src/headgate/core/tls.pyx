@@ -26,7 +26,7 @@ cdef extern from "unistd.h" nogil:
 cdef enum:
     MOST_KEYS = 4
     SECRET_BYTES = 32
-    TICKETS = 2                         # with TLS 1.3: clients that open two connections at once use one each
+    TICKETS = 2                         # with TLS 1.3, for clients that open two connections at once
     IV_BYTES = 16
     RECORD_BYTES = 16384
     # Of openssl/ssl.h, bio.h and core.h.
@@ -35,13 +35,14 @@ cdef enum:
     ERROR_WANT_WRITE = 3
     ERROR_SYSCALL = 5
     ERROR_ZERO_RETURN = 6
+    SENT_SHUTDOWN = 1
+    RECEIVED_SHUTDOWN = 2
     CTRL_MODE = 33
     CTRL_SET_SESS_CACHE_MODE = 44
     CTRL_SET_HOST_NAME = 55
     MODE_RELEASE_BUFFERS = 0x10
     MODE_ACCEPT_MOVING_WRITE_BUFFER = 2
     OP_NO_RENEGOTIATION = 1 << 30
-    HOST_NAME = 0
     BIO_SOURCE_SINK = 0x0400
     BIO_FLUSH = 11
     BIO_READ_LATER = 0x01 | 0x08        # BIO_FLAGS_READ | BIO_FLAGS_SHOULD_RETRY
@@ -49,6 +50,12 @@ cdef enum:
     # A server is known by its alternative names only, never by its common name (RFC 9525 section 6.3).
     HOST_FLAGS = 4 | 0x20               # X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NEVER_CHECK_SUBJECT
     CTRL_SET_TICKET_KEY_CALLBACK = 72
+    TICKET_SUCCESS = 5                  # SSL_TICKET_STATUS
+    TICKET_SUCCESS_RENEW = 6
+    TICKET_IGNORE_RENEW = 2             # SSL_TICKET_RETURN
+    TICKET_USE = 3
+    TICKET_USE_RENEW = 4
+    TLS_1_3 = 0x0304
     PARAM_UTF8 = 4
     PARAM_OCTETS = 5
 
@@ -137,6 +144,22 @@ cdef int _ticket(void* ssl, unsigned char* name, unsigned char* iv, void* cipher
     return 2 if number else 1
 
 
+cdef int _use_ticket(void* ssl, void* session, const unsigned char* name, size_t name_size, int status,
+                     void* unused) noexcept:
+    """Whether the session in a ticket is resumed. Not for longer than the certificate of the client holds;
+    with TLS 1.3 the client gets a new ticket each time (RFC 8446 appendix C.4), or it could come back
+    once only."""
+    cdef void* certificate
+    if status != TICKET_SUCCESS and status != TICKET_SUCCESS_RENEW:
+        return TICKET_IGNORE_RENEW
+    certificate = openssl.SSL_SESSION_get0_peer(session)
+    if certificate != NULL and openssl.X509_cmp_current_time(openssl.X509_get0_notAfter(certificate)) <= 0:
+        return TICKET_IGNORE_RENEW
+    if status == TICKET_SUCCESS_RENEW or openssl.SSL_SESSION_get_protocol_version(session) >= TLS_1_3:
+        return TICKET_USE_RENEW
+    return TICKET_USE
+
+
 cdef bint _set_mac_key(void* mac, TicketKey* key) noexcept:
     cdef Parameter[3] parameters
     if openssl.old:
@@ -207,6 +230,7 @@ cdef class TlsContext:
             openssl.SSL_CTX_callback_ctrl(self.pointer, CTRL_SET_TICKET_KEY_CALLBACK, _ticket)
         else:
             openssl.SSL_CTX_set_tlsext_ticket_key_evp_cb(self.pointer, _ticket)
+        openssl.SSL_CTX_set_session_ticket_cb(self.pointer, NULL, _use_ticket, NULL)
         # Without a log too: what `ssl` sets for keylog_filename is a callback of Python as well.
         openssl.SSL_CTX_set_keylog_callback(self.pointer, NULL if _key_log < 0 else <KeyLogCallback>_log_key)
 
@@ -267,6 +291,8 @@ cdef class Tls:
 
     def __dealloc__(self):
         if self.ssl != NULL:
+            # OpenSSL resumes no session of a connection that it thinks was cut.
+            openssl.SSL_set_shutdown(self.ssl, SENT_SHUTDOWN | RECEIVED_SHUTDOWN)
             openssl.SSL_free(self.ssl)
 
     cdef int _look_for(self, str server_name) except -1:
@@ -341,7 +367,6 @@ cdef class Tls:
                 part = openssl.SSL_write(self.ssl, data, part)
                 if part <= 0:
                     self._fail(part)
-                    self.failed = True
                     return 0
                 data += part
                 size -= part
@@ -360,7 +385,7 @@ cdef class Tls:
         self.out = None
         return 0
 
-    cdef int _fail(self, int outcome) except -1:
+    cdef int _fail(self, int outcome) except -2:
         """What a call says that did nothing: 0 to go on later or never, -1 for a fault."""
         cdef int error = openssl.SSL_get_error(self.ssl, outcome)
         cdef unsigned long code
@@ -370,7 +395,7 @@ cdef class Tls:
         if error == ERROR_ZERO_RETURN:
             self.ended = True
             return 0
-        code = openssl.ERR_get_error()
+        code = openssl.ERR_peek_last_error()
         if code:
             text = openssl.ERR_reason_error_string(code)
         openssl.ERR_clear_error()
@@ -389,12 +414,6 @@ cdef class Tls:
         cdef unsigned int size = 0
         openssl.SSL_get0_alpn_selected(self.ssl, &name, &size)
         return PyBytes_FromStringAndSize(<const char*>name, size) if size else None
-
-    @property
-    def server_name(self) -> str | None:
-        """The name that the client asked for; None when it named none."""
-        cdef const char* name = openssl.SSL_get_servername(self.ssl, HOST_NAME)
-        return name.decode("ascii", "replace") if name != NULL else None
 
     @property
     def version(self) -> str | None:

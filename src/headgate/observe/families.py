@@ -142,6 +142,14 @@ WORKER = (
     ),
     _count("worker_sweeps", "counter", "Runs of the timer that checks deadlines", WorkerWord.WORKER_SWEEPS),
     _count("worker_errors", "counter", "Errors inside Headgate, each in the log", WorkerWord.WORKER_ERRORS),
+    _count("worker_handshakes", "counter", "TLS handshakes with clients that were completed",
+           WorkerWord.WORKER_HANDSHAKES),
+    _count("worker_handshakes_resumed", "counter", "Those of them that resumed a session",
+           WorkerWord.WORKER_HANDSHAKES_RESUMED),
+    _count("worker_handshakes_failed", "counter", "TLS handshakes, and headers of the PROXY protocol, that failed",
+           WorkerWord.WORKER_HANDSHAKES_FAILED),
+    _count("worker_misdirected", "counter", "Requests for a host that their TLS connection does not serve",
+           WorkerWord.WORKER_MISDIRECTED),
 )  # fmt: skip
 WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
 

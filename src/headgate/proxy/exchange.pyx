@@ -690,7 +690,7 @@ cdef class Exchange:
         if self.response_started:
             down.abort()
             return self._close()
-        fields, body = replies.error(status, reason, self._accept(), self.request_id)
+        fields, body = replies.error(status, reason, self._accept(), self.request_id, self.detail)
         return self._reply(status, fields, body)
 
     cdef bytes _accept(self):

@@ -1,6 +1,7 @@
 from libc.stdint cimport uint8_t
 
 from headgate.core.head cimport Head
+from headgate.core.proxy_protocol cimport Side
 from headgate.proxy.context cimport Context
 from headgate.proxy.secured cimport Secured
 from headgate.proxy.snapshot cimport Listener, LiveSnapshot, Service
@@ -17,7 +18,7 @@ cdef class Peer:
     cdef readonly Secured secured       # None: the connection is plain
 
     cdef void read(self, const void* address)
-    cdef int introduce(self, bytes address, bytes text, int port) except -1
+    cdef int introduce(self, Side source) except -1
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept
 
 

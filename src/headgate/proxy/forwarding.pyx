@@ -13,6 +13,7 @@ from headgate.core.head cimport (
     DATE, DROPPED, FORWARDED, HOST, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT,
     X_FORWARDED_PROTO, X_REAL_IP, X_REQUEST_ID, STRICT_TRANSPORT_SECURITY, X_FORWARDED_CLIENT_CERT, Field, Head,
 )
+from headgate.core.proxy_protocol cimport Side
 
 
 cdef extern from "../proxy/socket.h" nogil:
@@ -32,11 +33,11 @@ cdef class Peer:
             self.text = text
             self.has_address = True
 
-    cdef int introduce(self, bytes address, bytes text, int port) except -1:
-        """Take the address (16 bytes, IPv4 mapped) that the PROXY protocol named."""
-        memcpy(self.address, PyBytes_AS_STRING(address), 16)
-        self.text = text
-        self.port = port
+    cdef int introduce(self, Side source) except -1:
+        """Take the address that the PROXY protocol named."""
+        memcpy(self.address, source.address, 16)
+        self.text = source.text
+        self.port = source.port
         self.has_address = True
         self.judged_by = None
         return 0

@@ -13,6 +13,7 @@ from headgate.core.cells cimport (
 )
 from headgate.core.client_hello cimport HELLO_INCOMPLETE, HELLO_NOT_TLS, HELLO_READ, ClientHello
 from headgate.core.output cimport Output
+from headgate.core.proxy_protocol cimport COMPLETE, INCOMPLETE, ProxyHeader
 from headgate.core.tls cimport Tls, TlsContext
 from headgate.proxy.connection cimport Connection
 from headgate.proxy.downstream cimport Http1Downstream, new_downstream
@@ -20,8 +21,6 @@ from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.http2_downstream cimport begin_http2
 from headgate.proxy.port cimport Port
 from headgate.proxy.secured cimport new_secured
-
-from headgate.core import proxy_protocol
 
 cdef enum:
     ROOM_BYTES = 16384
@@ -84,15 +83,16 @@ cdef class Greeting(Connection):
 
     cdef bint read_introduction(self) except -1:
         """Whether it is over: from here on the client is whom it names."""
-        found = proxy_protocol.read(bytes(self.early))
-        if found is None:
+        cdef ProxyHeader header = ProxyHeader.__new__(ProxyHeader)
+        header.read(PyByteArray_AS_STRING(self.early), PyByteArray_GET_SIZE(self.early))
+        if header.outcome == INCOMPLETE:
             return False
-        if isinstance(found, proxy_protocol.Refusal):
-            self.fault(found.reason)
+        if header.outcome != COMPLETE:
+            self.fault(header.reason or "no header of the PROXY protocol")
             return False
-        del self.early[:found.size]
-        if found.address:
-            self.peer.introduce(found.address, found.text.encode(), found.port)
+        del self.early[:header.size]
+        if not header.keep and header.source is not None and header.source.has_address:
+            self.peer.introduce(header.source)
         self.introduced = True
         self.deadline = self.context.now + self.listener.handshake_timeout
         return self.listener.sites is None or PyByteArray_GET_SIZE(self.early) > 0

@@ -36,6 +36,10 @@ _SENTENCES = {
     504: "The server behind this gateway did not answer in time.",
     505: "This version of HTTP is not supported here.",
 }
+# Where a status says too little, by what the log says of it.
+_EXPLAINED = {
+    b"plain HTTP on a listener that speaks TLS": "Plain HTTP came to a port that speaks TLS: ask with https.",
+}
 _PHRASES = {status.value: status.phrase.encode() for status in HTTPStatus}
 _SECRET_FIELDS = (b"authorization", b"cookie", b"proxy-authorization")
 
@@ -46,14 +50,14 @@ def phrase(status: int) -> bytes:
 
 
 def error(
-    status: int, reason: bytes, accept: bytes, request_id: bytes | None
+    status: int, reason: bytes, accept: bytes, request_id: bytes | None, detail: bytes | None = None
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
     """Fields and body of an error: JSON when the client asks for it before HTML, else a small page.
 
     `reason` is an error type of RFC 9209 section 2.3 and goes into Proxy-Status.
     """
     title = _PHRASES.get(status, b"Error").decode()
-    sentence = _SENTENCES.get(status, title)
+    sentence = _EXPLAINED.get(detail or b"") or _SENTENCES.get(status, title)
     fields = [(b"Proxy-Status", b"headgate; error=" + reason), (b"Cache-Control", b"no-store")]
     if status == 405:
         fields.append((b"Allow", ALLOW))

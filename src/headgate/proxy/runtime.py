@@ -16,7 +16,7 @@ from weakref import WeakSet
 from headgate import spec
 from headgate.core.cells import WorkerWord
 from headgate.core.openssl import OpenSslMissing
-from headgate.core.tls import TlsContext
+from headgate.core.tls import TlsContext, log_keys
 from headgate.proxy.acceptor import Acceptor
 from headgate.proxy.connection import Register
 from headgate.proxy.context import Context
@@ -79,6 +79,9 @@ class Runtime:
         self._tickets = tickets
         self._tickets_seen = (0, float("-inf"))  # which ones, and when they were looked at
         self._secrets: list[bytes] = []
+        if path := os.environ.get("SSLKEYLOGFILE"):
+            log.warning("the secrets of all TLS connections are written to %s (SSLKEYLOGFILE)", path)
+            log_keys(path)
         self._contexts = Contexts(self._tls_context)
         self._tls_contexts: WeakSet[TlsContext] = WeakSet()
         self._read_tickets()

@@ -279,7 +279,7 @@ class TestWriting:
         assert write_v2(SOURCE, 51234, DESTINATION, 443) == v2(0x11, IPV4)
 
     def test_version_2_without_addresses(self) -> None:
-        assert write_v2(b"", 0, b"", 0, alpn=b"h2") == v2(0, tlv(1, b"h2"))
+        assert write_v2(b"", 0, b"", 0, alpn=b"h2") == v2(0, tlv(1, b"h2"), 0x20)
 
     def test_version_2_with_facts(self) -> None:
         tls = TlsFacts(
