@@ -16,8 +16,8 @@ from unit.proxy.stage import Stage
 from unit.proxy.test_memory import resident, serve_all
 
 # One object left behind by each exchange would be more, but for the noise of few.
-FEW, MANY = (10, 15_000_000), (700, 10_000_000)
-LARGE = 200_000
+FEW, MANY = (5, 15_000_000), (700, 10_000_000)
+LARGE = 100_000
 
 
 async def answer_all(end: Http2End) -> None:
@@ -99,7 +99,7 @@ async def test_nothing_is_left_behind(
     await stage.serve(scheme=scheme, access_log=spec.AccessLog())
     backend = asyncio.create_task(serve(stage))
     try:
-        for _ in range(10):
+        for _ in range(5):
             await wave(stage)
         stage.records.text = b""
         before = resident()
