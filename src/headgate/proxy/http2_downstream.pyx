@@ -126,8 +126,8 @@ cdef class Http2Downstream(Http2Connection):
         return self.linger()
 
     cdef int stream_left(self, Http2Stream stream) except -1:
-        if self.streams or self.closed or self.lingering:
-            return 0
+        if self.streams or self.closed or self.lingering or self.server.over:
+            return 0                    # when it is over, its violation comes next
         if self.server.closing and not self.draining or self.draining and self.drain_at == INFINITY:
             return self.linger()
         self.rest()

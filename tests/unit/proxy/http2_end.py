@@ -80,6 +80,7 @@ class Http2End:
         self.ended = False
         self.was_reset = False
         self.reads = 0
+        self.deaf = False  # understand nothing but GOAWAY: what was sent is unknown to h2
         self.partial = b""  # of a frame
         self.preface = 24 if server else 0
         self.reading = asyncio.Lock()
@@ -142,7 +143,8 @@ class Http2End:
 
     def receive(self, data: bytes) -> None:
         """Take bytes that came."""
-        for event in self.h2.receive_data(self._without_goaway(data)):
+        frames = self._without_goaway(data)
+        for event in () if self.deaf else self.h2.receive_data(frames):
             self._note(event)
 
     def _without_goaway(self, data: bytes) -> bytes:

@@ -56,7 +56,6 @@ def unknown_frames(_: int) -> bytes:
 
 
 FLOODS: tuple[tuple[Callable[[int], bytes], Abuse], ...] = (
-    (rapid_resets, Abuse.RAPID_RESETS),
     (pings, Abuse.PINGS),
     (settings, Abuse.SETTINGS_CHANGES),
     (empty_data, Abuse.EMPTY_FRAMES),
@@ -79,15 +78,19 @@ async def test_a_flood(stage: Stage, flood: Callable[[int], bytes], abuse: Abuse
     end = Http2End((await stage.client()).socket)
     await end.begin()
     await end.until(lambda: end.settings)
+    end.deaf = True
     sending = asyncio.create_task(_send(end, b"".join(flood(number) for number in range(20_000))))
-    while not counted(stage, abuse):
+    for _ in range(5000):
         assert (await other.ask()).body == b"hello"
+        if counted(stage, abuse):
+            break
     with suppress(AssertionError):
         await end.until(lambda: end.goaways)
     assert end.was_reset or end.goaways[-1][0] == CALM
     await sending
     assert counted(stage, abuse) == 1
     assert (await other.ask()).body == b"hello"
+    end.close()
     await until(lambda: stage.runtime.connections == 1, "the connection to end")
 
 
@@ -106,6 +109,7 @@ async def test_resets_that_reach_endpoints(stage: Stage) -> None:
     await until(lambda: counted(stage, Abuse.RAPID_RESETS), "it to be enough")
     await sending
     await stage.quiet()
+    end.close()
     await until(lambda: not stage.runtime.connections, "the connection to end")
 
 
