@@ -5,8 +5,7 @@ connection too much time and memory, and because `ssl` knows no ticket keys. The
 in what the interpreter has loaded: nothing is linked and no header is needed, and where `_ssl` is built
 in, they are found in the program itself. Another copy of OpenSSL is never taken: its objects may differ.
 
-Where it cannot be used, REASON says why, and context_of() raises it: a listener that speaks TLS fails,
-and nothing else does.
+Where it cannot be used, REASON says why and context_of() raises it: what speaks no TLS goes on.
 """
 
 import _ssl
