@@ -12,6 +12,10 @@ from codec.playbook import END, data, ok, response, trailers
 from codec.subjects import SUBJECTS, Subject, converse, request_head
 from codec.test_differential import compare_requests, compare_responses, relay_all
 from fuzz import greetings
+from codec.test_http2_rules import MORSELS as HTTP2_MORSELS
+from codec.test_http2_rules import SIDES as HTTP2_SIDES
+from codec.test_http2_rules import Side
+from fuzz import http2_targets
 from headgate.config import compile as compile_configuration
 from headgate.config import load
 from headgate.core.events import Tunnel
@@ -434,6 +438,14 @@ def _compare_responses(stream: bytes) -> None:
 _REQUEST_BYTES = [sample.data[:4096] for sample in REQUESTS]
 _RESPONSE_BYTES = [b"aA"[i % 2 : i % 2 + 1] + sample.data[:4096] for i, sample in enumerate(RESPONSES)]
 _BOTH = [*_REQUEST_BYTES, *_RESPONSE_BYTES]
+_HTTP2_PLANS = [
+    http2_targets.as_plan(stream) for stream in (*http2_targets.REQUEST_SEEDS, *http2_targets.RESPONSE_SEEDS)
+]
+
+
+def _with_cuts(side: Side) -> list[bytes]:
+    return [bytes([i % 256, 3, 200, 1]) + said.data[:4096] for i, said in enumerate(side.samples)]
+
 
 TARGETS = (
     *(Target(subject.name, _rules(subject), _with_plan(subject.samples), MORSELS) for subject in SUBJECTS),
@@ -441,6 +453,12 @@ TARGETS = (
     Target("requests", lambda stream: void(compare_requests(stream)), _REQUEST_BYTES, MORSELS),
     Target("responses", _compare_responses, _RESPONSE_BYTES, MORSELS),
     Target("relay", lambda stream: void(relay_all(stream)), _REQUEST_BYTES, MORSELS),
+    *(
+        Target(f"http2-{side}", http2_targets.rules(side), _with_cuts(side), HTTP2_MORSELS)
+        for side in HTTP2_SIDES
+    ),
+    Target("http2-operations", http2_targets.operate, _HTTP2_PLANS, HTTP2_MORSELS),
+    Target("http2-between", http2_targets.between, _HTTP2_PLANS, HTTP2_MORSELS, limit=512),
     Target("introductions", introduce, _INTRODUCTIONS, _INTRODUCTION_MORSELS, limit=512),
     Target("frames", look, _FRAMES, _FRAME_MORSELS, limit=1024),
     Target("timeouts", measure, _TIMEOUTS, _TIMEOUT_MORSELS, limit=32),

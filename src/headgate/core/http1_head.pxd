@@ -47,6 +47,7 @@ cdef tuple fault(int code)
 
 # What HTTP/2 shares.
 cdef int read_framing(Head head) noexcept
+cdef bint has_token(Span value, const char* token, Py_ssize_t size) noexcept
 cdef int read_expectation(Head head) noexcept
 cdef int read_host(Head head, Span value) noexcept
 cdef int split_path(Head head, int policy) except? -99

@@ -466,13 +466,13 @@ cdef void _te(Head head) noexcept:
     while i < head.field_count:
         if head.fields[i].token == TE:
             value = _value(head, i)
-            if value.size >= 8 and _has_token(value, b"trailers", 8):
+            if value.size >= 8 and has_token(value, b"trailers", 8):
                 head.te_trailers = True
             head.fields[i].flags |= HOP_BY_HOP
         i += 1
 
 
-cdef bint _has_token(Span value, const char* token, Py_ssize_t size) noexcept:
+cdef bint has_token(Span value, const char* token, Py_ssize_t size) noexcept:
     cdef const char* p = value.data
     cdef const char* end = p + value.size
     cdef const char* name
@@ -495,7 +495,7 @@ cdef void _upgrade(Head head) noexcept:
         return
     if head.content_length > 0 or head.chunked:
         return          # parsers differ on whether the body is one (llhttp stops behind the head)
-    if _has_token(value, b"h2c", 3) or _has_token(value, b"tls", 3) or _has_token(value, b"http", 4):
+    if has_token(value, b"h2c", 3) or has_token(value, b"tls", 3) or has_token(value, b"http", 4):
         return
     head.upgrade = value
 

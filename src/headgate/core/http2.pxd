@@ -57,6 +57,9 @@ cdef class Http2:
     # Streams with a queue.
     cdef list waiting
     cdef int64_t turn
+    cdef Py_ssize_t usual_room          # what output() sets the room to
+    cdef dict early                     # priorities that came before their streams
+    cdef bint prioritised               # the peer spoke of priorities
     cdef list lent
 
     cdef int start(self) except -1
@@ -89,7 +92,9 @@ cdef class Http2:
     cdef int begin_data(self, list events) except -1
     cdef int stray_data(self, list events) except -1
     cdef Py_ssize_t read_data(self, const char* data, Py_ssize_t size, list events) except -1
-    cdef int end_data(self, list events) except -1
+    cdef int judge_data(self, list events) except -1
+    cdef int hand_on(self, const char* data, Py_ssize_t size, list events) except -1
+    cdef int _bad_priority(self, uint32_t code, str reason, list events) except -1
     cdef int on_headers(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int on_continuation(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int end_block(self, const char* p, Py_ssize_t size, list events) except -1
@@ -105,6 +110,7 @@ cdef class Http2:
     cdef int on_priority_update(self, const char* p, Py_ssize_t size, list events) except -1
     cdef bint is_idle(self, int64_t number) noexcept
     cdef int credit(self, Stream stream) except -1
+    cdef int promise(self, Stream stream, Head head, bint bodyless, bint last) except -1
     cdef int write_data(self, Stream stream, const char* data, Py_ssize_t size, bint last) except -1
     cdef int write_head(self, Stream stream, Head head, bint last) except -1
     cdef int wait(self, Stream stream) except -1
@@ -116,6 +122,7 @@ cdef class Http2:
 cdef class Http2Server(Http2):
     cdef int preface_size               # bytes of the client's preface that came
     cdef bint draining
+    cdef bint named_last                # the last stream that we look at
 
     cdef int _stray_head(self, list events) except -1
     cdef int _open(self, Head head, bint too_large, list events) except -1
@@ -127,7 +134,6 @@ cdef class Http2Client(Http2):
     cdef bytes scheme
     cdef int64_t next_number
     cdef Py_ssize_t peer_streams        # that the peer allows
-    cdef int interim
 
     cdef int64_t open_stream(self) except -2
     cdef int weigh(self) except -1

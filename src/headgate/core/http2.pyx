@@ -16,13 +16,13 @@ from headgate.core.events cimport (
     new_reset,
 )
 from headgate.core.head cimport (
-    METHOD_HEAD, PRIORITY, Field, Head, new_head, release_head,
+    CONTENT_LENGTH, METHOD_CONNECT, METHOD_HEAD, PRIORITY, Field, Head, new_head, release_head,
 )
 from headgate.core.hpack cimport DECODED, HPACK_BROKEN, HPACK_TOO_LARGE, HpackDecoder, HpackEncoder
 from headgate.core.http1_head cimport drop_forbidden
 from headgate.core.http2_abuse cimport (
     CONTINUATIONS, EMPTY_FRAMES, LARGE_HEADS, PINGS, PRIORITIES, RAPID_RESETS, REFUSED_STREAMS,
-    SETTINGS_CHANGES, UNKNOWN_FRAMES, WINDOW_UPDATES, Tolerance,
+    SETTINGS_CHANGES, TINY_WINDOWS, UNKNOWN_FRAMES, WINDOW_UPDATES, Tolerance,
 )
 from headgate.core.http2_frames cimport *
 from headgate.core.http2_head cimport (
@@ -46,6 +46,8 @@ cdef enum:
     ROOM_BYTES = 131072
     STREAMS_AT_FIRST = 100      # that a server is taken to allow before it says so (RFC 9113 section 6.5.2)
     INTERIM_RESPONSES = 32
+    EARLY_PRIORITIES = 16
+    CRUMB_BYTES = 256           # a window smaller than this makes crumbs of a body
     FAIR_TURN = 8               # one turn in so many is of the stream that has waited longest
 
 cdef const char* PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -76,7 +78,8 @@ cdef class Http2:
         self.closed = ClosedStreams()
         self.streams = {}
         self.waiting = []
-        self.room = ROOM_BYTES
+        self.early = {}
+        self.room = self.usual_room = ROOM_BYTES
         self.in_head = True
         self.send_window = self.peer_window = DEFAULT_WINDOW
         self.receive_window = DEFAULT_WINDOW
@@ -109,11 +112,12 @@ cdef class Http2:
         """The bytes to write."""
         cdef bytes result = b"" if self.out is None else self.out.take()
         self.lent = None
-        self.room = ROOM_BYTES
+        self.room = self.usual_room
         return result
 
-    def send(self, Event event not None) -> None:
-        """Queue an event of its stream."""
+    def send(self, Event event not None, stream: int = 0) -> None:
+        """Queue an event, on `stream` or its own. Raises Http2ProtocolError when we break the protocol."""
+        cdef int64_t number = stream or event.stream
         cdef Data data
         if self.out is None:
             self.out = Output()
@@ -122,11 +126,11 @@ cdef class Http2:
             if self.lent is None:
                 self.lent = []
             self.lent.append(data.owner)
-            self.send_data(event.stream, data.data, data.size, event.last)
+            self.send_data(number, data.data, data.size, event.last)
         elif event.kind == TRAILERS:
-            self.send_trailers(event.stream, <Head>event)
+            self.send_trailers(number, <Head>event)
         else:
-            self.send_head(event.stream, <Head?>event, event.last)
+            self.send_head(number, <Head?>event, event.last)
 
     def reset(self, int64_t stream, uint32_t code) -> None:
         self.send_reset(stream, code)
@@ -146,6 +150,18 @@ cdef class Http2:
     def leave(self, uint32_t code=0, bytes why not None=b"") -> None:
         self.close(code, why)
 
+    def announce_end(self) -> None:
+        """The first step of a graceful end."""
+        self.drain()
+
+    def settle_end(self) -> None:
+        """The second step: nothing behind what came so far is taken."""
+        self.finish_drain()
+
+    def set_room(self, room: int) -> None:
+        """Bytes of bodies that may go straight out."""
+        self.room = self.usual_room = room
+
     def waits(self, int64_t stream) -> int:
         """Bytes in the queue of a stream."""
         return self.queued(stream)
@@ -154,7 +170,9 @@ cdef class Http2:
     def kept_bytes(self) -> int:
         """Memory for input and output that the codec has now."""
         cdef Stream stream
-        size = sum(stream.queued for stream in self.streams.values())
+        cdef Py_ssize_t size = 0
+        for stream in self.streams.values():
+            size += stream.queued
         for part in (self.payload, self.block):
             size += 0 if part is None else len(part)
         return size + (0 if self.out is None else self.out.capacity)
@@ -182,6 +200,8 @@ cdef class Http2:
         if stream.waiting:
             stream.waiting = False
             self.waiting.remove(stream)
+        if self.target is stream:
+            self.target = None          # the rest of its frame is nobody's
         stream.drop_queue()
         self.granted -= stream.window_size - self.window_bytes
         del self.streams[stream.number]
@@ -259,6 +279,9 @@ cdef class Http2:
                 self.read_payload(data + at, 0, events)
             else:
                 at += self.read_payload(data + at, size - at, events)
+        if not self.over:
+            self.in_head = (not self.settled or self.block_number != 0 or 0 < self.header_size
+                            and (self.header_size < FRAME_HEADER_BYTES or self.type != FRAME_DATA))
         return events
 
     cdef Py_ssize_t read_start(self, const char* data, Py_ssize_t size, list events) except -1:
@@ -380,76 +403,74 @@ cdef class Http2:
         if stream.receive_window < 0:
             return self.fail_stream(self.number, FLOW_CONTROL_ERROR, "more data than the stream's window", events)
         self.target = stream
+        return 0 if self.padded else self.judge_data(events)
+
+    cdef int judge_data(self, list events) except -1:
+        """How much data the frame has is known: whether it fits, before any of it is handed on, so that
+        the events do not depend on how the bytes came."""
+        cdef Stream stream = self.target
+        cdef bint ends = self.flags & END_STREAM
+        if stream is None or stream.content_left < 0:
+            return 0
+        if self.left > stream.content_left:
+            return self.fail_stream(self.number, PROTOCOL_ERROR, "more data than content-length", events)
+        if ends and self.left < stream.content_left:
+            return self.fail_stream(self.number, PROTOCOL_ERROR, "less data than content-length", events)
+        stream.content_left -= self.left
         return 0
 
     cdef int stray_data(self, list events) except -1:
         """DATA on a stream that is not open (section 5.1)."""
+        cdef int end
         if self.is_idle(self.number):
             return self.fail(PROTOCOL_ERROR, "DATA on a stream that was not opened", events)
-        if self.closed.end_of(self.number) == RESET_BY_US:
+        end = self.closed.end_of(self.number)
+        if end == RESET_BY_US:
             return 0
-        return self.fail_stream(self.number, STREAM_CLOSED, "DATA on a closed stream", events)
+        if end == ENDED:
+            return self.fail(STREAM_CLOSED, "DATA on a closed stream", events)
+        return self.fail_stream(self.number, STREAM_CLOSED, "DATA on a stream that was reset", events)
 
     cdef Py_ssize_t read_data(self, const char* data, Py_ssize_t size, list events) except -1:
-        cdef Stream stream = self.target
+        """The next part of a DATA frame. Returns the bytes used."""
         cdef Py_ssize_t used = 0
         cdef Py_ssize_t part
-        if self.padded:
-            if size == 0:
-                return 0
+        if self.padded and size:
+            used = 1
             self.padded = False
             self.padding = <unsigned char>data[0]
             self.left -= 1
-            used = 1
             if self.padding > self.left:
                 self.fail(PROTOCOL_ERROR, "padding that does not fit its frame", events)
                 return size
             self.left -= self.padding
-            if stream is not None:
-                self.consumed(stream.number, self.padding + 1)
-            if self.left == 0:
-                self.end_data(events)
-        elif self.left == 0 and self.padding == 0:
-            self.end_data(events)       # an empty frame
-        if self.left and size > used:
+            if self.target is not None:
+                self.consumed(self.number, self.padding + 1)
+            self.judge_data(events)
+        if not self.padded:
             part = min(size - used, self.left)
             self.left -= part
+            if part or self.left == 0:
+                self.hand_on(data + used, part, events)
             used += part
-            if stream is not None:
-                if stream.content_left >= 0:
-                    stream.content_left -= part
-                    if stream.content_left < 0:
-                        self.target = None
-                        self.fail_stream(stream.number, PROTOCOL_ERROR, "more data than content-length", events)
-                        stream = None
-                if stream is not None and (self.left or not self.flags & END_STREAM):
-                    events.append(new_data(stream.number, data + used - part, part, False))
-                elif stream is not None:
-                    if stream.content_left > 0:
-                        self.end_data(events)
-                    else:
-                        events.append(new_data(stream.number, data + used - part, part, True))
-                        stream.remote_over = True
-                        self.settle(stream)
-                        self.target = None
-        if self.left == 0 and self.padding and size > used:
-            part = min(size - used, self.padding)
+            part = min(size - used, self.padding) if self.left == 0 else 0
             self.padding -= part
             used += part
-        if self.left == 0 and self.padding == 0:
-            self.header_size = 0
-            self.target = None
+            if self.left == 0 and self.padding == 0:
+                self.header_size = 0
+                self.target = None
         return used
 
-    cdef int end_data(self, list events) except -1:
-        """A frame without data, or the last of one that came too early."""
+    cdef int hand_on(self, const char* data, Py_ssize_t size, list events) except -1:
+        """Data of the frame, the last of it when nothing is left."""
         cdef Stream stream = self.target
-        if stream is None or not self.flags & END_STREAM:
+        cdef bint last = self.left == 0 and self.flags & END_STREAM
+        if stream is None or (size == 0 and not last):
+            return 0
+        events.append(new_data(stream.number, data if size else NULL, size, last))
+        if not last:
             return 0
         self.target = None
-        if stream.content_left > 0:
-            return self.fail_stream(stream.number, PROTOCOL_ERROR, "less data than content-length", events)
-        events.append(new_data(stream.number, NULL, 0, True))
         stream.remote_over = True
         return self.settle(stream)
 
@@ -523,7 +544,7 @@ cdef class Http2:
             release_head(head)
             return self.fail_stream(stream.number, STREAM_CLOSED, "HEADERS behind END_STREAM", events)
         verdict = judge_trailers(head)
-        if not self.block_ends:
+        if not self.block_ends or stream.tunnel:
             fault = "trailers without END_STREAM"
         elif too_large:
             fault = "trailers larger than allowed"
@@ -546,12 +567,19 @@ cdef class Http2:
         """Section 5.3.2: priorities of RFC 7540 mean nothing any more."""
         if self.number == 0:
             return self.fail(PROTOCOL_ERROR, "PRIORITY on stream 0", events)
+        if not self.tolerate(PRIORITIES, 1, events):
+            return 0
         if size != 5:
-            return self.fail_stream(self.number, FRAME_SIZE_ERROR, "a PRIORITY of a wrong size", events)
+            return self._bad_priority(FRAME_SIZE_ERROR, "a PRIORITY of a wrong size", events)
         if (get_32(p) & MOST_STREAM) == self.number:
-            return self.fail_stream(self.number, PROTOCOL_ERROR, "a stream that depends on itself", events)
-        self.tolerate(PRIORITIES, 1, events)
+            return self._bad_priority(PROTOCOL_ERROR, "a stream that depends on itself", events)
         return 0
+
+    cdef int _bad_priority(self, uint32_t code, str reason, list events) except -1:
+        """Section 6.4: RST_STREAM may not be sent on a stream that was not opened."""
+        if self.is_idle(self.number):
+            return self.fail(code, reason, events)
+        return self.fail_stream(self.number, code, reason, events)
 
     cdef int on_reset(self, const char* p, Py_ssize_t size, list events) except -1:
         cdef Stream stream
@@ -612,7 +640,8 @@ cdef class Http2:
                     return self.fail(FLOW_CONTROL_ERROR, "a window larger than allowed", events)
         elif setting == MAX_FRAME_SIZE and not FRAME_BYTES <= value <= 16777215:
             return self.fail(PROTOCOL_ERROR, "SETTINGS_MAX_FRAME_SIZE out of range", events)
-        elif (setting == ENABLE_PUSH or setting == ENABLE_CONNECT_PROTOCOL) and value > 1:
+        elif (setting == ENABLE_PUSH or setting == ENABLE_CONNECT_PROTOCOL
+              or setting == NO_RFC7540_PRIORITIES) and value > 1:
             return self.fail(PROTOCOL_ERROR, "a switch that is neither on nor off", events)
         return 0
 
@@ -671,15 +700,23 @@ cdef class Http2:
     cdef int on_priority_update(self, const char* p, Py_ssize_t size, list events) except -1:
         """RFC 9218 section 7.1."""
         cdef Stream stream
-        if self.number:
-            return self.fail(PROTOCOL_ERROR, "PRIORITY_UPDATE on a stream", events)
+        if self.number or not isinstance(self, Http2Server):
+            return self.fail(PROTOCOL_ERROR, "PRIORITY_UPDATE out of place", events)
         if size < 4:
             return self.fail(FRAME_SIZE_ERROR, "a PRIORITY_UPDATE of a wrong size", events)
+        if get_32(p) % 2 == 0:
+            return self.fail(PROTOCOL_ERROR, "PRIORITY_UPDATE of no request", events)
         if not self.tolerate(PRIORITIES, 1, events):
             return 0
+        self.prioritised = True
         stream = self.find(get_32(p) & MOST_STREAM)
         if stream is not None:
             read_priority(stream, p + 4, size - 4)
+        elif self.is_idle(get_32(p) & MOST_STREAM):
+            # It may come before its request, which it is then for; the latest few are kept.
+            if len(self.early) == EARLY_PRIORITIES:
+                self.early.clear()
+            self.early[get_32(p) & MOST_STREAM] = p[4:size]
         return 0
 
     # --- Windows of the peer ---
@@ -733,12 +770,25 @@ cdef class Http2:
             self.settle(stream)
         return 0
 
+    cdef int promise(self, Stream stream, Head head, bint bodyless, bint last) except -1:
+        """How long the body is that the head announces."""
+        stream.promised = 0 if bodyless else -1 if stream.tunnel else head.content_length
+        if last and stream.promised > 0:
+            raise Http2ProtocolError("the body does not fit its Content-Length")
+        return 0
+
     cdef int send_data(self, int64_t number, const char* data, Py_ssize_t size, bint last) except -1:
         """Straight into the output as far as windows and room allow; large pieces are borrowed."""
         cdef Stream stream = self.find(number)
         cdef int64_t part = 0
         if stream is None or stream.local_over:
             return 0
+        if not stream.head_sent:
+            raise Http2ProtocolError("a body before its head")
+        if stream.promised >= 0:
+            if size > stream.promised or (last and size < stream.promised):
+                raise Http2ProtocolError("the body does not fit its Content-Length")
+            stream.promised -= size
         if last:
             stream.local_over = True
         if not stream.waiting:
@@ -775,20 +825,27 @@ cdef class Http2:
     cdef int send_trailers(self, int64_t number, Head head) except -1:
         """The end of the body, with trailers, behind what waits."""
         cdef Stream stream = self.find(number)
+        cdef Head trailers
         if stream is None or stream.local_over:
             return 0
+        if not stream.head_sent or stream.promised > 0:
+            raise Http2ProtocolError("trailers before the end of the body")
+        trailers = _as_trailers(head)
+        if trailers.field_count == 0:
+            return self.send_data(number, NULL, 0, True)
         if not stream.waiting:
-            return self.write_head(stream, _as_trailers(head), True)
+            return self.write_head(stream, trailers, True)
         stream.local_over = True
         stream.end_queued = True
-        stream.trailers = _as_trailers(head)
+        stream.trailers = trailers
         return 0
 
     cdef int send_reset(self, int64_t number, uint32_t code) except -1:
         cdef Stream stream = self.find(number)
         if stream is None:
             return 0
-        write_reset(self.out, <uint32_t>number, stream.fault if stream.fault else code)
+        if stream.head_came or stream.head_sent:    # nobody else knows a stream on which nothing was said
+            write_reset(self.out, <uint32_t>number, stream.fault if stream.fault else code)
         return self.forget(stream, RESET_BY_US)
 
     cdef int ping(self, const char* opaque) except -1:
@@ -822,9 +879,12 @@ cdef class Http2:
     cdef int pump(self, list events, Py_ssize_t room) except -1:
         """Send what waits, at most `room` bytes of it, in order of priority (RFC 9218 section 10)."""
         cdef Stream stream
-        while room > 0 and not (self.over and not self.streams):
+        while room > 0 and not self.over:
             stream = self.next_waiting()
             if stream is None:
+                return 0
+            if (stream.queued >= CRUMB_BYTES and min(self.send_window, stream.send_window) < CRUMB_BYTES
+                    and not self.tolerate(TINY_WINDOWS, 1, events)):
                 return 0
             room -= self.serve(stream, room)
             if not stream.waiting:
@@ -959,7 +1019,7 @@ cdef class Http2Server(Http2):
             release_head(head)
             return self._stray_head(events)
         self.last_peer = self.number
-        if self.closing:
+        if self.named_last:
             # Section 6.8: what comes behind the last stream that we named is ignored.
             release_head(head)
             self.closed.remember(self.number, RESET_BY_US)
@@ -984,13 +1044,16 @@ cdef class Http2Server(Http2):
         return self.fail(PROTOCOL_ERROR, "a stream with a lower number than the one before", events)
 
     cdef int _open(self, Head head, bint too_large, list events) except -1:
-        cdef Stream stream = self.add_stream(self.number)
+        cdef Stream stream
         cdef Verdict verdict
         cdef Field* field
-        stream.remote_over = self.block_ends
+        cdef bytes early
         if self.block_on_itself:
             release_head(head)
+            self.closed.remember(self.number, RESET_BY_US)
             return self.fail_stream(self.number, PROTOCOL_ERROR, "a stream that depends on itself", events)
+        stream = self.add_stream(self.number)
+        stream.remote_over = self.block_ends
         if too_large:
             verdict = Verdict(GOOD + 2, 431, b"head too large")
         else:
@@ -1005,24 +1068,48 @@ cdef class Http2Server(Http2):
             events.append(Violation(verdict.status, verdict.reason.decode(), self.number))
             return 0
         stream.head_only = head.method == METHOD_HEAD
-        stream.tunnel = head.upgrade.data != NULL
-        if not self.block_ends and not stream.tunnel:
+        stream.tunnel = head.method == METHOD_CONNECT
+        if stream.tunnel:
+            head.drop(CONTENT_LENGTH)
+            head.content_length = -1
+            head.chunked = False
+        elif not self.block_ends:
             stream.content_left = head.content_length
-        if head.number(PRIORITY) >= 0:
-            field = head.find(PRIORITY)
-            if field != NULL:
-                read_priority(stream, head.bytes + field.value_start, field.value_size)
+            if head.content_length == 0:
+                # HTTP/1 has no way to say that a body is empty and its end is still to come.
+                head.drop(CONTENT_LENGTH)
+                head.content_length = -1
+                head.chunked = True
+        field = head.find(PRIORITY)
+        if self.early and self.number in self.early:
+            early = self.early.pop(self.number)
+            read_priority(stream, PyBytes_AS_STRING(early), PyBytes_GET_SIZE(early))
+        elif field != NULL:
+            self.prioritised = True
+            read_priority(stream, head.bytes + field.value_start, field.value_size)
+        elif not self.prioritised:
+            stream.incremental = True       # who never speaks of priorities gets fair shares
         events.append(head)
         return 0
 
     cdef int send_head(self, int64_t number, Head head, bint last) except -1:
         cdef Stream stream = self.find(number)
+        cdef Field* field
         if stream is None or stream.local_over:
             return 0
+        if head.kind != RESPONSE_HEAD:
+            raise Http2ProtocolError("a server sends responses")
+        if stream.head_sent:
+            raise Http2ProtocolError("the head of this stream was sent already")
         if head.status >= 200:
             stream.head_sent = True
-        elif last:
-            raise Http2ProtocolError("an interim response that ends the stream")
+            self.promise(stream, head, stream.head_only or head.status == 204 or head.status == 304, last)
+            field = head.find(PRIORITY)
+            if field != NULL:
+                # RFC 9218 section 8: what the answer says goes before what the client asked for.
+                read_priority(stream, head.bytes + field.value_start, field.value_size)
+        elif last or head.status == 101:
+            raise Http2ProtocolError("an interim response that ends the stream, or switches protocols")
         return self.write_head(stream, head, last)
 
     cdef int drain(self) except -1:
@@ -1033,8 +1120,8 @@ cdef class Http2Server(Http2):
         return 0
 
     cdef int finish_drain(self) except -1:
-        if not self.closing:
-            self.closing = True
+        if not self.named_last and not self.over:
+            self.closing = self.named_last = True
             write_goaway(self.out, <uint32_t>self.last_peer, NO_ERROR, b"")
         return 0
 
@@ -1093,6 +1180,8 @@ cdef class Http2Client(Http2):
         if setting == ENABLE_PUSH and value:
             return self.fail(PROTOCOL_ERROR, "a server that would let clients push", events)
         if setting == ENABLE_CONNECT_PROTOCOL and value <= 1:
+            if self.connect_protocol and not value:     # RFC 8441 section 3
+                return self.fail(PROTOCOL_ERROR, "extended CONNECT taken back", events)
             self.connect_protocol = value == 1
         return Http2.apply(self, setting, value, events)
 
@@ -1115,8 +1204,12 @@ cdef class Http2Client(Http2):
         cdef Stream stream = self.find(number)
         if stream is None or stream.local_over:
             return 0
+        if head.kind != REQUEST_HEAD or stream.head_sent:
+            raise Http2ProtocolError("a client sends one request on a stream")
         stream.head_sent = True
         stream.head_only = head.method == METHOD_HEAD
+        stream.tunnel = head.method == METHOD_CONNECT
+        self.promise(stream, head, False, last)
         return self.write_head(stream, head, last)
 
     cdef int on_block(self, Head head, bint too_large, list events) except -1:
@@ -1140,6 +1233,12 @@ cdef class Http2Client(Http2):
         if verdict.outcome == GOOD and head.status < 200:
             return self._interim(head, events)
         bodyless = stream.head_only or head.status == 204 or head.status == 304
+        stream.tunnel = stream.tunnel and 200 <= head.status < 300
+        if stream.tunnel:
+            # RFC 9110 section 9.3.6: what follows is no body, whatever its length says.
+            head.drop(CONTENT_LENGTH)
+            head.content_length = -1
+            head.chunked = bodyless = False
         if verdict.outcome == GOOD and self.block_ends and head.content_length > 0 and not bodyless:
             verdict = Verdict(MALFORMED, 400, b"a content-length without a body")
         if verdict.outcome != GOOD:
@@ -1154,14 +1253,19 @@ cdef class Http2Client(Http2):
         return self.settle(stream)
 
     cdef int _interim(self, Head head, list events) except -1:
-        self.interim += 1
-        if self.block_ends or self.interim > INTERIM_RESPONSES * (1 + self.next_number // 2):
+        cdef Stream stream = self.find(self.number)
+        stream.interim += 1
+        if self.block_ends or head.content_length > 0 or stream.interim > INTERIM_RESPONSES:
             release_head(head)
-            return self.fail_stream(self.number, PROTOCOL_ERROR, "too many interim responses, or one that ends",
+            return self.fail_stream(self.number, PROTOCOL_ERROR, "too many interim responses, or one with a body or an end",
                                     events)
         head.last = head.chunked = False
         events.append(head)
         return 0
+
+    cdef int close(self, uint32_t code, bytes why) except -1:
+        Http2.close(self, code, why)
+        return self.weigh()
 
     cdef int drain(self) except -1:
         return self.finish_drain()

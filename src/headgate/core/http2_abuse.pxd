@@ -9,6 +9,7 @@ cpdef enum Abuse:
     CONTINUATIONS
     UNKNOWN_FRAMES
     LARGE_HEADS                 # field lists over the limit
+    TINY_WINDOWS                # that make crumbs of a body
     ABUSES
 
 

@@ -11,6 +11,10 @@ class Abuse(IntEnum):
     CONTINUATIONS = 7
     UNKNOWN_FRAMES = 8
     LARGE_HEADS = 9
-    ABUSES = 10
+    TINY_WINDOWS = 10
+    ABUSES = 11
 
 LIMITS: dict[Abuse, tuple[float, float]]
+
+class Tolerance:
+    exceeded: int

@@ -17,6 +17,7 @@ LIMITS = {
     CONTINUATIONS: (200, 20),           # CVE-2024-27316
     UNKNOWN_FRAMES: (500, 20),
     LARGE_HEADS: (100, 5),
+    TINY_WINDOWS: (1000, 50),           # CVE-2019-9511, CVE-2019-9517
 }
 
 cdef double[<int>ABUSES] _most

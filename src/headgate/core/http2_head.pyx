@@ -11,7 +11,7 @@ from libc.string cimport memchr, memcmp, memcpy
 from headgate.core.head cimport *
 from headgate.core.hpack cimport HpackEncoder
 from headgate.core.http1_head cimport (
-    COMPLETE, fault, read_expectation, read_framing, read_host, split_path, take_underscored,
+    COMPLETE, fault, has_token, read_expectation, read_framing, read_host, split_path, take_underscored,
 )
 from headgate.core.output cimport Output
 
@@ -193,18 +193,22 @@ cdef Verdict judge_request(Head head, int path_policy, bint ended) except *:
         if not connect:
             return _malformed(b":protocol without CONNECT")
         head.upgrade = _value(head, places[PROTOCOL])
-        if head.upgrade.size == 0:
-            return _malformed(b"an empty :protocol")
+        if not _is_protocol(head.upgrade):
+            return Verdict(REFUSED, 501, b"a :protocol that is not supported")
     if connect and places[PROTOCOL] < 0:
         # RFC 9113 section 8.5.
         if places[SCHEME] >= 0 or places[PATH] >= 0 or places[AUTHORITY_FIELD] < 0:
             return _malformed(b"CONNECT with :scheme or :path, or without :authority")
     elif places[SCHEME] < 0 or places[PATH] < 0:
         return _malformed(b"a request without :scheme or :path")
+    elif not _is_scheme(_value(head, places[SCHEME])):
+        return _malformed(b"a :scheme that is not supported")
     verdict = _judge_authority(head, places[AUTHORITY_FIELD])
     if verdict.outcome != GOOD:
         return verdict
     if connect and places[PROTOCOL] < 0:
+        if head.port < 0:
+            return _malformed(b"CONNECT without a port")
         head.target_form = AUTHORITY_FORM
         head.target = head.path = head.authority
     else:
@@ -212,6 +216,19 @@ cdef Verdict judge_request(Head head, int path_policy, bint ended) except *:
         if verdict.outcome != GOOD:
             return verdict
     return _judge_body(head, ended)
+
+
+cdef bint _is_scheme(Span value) noexcept:
+    return (value.size == 4 and hg_equal_lower(value.data, b"http", 4)
+            or value.size == 5 and hg_equal_lower(value.data, b"https", 5))
+
+
+cdef bint _is_protocol(Span value) noexcept:
+    """One token, which becomes Upgrade for a server of HTTP/1, and none of those that would hide requests
+    from this hop there (see http1_head)."""
+    if value.size == 0 or hg_scan_token(value.data, value.data + value.size) != value.data + value.size:
+        return False
+    return not (has_token(value, b"h2c", 3) or has_token(value, b"tls", 3) or has_token(value, b"http", 4))
 
 
 cdef Verdict _judge_authority(Head head, int place) except *:

@@ -22,9 +22,11 @@ cdef class Stream:
     cdef bint head_came                 # a final head: what follows are data and trailers
     cdef bint head_sent
     cdef bint head_only                 # the answer to HEAD, 204, 304: whatever its length says
+    cdef int interim                    # responses before the final one
     cdef bint tunnel                    # DATA is not bound to a length
     cdef uint32_t fault                 # error code with which the stream ends behind our answer, or 0
     cdef int64_t content_left           # of the message that comes; -1 when its length is unknown
+    cdef int64_t promised               # of the body that we send, by its length; or -1
     # Windows.
     cdef int64_t send_window
     cdef int64_t receive_window         # the peer may send so much

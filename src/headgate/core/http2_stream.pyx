@@ -1,17 +1,18 @@
 """Streams of HTTP/2 (RFC 9113 section 5): states, windows, and what waits to be sent on them."""
 
 cimport cython
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memset
 
 cdef enum:
     URGENCY = 3                 # RFC 9218 section 4.1
+    JOINED_BYTES = 4096         # small pieces of a queue are joined, so that they do not become small frames
 
 
 cdef Stream new_stream(int64_t number, int64_t send_window, int64_t receive_window):
     cdef Stream stream = Stream.__new__(Stream)
     stream.number = number
-    stream.content_left = -1
+    stream.content_left = stream.promised = -1
     stream.send_window = send_window
     stream.receive_window = stream.window_size = receive_window
     stream.urgency = URGENCY
@@ -27,10 +28,18 @@ cdef class Stream:
         """Copy bytes behind what waits already."""
         if size == 0:
             return 0
+        cdef bytes last
+        cdef Py_ssize_t count
+        self.queued += size
         if self.queue is None:
             self.queue = []
+        count = len(self.queue)
+        if count > 1 and size < JOINED_BYTES:
+            last = self.queue[count - 1]
+            if PyBytes_GET_SIZE(last) < JOINED_BYTES:
+                self.queue[count - 1] = last + data[:size]
+                return 0
         self.queue.append(PyBytes_FromStringAndSize(data, size))
-        self.queued += size
         return 0
 
     cdef void drop_queue(self) noexcept:
@@ -62,30 +71,65 @@ cdef class ClosedStreams:
 
 
 cdef int read_priority(Stream stream, const char* data, Py_ssize_t size) noexcept:
-    """The value of a Priority field (RFC 9218 section 4): `u` and `i` of a structured dictionary. What
-    cannot be read is ignored, and the defaults hold."""
+    """The value of a Priority field (RFC 9218 section 4): a dictionary of RFC 8941 of which `u` and `i` are
+    known. What is no dictionary changes nothing; a member of another type or out of range is ignored."""
     cdef const char* p = data
     cdef const char* end = data + size
     cdef const char* key
     cdef const char* value
     cdef int urgency = URGENCY
     cdef bint incremental = False
+    cdef bint quoted
     while p < end:
-        while p < end and (p[0] == 32 or p[0] == 9 or p[0] == c","):
+        while p < end and (p[0] == 32 or p[0] == 9):
             p += 1
         key = p
-        while p < end and p[0] != c"," and p[0] != c"=" and p[0] != c";":
+        while p < end and (c"a" <= p[0] <= c"z" or c"0" <= p[0] <= c"9" or p[0] == c"_" or p[0] == c"-"
+                           or p[0] == c"." or p[0] == c"*"):
             p += 1
-        value = NULL
-        if p < end and p[0] == c"=":
+        if p == key or c"0" <= key[0] <= c"9":
+            return 0
+        value = p
+        quoted = False
+        while p < end and (quoted or p[0] != c","):
+            if p[0] == c'"':
+                quoted = not quoted
+            elif p[0] == c"\\" and quoted and p + 1 < end:
+                p += 1
             p += 1
-            value = p
-        if p - key >= 1 and key[0] == c"u" and value == key + 2 and value < end and c"0" <= value[0] <= c"7":
-            urgency = value[0] - 48
-        elif key < end and key[0] == c"i" and (value == NULL and (p == key + 1) or value == key + 2):
-            incremental = value == NULL or value + 1 < end and value[0] == c"?" and value[1] == c"1"
-        while p < end and p[0] != c",":
+        if quoted:
+            return 0
+        if value - key == 1 and key[0] == c"u":
+            urgency = _urgency(value, p, urgency)
+        elif value - key == 1 and key[0] == c"i":
+            incremental = _switch(value, p, incremental)
+        if p < end:
             p += 1
+            if p == end:
+                return 0                # a comma with nothing behind it
     stream.urgency = urgency
     stream.incremental = incremental
     return 0
+
+
+cdef inline Py_ssize_t _item(const char* value, const char* end) noexcept:
+    """Bytes of an item without its parameters."""
+    cdef Py_ssize_t size = 0
+    while value + size < end and value[size] != c";" and value[size] != 32 and value[size] != 9:
+        size += 1
+    return size
+
+
+cdef int _urgency(const char* value, const char* end, int otherwise) noexcept:
+    if _item(value, end) == 2 and value[0] == c"=" and c"0" <= value[1] <= c"7":
+        return value[1] - 48
+    return otherwise
+
+
+cdef bint _switch(const char* value, const char* end, bint otherwise) noexcept:
+    cdef Py_ssize_t size = _item(value, end)
+    if size == 0:
+        return True
+    if size == 3 and value[0] == c"=" and value[1] == c"?" and c"0" <= value[2] <= c"1":
+        return value[2] == c"1"
+    return otherwise
