@@ -138,7 +138,7 @@ services:
       wait_timeout: 2s
     timeouts: { connect: 2s, first_byte: 50s }
     socket: { keepalive: false, nodelay: false }
-    proxy_protocol: off
+    proxy_protocol: { version: v2, tlvs: [sni, alpn, client_certificate] }
   canary:
     endpoints: [https://canary.internal, h2c://127.0.0.1:9003, "http://127.0.0.1:9004"]
     tls:
@@ -149,5 +149,5 @@ services:
       key: headgate.key
       min_version: 1.3
       http2: off
-    proxy_protocol: { version: v2, tlvs: [sni, alpn, client_certificate] }
+    proxy_protocol: off
 """

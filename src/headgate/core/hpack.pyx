@@ -96,6 +96,8 @@ cdef class HpackDecoder:
         cdef uint32_t start = head.size
         if index == 0 or index > STATIC_FIELDS + self.table.count():
             return HPACK_BROKEN
+        if self.too_large:
+            return DECODED      # it would be copied for nothing, as often as a block has room for its index
         if index <= STATIC_FIELDS:
             known = &static_fields[index]
             head._reserve(<uint32_t>(known.name_size + known.value_size + 4))

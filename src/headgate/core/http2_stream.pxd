@@ -51,7 +51,7 @@ cdef class Stream:
 cdef class ClosedStreams:
     cdef int64_t[REMEMBERED] numbers
     cdef char[REMEMBERED] ends
-    cdef int next
+    cdef int[2] next                    # of streams that ended, and of those that were reset
 
     cdef void remember(self, int64_t number, int end) noexcept
     cdef int end_of(self, int64_t number) noexcept

@@ -51,15 +51,19 @@ cdef class Stream:
 
 @cython.final
 cdef class ClosedStreams:
-    """The last streams that were closed, and how: what comes for them is judged by that."""
+    """The last streams that were closed, and how: what comes for them is judged by that. Those that were
+    reset, for which frames may be on their way, are not pushed out by those that ended well."""
 
     def __cinit__(self):
         memset(self.numbers, 0, sizeof(self.numbers))
+        memset(self.next, 0, sizeof(self.next))
 
     cdef void remember(self, int64_t number, int end) noexcept:
-        self.numbers[self.next] = number
-        self.ends[self.next] = end
-        self.next = (self.next + 1) % REMEMBERED
+        cdef int half = 0 if end == ENDED else 1
+        cdef int place = half * (REMEMBERED // 2) + self.next[half]
+        self.numbers[place] = number
+        self.ends[place] = end
+        self.next[half] = (self.next[half] + 1) % (REMEMBERED // 2)
 
     cdef int end_of(self, int64_t number) noexcept:
         """A StreamEnd."""

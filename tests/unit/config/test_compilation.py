@@ -473,7 +473,8 @@ def test_everything_about_tls_arrives() -> None:
         min_version="1.3",
         alpn=("http/1.1",),
     )
-    assert canary.proxy_protocol == spec.ProxyHeader(facts=("sni", "alpn", "client_certificate"))
+    assert canary.proxy_protocol is None
+    assert snapshot.services[0].proxy_protocol == spec.ProxyHeader(facts=("sni", "alpn", "client_certificate"))
     assert (canary.pool.streams, snapshot.services[0].pool.streams) == (50, 1)
 
 

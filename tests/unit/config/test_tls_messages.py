@@ -398,6 +398,14 @@ SERVICE_CASES: dict[str, tuple[str, str]] = {
             "    write `version: v2`, or remove it\n"
         ),
     ),
+    "the PROXY protocol before TLS": (
+        "endpoints: ['https://app']\n    proxy_protocol: v2",
+        (
+            "h.yaml:5:17: error: services.s.endpoints[0]: the PROXY protocol is sent to endpoints of plain "
+            "HTTP/1.1 only\n"
+            "    write it without a scheme, or `proxy_protocol: off`\n"
+        ),
+    ),
     "an unknown version of the PROXY protocol": (
         "endpoints: ['app:1']\n    proxy_protocol: v3",
         'h.yaml:6:21: error: services.s.proxy_protocol: "v3" is not v1 or v2\n',
