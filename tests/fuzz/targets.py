@@ -11,11 +11,10 @@ from codec.mutations import MORSELS
 from codec.playbook import END, data, ok, response, trailers
 from codec.subjects import SUBJECTS, Subject, converse, request_head
 from codec.test_differential import compare_requests, compare_responses, relay_all
-from fuzz import greetings
 from codec.test_http2_rules import MORSELS as HTTP2_MORSELS
 from codec.test_http2_rules import SIDES as HTTP2_SIDES
 from codec.test_http2_rules import Side
-from fuzz import http2_targets
+from fuzz import greetings, http2_targets
 from headgate.config import compile as compile_configuration
 from headgate.config import load
 from headgate.core.events import Tunnel

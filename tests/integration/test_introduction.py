@@ -1,4 +1,4 @@
-"""The PROXY protocol to endpoints: each connection begins with its client's address, and is that client's alone."""
+"""The PROXY protocol to endpoints: each connection begins with its client's address, and is its alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 @contextmanager
 def recording() -> Iterator[tuple[str, list[bytes]]]:
-    """A server that answers one request after the other; gives its address, and what each connection said first."""
+    """A server that answers one request of each connection; gives its address, and what they said."""
     seen: list[bytes] = []
 
     def serve(connection: socket.socket) -> None:
@@ -67,4 +67,6 @@ def test_each_connection_is_introduced(version: int) -> None:
             (version, b"127.0.0.1", port) for port in (ports[0], ports[0], ports[1], ports[1])
         ]
         assert {header.destination.port for header in headers} == {product.port}
-        assert all(data[header.size :].startswith(b"GET / ") for data, header in zip(seen, headers, strict=True))
+        assert all(
+            data[header.size :].startswith(b"GET / ") for data, header in zip(seen, headers, strict=True)
+        )

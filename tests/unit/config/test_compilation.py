@@ -474,7 +474,9 @@ def test_everything_about_tls_arrives() -> None:
         alpn=("http/1.1",),
     )
     assert canary.proxy_protocol is None
-    assert snapshot.services[0].proxy_protocol == spec.ProxyHeader(facts=("sni", "alpn", "client_certificate"))
+    assert snapshot.services[0].proxy_protocol == spec.ProxyHeader(
+        facts=("sni", "alpn", "client_certificate")
+    )
     assert (canary.pool.streams, snapshot.services[0].pool.streams) == (50, 1)
 
 
