@@ -85,7 +85,7 @@ def case_combined(Py_ssize_t rounds) -> None:
 def case_count(Py_ssize_t rounds) -> None:
     """What one block counts when an exchange ends."""
     cdef Py_ssize_t i
-    memory = bytearray(1024)
+    memory = bytearray(1088)
     cdef Block block = Block(memoryview(memory), 0)
     for i in range(rounds):
         block.finish(200, 1000 + (i & 1023), 0, 62)

@@ -3,7 +3,7 @@
     header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1
 
 The header holds the geometry and, from TICKETS_AT on, what tickets.py describes. Each slot is BLOCKS
-blocks of 1 KiB, written by one worker only; pages that nobody wrote cost nothing. What the words of a block
+blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a block
 mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared when
 a worker starts in the slot.
 """
@@ -23,7 +23,7 @@ FORMAT = 2
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
 TICKETS_AT = 1024
-BLOCK_BYTES = 1024
+BLOCK_BYTES = 1088  # see core/cells.pyx
 BLOCKS = 65_536
 SLOTS = 64
 SLOT_BYTES = BLOCKS * BLOCK_BYTES
@@ -89,5 +89,5 @@ def written_blocks(fd: int, slot: int) -> Iterator[int]:
             if error.errno == errno.ENXIO:  # nothing was written from here on
                 return
             raise
-        yield from range(max(at - start, 0) // BLOCK_BYTES, max(hole - start, 0) // BLOCK_BYTES)
+        yield from range(max(at - start, 0) // BLOCK_BYTES, -(-max(hole - start, 0) // BLOCK_BYTES))
         at = hole

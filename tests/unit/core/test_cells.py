@@ -20,7 +20,7 @@ from headgate.core.cells import (
     sum_blocks,
 )
 
-BLOCK_BYTES = 1024
+BLOCK_BYTES = 1088
 BUCKETS = 112
 
 
@@ -28,13 +28,13 @@ def slot(blocks: int = 4) -> memoryview:
     return memoryview(bytearray(blocks * BLOCK_BYTES))
 
 
-def test_a_block_is_a_kilobyte_of_words() -> None:
+def test_a_block_is_seventeen_lines_of_words() -> None:
     memory = slot()
     Block(memory, 2).write(Word.OPEN, 0x0102030405060708)
     words = memory.cast("Q")
-    assert words[2 * 128 + Word.OPEN] == 0x0102030405060708
+    assert words[2 * BLOCK_BYTES // 8 + Word.OPEN] == 0x0102030405060708
     assert sum(words) == 0x0102030405060708
-    assert Word.BLOCK_WORDS * 8 == BLOCK_BYTES
+    assert Word.BLOCK_WORDS * 8 + 64 == BLOCK_BYTES
     assert Word.HISTOGRAM + BUCKETS == Word.BLOCK_WORDS
 
 

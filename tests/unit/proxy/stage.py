@@ -238,7 +238,7 @@ class Stage:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.files = open_files()
-        self.memory = mmap.mmap(-1, BLOCKS * 1024)
+        self.memory = mmap.mmap(-1, BLOCKS * 1088)
         self.log = logging.getLogger("headgate.test")
         self.runtime = Runtime(self.loop, memoryview(self.memory), worker=0, log=self.log)
         self.backend = Backend()
