@@ -126,7 +126,7 @@ cdef class Sums:
         cdef int slot, word
         if not 0 <= number < self.blocks:
             raise IndexError(f"block {number} of {self.blocks}")
-        start = <Py_ssize_t>number * BLOCK_WORDS
+        start = <Py_ssize_t>number * (BLOCK_BYTES // 8)
         memset(total, 0, sizeof(total))
         for slot in range(self.slots):
             for word in range(BLOCK_WORDS):

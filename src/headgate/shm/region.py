@@ -3,9 +3,9 @@
     header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1
 
 The header holds the geometry and, from TICKETS_AT on, what tickets.py describes. Each slot is BLOCKS
-blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a block
-mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared when
-a worker starts in the slot.
+blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a
+block mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
+when a worker starts in the slot.
 """
 
 from __future__ import annotations
