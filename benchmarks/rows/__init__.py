@@ -75,22 +75,6 @@ _rows: tuple[Row, ...] = (
         limit=0.95,
     ),
     CpuRow(
-        name="handshake-ecdsa",
-        title="A TLS connection for each request (P-256), full handshakes",
-        variants=proxies(*THREE, spoken="tls", certificate="ecdsa"),
-        requests=lambda _: [Request(headers={"Connection": "close"})],
-        base=NGINX,
-        limit=1 / 0.9,
-    ),
-    CpuRow(
-        name="handshake-rsa",
-        title="A TLS connection for each request (RSA, 2,048 bits), full handshakes",
-        variants=proxies(*THREE, spoken="tls", certificate="rsa"),
-        requests=lambda _: [Request(headers={"Connection": "close"})],
-        base=NGINX,
-        limit=1 / 0.9,
-    ),
-    CpuRow(
         name="http2",
         title="HTTP/2, 32 streams on each of 8 connections, to a backend of HTTP/1.1",
         variants=proxies(*THREE, spoken="h2c"),
