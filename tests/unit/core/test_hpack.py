@@ -1,4 +1,4 @@
-"""HPACK: the examples of RFC 7541, each fault with its rule, and what the encoder indexes."""
+"""HPACK, reading side: the examples of RFC 7541, and each fault with its rule."""
 
 from __future__ import annotations
 
