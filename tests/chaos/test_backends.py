@@ -73,7 +73,7 @@ def test_a_backend_that_is_killed_and_comes_back(tmp_path: Path) -> None:
         for _ in range(3):
             with backend.running() as pid:
                 traffic.go_on()
-                assert product.metric("headgate_listener_in_flight") > 0
+                until(lambda: product.metric("headgate_listener_in_flight") > 0, "exchanges under way")
                 os.kill(pid, signal.SIGKILL)
                 failed = len(traffic.failures)
                 until(lambda: len(traffic.failures) > failed + 20, "failures")  # noqa: B023
