@@ -87,15 +87,16 @@ def paths() -> Iterator[PathBackend]:
         yield backend
 
 
-def secured(folder: Path, address: str, port: int, **more: Any) -> dict[str, Any]:
+def secured(folder: Path, address: str, port: int, *, tickets: bool = True, **more: Any) -> dict[str, Any]:
     pairs = [
         {"cert": str(folder / f"{name}.crt"), "key": str(folder / f"{name}.key")}
         for name in ("open", "admin")
     ]
     staff = {"ca": str(folder / "staff.crt"), "mode": "require", "forward": ["subject"]}
     asked = {**staff, "mode": "request", "headers": {"X-Client": "subject"}}
+    options = {"session_tickets": "off"} if not tickets else {}
     sites = {"admin.example": {"client_certificates": staff}, "also.example": {"client_certificates": asked}}
-    listener = {"bind": f"127.0.0.1:{port}", "tls": {"certificates": pairs, "sites": sites}}
+    listener = {"bind": f"127.0.0.1:{port}", "tls": {"certificates": pairs, "sites": sites, **options}}
     listeners = {"web": {"bind": f"127.0.0.1:{free_port()}"}, "secure": listener}
     return proxying(address, listeners=listeners, **more)
 
@@ -130,6 +131,16 @@ def running(folder: Path, backend: Backend) -> Iterator[Running]:
 
 
 # --- Resumption ---
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_tickets_nobody_resumes(folder: Path, paths: PathBackend, version: str) -> None:
+    port = free_port()
+    context = client(version)
+    with Product(secured(folder, paths.address, port, tickets=False)) as product:
+        session = visit(port, "open.example", context)[1]
+        assert not visit(port, "open.example", context, session)[0]
+        assert product.metric("headgate_worker_handshakes_resumed_total") == 0
 
 
 @pytest.mark.parametrize("version", VERSIONS)
