@@ -18,9 +18,10 @@ import grpc
 import pytest
 
 from headgate.core import grpc_health
-from support import RecordingBackend, free_port
+from support import Message, RecordingBackend, free_port, proxying
+from support.backend import Connection
 from support.grpc_cases import SECONDS, channel_to, unary
-from support.http2 import Http2Wire
+from support.http2 import Code, Http2Wire
 from support.peers import grpc_service, running
 from support.product import Product, until
 
@@ -171,6 +172,22 @@ def test_a_response_that_breaks_off_ends_with_a_status(tmp_path: Path) -> None:
             list(call)
         assert call.code() is grpc.StatusCode.UNAVAILABLE
         assert call.details() == "The server behind this gateway did not give a usable answer."
+
+
+def test_a_response_of_known_length_that_breaks_off_is_reset() -> None:
+    def answer(_request: Message, connection: Connection) -> None:
+        connection.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/grpc\r\nContent-Length: 9\r\n\r\n" + frame(b"")
+        )
+        connection.close()
+
+    with (
+        RecordingBackend(answer) as backend,
+        Product(proxying(backend.address)) as product,
+        Http2Wire.connected(product.port) as wire,
+    ):
+        stream = wire.ask(("content-type", "application/grpc"), method="POST", body=frame(b""))
+        wire.expect_reset(stream, Code.INTERNAL_ERROR)
 
 
 # --- Health ---

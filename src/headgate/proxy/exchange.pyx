@@ -661,10 +661,11 @@ cdef class Exchange:
 
     cdef bint _end_call(self, int status, bytes reason) except -1:
         """End a response of gRPC that has begun with what is wrong as its trailers. Whether that could be
-        said: behind half a message of gRPC-Web it would be taken for the other half."""
+        said: behind half a message of gRPC-Web it would be taken for the other half, and a body of known
+        length has no end before it is there."""
         cdef Head head
         if (self.call is None or not self.call.answering or self.call.outgoing is not None
-                or not self._takes_trailers()):
+                or self.response.content_length >= 0 or not self._takes_trailers()):
             return False
         head = new_head(TRAILERS)
         _add_fields(head, self.call.error_fields(status, reason, self.detail)[1:])
