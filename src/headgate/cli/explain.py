@@ -215,7 +215,7 @@ def _winner(snapshot: Snapshot, route: Route, found: Explanation) -> Iterator[st
     for share in route.services:
         service = services[share.service]
         part = f", {share.weight} of {total}" if len(route.services) > 1 else ""
-        yield f"service      {service.name} ({service.balance}{part})"
+        yield f"service      {service.name} ({service.balance.algorithm}{part})"
         for endpoint in service.endpoints:
             weight = f"  weight {endpoint.weight}" if endpoint.weight != 1 else ""
             yield f"  endpoint   {endpoint.name}{weight}"

@@ -24,7 +24,9 @@ from headgate.cli.options import log_option, single_option, workers_option
 )
 @click.option(
     "--balance",
-    type=click.Choice(["round_robin", "least_requests", "random"]),
+    type=click.Choice(
+        ["round_robin", "least_requests", "power_of_two", "random", "first_available", "ip_hash"]
+    ),
     default="round_robin",
     show_default=True,
     help="How to choose between several targets.",

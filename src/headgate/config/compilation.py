@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headgate import spec
 from headgate.base.limits import BY_NAME
@@ -275,7 +275,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
     pools = (service.pool, model.pool)
     return spec.Service(
         name=name,
-        balance=service.balance,
+        balance=_balance(service.balance),
         endpoints=tuple(_endpoint(name, endpoint, blocks) for endpoint in service.endpoints),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
@@ -293,6 +293,17 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         tls=service_tls(service.tls, model.folder),
         proxy_protocol=_proxy_header(service.proxy_protocol),
         metric=blocks[f"service:{name}"],
+    )
+
+
+def _balance(balance: written.Balance) -> spec.Balance:
+    kind, _, name = (balance.key or "client").partition(":")
+    return spec.Balance(
+        algorithm=balance.algorithm,
+        key=cast("Literal['client', 'path', 'header', 'cookie', 'query']", kind),
+        key_name=name.lower() if kind == "header" else name,
+        table=balance.table or "ring",
+        bounded_load=balance.bounded_load or 0.0,
     )
 
 

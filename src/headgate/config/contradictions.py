@@ -133,6 +133,7 @@ def errors_of_services(data: dict[str, Any], document: Document) -> Iterator[Pro
                 "write for example `certificate: client.crt`",
                 key=True,
             )
+        yield from _balance(document, name, section(mapping(service).get("balance"), "algorithm"))
         header = section(mapping(service).get("proxy_protocol"), "version")
         if header.get("version") == "v1" and header.get("tlvs"):
             yield document.problem(
@@ -210,4 +211,19 @@ def warnings_of_services(data: dict[str, Any], document: Document) -> Iterator[P
                 "can read and change everything",
                 "name their authority as `ca`, and remove this",
                 warning=True,
+            )
+
+
+def _balance(document: Document, service: str, balance: dict[str, Any]) -> Iterator[Problem]:
+    """What is said of keys where there are none."""
+    algorithm = balance.get("algorithm", "round_robin")
+    keyed = {"consistent_hash": {"key", "table", "bounded_load"}, "rendezvous": {"key", "bounded_load"}}
+    known = keyed.get(algorithm, {"bounded_load"} if algorithm == "ip_hash" else set())
+    for key in ("key", "table", "bounded_load"):
+        if balance.get(key) not in (None, "off") and key not in known:
+            yield document.problem(
+                ("services", service, "balance", key),
+                f"{algorithm} takes no notice of it",
+                "write `algorithm: consistent_hash`, or remove it",
+                key=True,
             )

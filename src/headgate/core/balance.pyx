@@ -7,15 +7,15 @@ are usable and which were tried already. Each pick walks the endpoints once or t
 from libc.stdint cimport uint64_t
 
 
-cdef inline bint open_to(const EndpointState* endpoint) noexcept:
+cdef bint open_to(const EndpointState* endpoint) noexcept:
     return endpoint.usable and endpoint.weight > 0
 
 
-cdef inline bint avoided(Py_ssize_t index, uint64_t avoid) noexcept:
+cdef bint avoided(Py_ssize_t index, uint64_t avoid) noexcept:
     return (avoid >> (index & 63)) & 1
 
 
-cdef inline uint64_t reachable(const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
+cdef uint64_t reachable(const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
     """`avoid`, or 0 when all usable endpoints are to be avoided."""
     cdef Py_ssize_t index
     if avoid:
@@ -53,21 +53,30 @@ cdef Py_ssize_t take_turn(EndpointState* endpoints, Py_ssize_t count, uint64_t a
 cdef class Balancer:
     """Chooses an endpoint. Subclasses define `pick`."""
 
-    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
+    cdef int prepare(self, const EndpointState* endpoints, Py_ssize_t count) except -1:
+        return 0
+
+    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                         uint64_t key) noexcept:
         return -1
 
 
 cdef class RoundRobin(Balancer):
     """Each endpoint in turn, as often as its weight says."""
 
-    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
+    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                         uint64_t key) noexcept:
         return take_turn(endpoints, count, reachable(endpoints, count, avoid), -1)
 
 
 cdef class LeastRequests(Balancer):
     """The endpoint with the fewest exchanges for its weight; those with equally few take turns."""
 
-    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
+    def __cinit__(self):
+        self.counts = True
+
+    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                         uint64_t key) noexcept:
         cdef Py_ssize_t index
         cdef double load
         cdef double least = -1
@@ -97,42 +106,59 @@ cdef class Random(Balancer):
         self.state ^= self.state >> 27
         return ((self.state * <uint64_t>0x2545F4914F6CDD1D) >> 11) * (1.0 / 9007199254740992.0)
 
-    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
+    cdef Py_ssize_t draw_one(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                             Py_ssize_t other) noexcept:
+        """By chance, but not `other`; -1 when there is none."""
         cdef Py_ssize_t index
         cdef Py_ssize_t last = -1
         cdef double left = 0
-        avoid = reachable(endpoints, count, avoid)
         for index in range(count):
-            if open_to(&endpoints[index]) and not avoided(index, avoid):
+            if index != other and open_to(&endpoints[index]) and not avoided(index, avoid):
                 left += endpoints[index].weight
         left *= self.draw()
         for index in range(count):
-            if open_to(&endpoints[index]) and not avoided(index, avoid):
+            if index != other and open_to(&endpoints[index]) and not avoided(index, avoid):
                 last = index
                 left -= endpoints[index].weight
                 if left < 0:
                     break
         return last
 
-
-cpdef Balancer balancer(str name, uint64_t seed = 0):
-    """The balancer of that name: "round_robin", "least_requests" or "random". Raises ValueError."""
-    if name == "round_robin":
-        return RoundRobin()
-    if name == "least_requests":
-        return LeastRequests()
-    if name == "random":
-        return Random(seed)
-    raise ValueError(f"no balancer is called {name!r}; write round_robin, least_requests or random")
+    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                         uint64_t key) noexcept:
+        return self.draw_one(endpoints, count, reachable(endpoints, count, avoid), -1)
 
 
-def simulate(Balancer chosen, weights, in_flight, usable, avoid: int, int picks) -> list[int]:
-    """The row of `picks` choices among endpoints in these states, which do not change; for tests."""
-    cdef EndpointState endpoints[128]
-    cdef Py_ssize_t count = len(weights)
-    cdef Py_ssize_t index
-    if count > 128:
-        raise ValueError("at most 128 endpoints")
-    for index in range(count):
-        endpoints[index] = EndpointState(weights[index], 0, in_flight[index], usable[index])
-    return [chosen.pick(endpoints, count, avoid) for _ in range(picks)]
+cdef class PowerOfTwo(Random):
+    """Two by chance, and of these the one with fewer exchanges for its weight: nearly as even as to look
+    at all of them, and workers that know nothing of each other do not all choose the same one
+    (Mitzenmacher, "The power of two choices in randomized load balancing", 2001)."""
+
+    def __cinit__(self):
+        self.counts = True
+
+    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                         uint64_t key) noexcept:
+        cdef Py_ssize_t one, other
+        avoid = reachable(endpoints, count, avoid)
+        one = self.draw_one(endpoints, count, avoid, -1)
+        other = self.draw_one(endpoints, count, avoid, one)
+        if other < 0:
+            return one
+        if (endpoints[other].in_flight / endpoints[other].weight
+                < endpoints[one].in_flight / endpoints[one].weight):
+            return other
+        return one
+
+
+cdef class FirstAvailable(Balancer):
+    """The first one in the order of the file that can be had: the others are there in case it is not."""
+
+    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                         uint64_t key) noexcept:
+        cdef Py_ssize_t index
+        avoid = reachable(endpoints, count, avoid)
+        for index in range(count):
+            if open_to(&endpoints[index]) and not avoided(index, avoid):
+                return index
+        return -1

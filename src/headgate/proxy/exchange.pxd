@@ -79,6 +79,7 @@ cdef class Exchange:
     cdef bint replayable                # all that went upstream can be sent once more
     cdef bint refused                   # an endpoint refused it untouched, and it was tried once more
     cdef uint64_t tried
+    cdef uint64_t key                   # for the balancer
     cdef int attempts
     # Request body that waits for a connection, or is kept to be sent once more.
     cdef list held
@@ -131,7 +132,7 @@ cdef class Exchange:
     cdef int _send_continue(self) except -1
     cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1
-    cdef int _prepare_request(self) except -1
+    cdef int _prepare_request(self, const uint8_t* address) except -1
     cdef int _try_again(self) except -1
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1
     cdef bint _send_held(self) except -1

@@ -217,7 +217,7 @@ cdef class Exchange:
             return self._answer_route(number)
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
-        return self._prepare_request()
+        return self._prepare_request(address if self.peer.has_address else NULL)
 
     cdef int _to_https(self) except -1:
         """The same address over TLS."""
@@ -269,7 +269,7 @@ cdef class Exchange:
             status, fields, body = replies.respond(self.route.spec.respond)
         return self._reply(status, fields, body)
 
-    cdef int _prepare_request(self) except -1:
+    cdef int _prepare_request(self, const uint8_t* address) except -1:
         """Middlewares, forwarding fields, then the first attempt."""
         cdef Head head = self.request
         cdef bytes path
@@ -282,6 +282,7 @@ cdef class Exchange:
             head.set_path(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
         self.service = self.route.choose()
         self.service.block.add(IN_FLIGHT, 1)
+        self.key = self.service.key_of(head, address)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
                                        self.client)
         if PyBytes_GET_SIZE(self.service.host):
@@ -319,7 +320,7 @@ cdef class Exchange:
         cdef Leg leg
         self.attempts += 1
         if not self.fresh:
-            number = self.service.pick(self.tried)
+            number = self.service.pick(self.tried, self.key)
             if number < 0:
                 return self.fail(503, b"destination_unavailable")
             self.tried |= <uint64_t>1 << (number & 63)

@@ -2,6 +2,8 @@ from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.cells cimport Block
+from headgate.core.head cimport Head
+from headgate.core.keys cimport KeySource
 from headgate.core.record cimport RecordFormat
 from headgate.core.routing cimport RoutingTable
 
@@ -25,10 +27,12 @@ cdef class Service:
     cdef Balancer balancer
     cdef EndpointState* states
     cdef Py_ssize_t count
-    cdef bint counts                    # the balancer looks at what is in flight
+    cdef KeySource key_source           # None: the balancer asks for no key
+    cdef uint64_t turn                  # the last key of a request that has none itself
     cdef Block block
 
-    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
+    cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
+    cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key) noexcept
 
 
 # What exchanges of a route may take; routes with equal limits share one.

@@ -12,8 +12,9 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
 from headgate.core.balance cimport Balancer, EndpointState
-from headgate.core.balance import balancer
+from headgate.core.balancers import balancer, identity_of
 from headgate.core.cells cimport Block
+from headgate.core.keys cimport KeySource
 from headgate.core.paths import path_policy
 from headgate.core.record import record_format
 from headgate.core.routing cimport RoutingTable
@@ -47,8 +48,11 @@ cdef class Service:
         self.own_host = b""
         if endpoints and not (<Endpoint>endpoints[0]).address.unix:
             self.own_host = spec.endpoints[0].authority.encode()
-        self.balancer = balancer(spec.balance, seed)
-        self.counts = spec.balance == "least_requests"
+        self.balancer = balancer(spec.balance.algorithm, seed, table=spec.balance.table,
+                                 bound=spec.balance.bounded_load)
+        if self.balancer.keyed:
+            self.key_source = KeySource(spec.balance.key, spec.balance.key_name)
+        self.turn = seed
         self.block = Block(memory, spec.metric)
         self.endpoints = endpoints
         self.count = len(endpoints)
@@ -58,6 +62,8 @@ cdef class Service:
         for i in range(self.count):
             self.states[i].weight = weights[i]
             self.states[i].usable = True
+            self.states[i].identity = identity_of(_identity(<Endpoint>endpoints[i]))
+        self.balancer.prepare(self.states, self.count)
 
     def __dealloc__(self):
         free(self.states)
@@ -67,14 +73,21 @@ cdef class Service:
         """Exchanges that are at each endpoint now."""
         return [(<Endpoint>endpoint).in_flight for endpoint in self.endpoints]
 
-    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept:
+    cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept:
+        """The key of a request; of one that has none it is another each time."""
+        if self.key_source is None:
+            return 0
+        self.turn += <uint64_t>0x9E3779B97F4A7C15
+        return self.key_source.key_of(head, client, self.turn)
+
+    cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key) noexcept:
         """The number of the endpoint for the next attempt, or -1."""
         cdef Py_ssize_t i
-        if self.counts:
+        if self.balancer.counts:
             # Kept by the endpoints, which outlive snapshots.
             for i in range(self.count):
                 self.states[i].in_flight = (<Endpoint>self.endpoints[i]).in_flight
-        return self.balancer.pick(self.states, self.count, avoid)
+        return self.balancer.pick(self.states, self.count, avoid, key)
 
 
 cdef class RouteLimits:
@@ -250,6 +263,12 @@ cdef class LiveSnapshot:
         cdef uint64_t* words = self.words[number]
         prefetch(words, 1)
         return <Route>self.routes[number]
+
+
+def _identity(endpoint: Endpoint) -> str:
+    """A name may have several addresses, each an endpoint of its own."""
+    address = endpoint.address
+    return f"{endpoint.name.decode()} {address.unix or address.host} {address.port}"
 
 
 def _mapped(address: object) -> bytes:

@@ -16,7 +16,7 @@ from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
 
 # Defaults are not written: who changes one, or the meaning of a field, takes the next number.
-FORMAT = 2
+FORMAT = 3
 
 
 class SnapshotError(ValueError):
@@ -183,9 +183,19 @@ class Endpoint(Data, frozen=True):
         return authority.rpartition(":")[0].strip("[]")
 
 
+class Balance(Data, frozen=True):
+    """How an endpoint is chosen. `key`, `table` and `bounded_load` count where equal keys go to the same one."""
+
+    algorithm: str = "round_robin"  # one of core/balancers, ALGORITHMS
+    key: Literal["client", "path", "header", "cookie", "query"] = "client"
+    key_name: str = ""  # of the header (lower case), cookie or parameter
+    table: Literal["ring", "maglev"] = "ring"
+    bounded_load: float = 0.0  # most in flight in relation to the mean; 0: no bound
+
+
 class Service(Data, frozen=True):
     name: str
-    balance: Literal["round_robin", "least_requests", "random"] = "round_robin"
+    balance: Balance = Balance()
     endpoints: tuple[Endpoint, ...] = ()
     pool: Pool = Pool()
     host: str = ""  # Host sent upstream; "" keeps the client's

@@ -405,7 +405,7 @@ def test_everything_arrives() -> None:
     )
     assert robots.respond == spec.Respond(headers=(("content-type", "text/plain"),), body="User-agent: *")
     app = snapshot.services[0]
-    assert (app.balance, app.host, app.nodelay, app.keepalive) == (
+    assert (app.balance.algorithm, app.host, app.nodelay, app.keepalive) == (
         "least_requests",
         "app.internal",
         False,

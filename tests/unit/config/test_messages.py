@@ -64,12 +64,12 @@ h.yaml:2:48: error: services.api.health_check: "health_check" is not supported b
     "balance of a later version": (
         """\
 listeners: { web: { bind: ':80' } }
-services: { api: { endpoints: ['127.0.0.1:1'], balance: hash } }
+services: { api: { endpoints: ['127.0.0.1:1'], balance: least_time } }
 routes: [{ name: r, service: api }]
 """,
         """\
-h.yaml:2:57: error: services.api.balance: "hash" is not supported by this version yet
-    write round_robin, least_requests or random
+h.yaml:2:57: error: services.api.balance: "least_time" is not supported by this version yet
+    write round_robin, random, least_requests, power_of_two, first_available, ip_hash, consistent_hash or rendezvous
 """,
     ),
     "retry cause of a later version": (
@@ -422,6 +422,41 @@ h.yaml:1:54: error: listeners.web.socket.mode: "660" is no set of permissions
     write octal digits with a zero in front, such as 0660
 """,
     ),
+    "a key where none is asked for": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], balance: { algorithm: random, key: path, bounded_load: 2 } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:78: error: services.api.balance.key: random takes no notice of it
+    write `algorithm: consistent_hash`, or remove it
+h.yaml:2:89: error: services.api.balance.bounded_load: random takes no notice of it
+    write `algorithm: consistent_hash`, or remove it
+""",
+    ),
+    "a key that is none": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], balance: { algorithm: rendezvous, key: user } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:87: error: services.api.balance.key: "user" is no key
+    write client, path, header:NAME, cookie:NAME or query:NAME, such as header:x-user
+""",
+    ),
+    "a bound that leaves requests without an endpoint": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], balance: { algorithm: ip_hash, bounded_load: 1 } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:93: error: services.api.balance.bounded_load: "1" is neither off nor a number from 1 to 100
+    write for example 1.25
+""",
+    ),
     "one of some words": (
         """\
 listeners: { web: { bind: ':80' } }
@@ -429,7 +464,8 @@ services: { api: { endpoints: ['127.0.0.1:1'], balance: roundrobin } }
 routes: [{ name: r, service: api }]
 """,
         """\
-h.yaml:2:57: error: services.api.balance: "roundrobin" is not round_robin, least_requests or random
+h.yaml:2:57: error: services.api.balance: "roundrobin" is not round_robin, random, least_requests, \
+power_of_two, first_available, ip_hash, consistent_hash or rendezvous
     did you mean "round_robin"?
 """,
     ),

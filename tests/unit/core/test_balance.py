@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.balance import LeastRequests, Random, RoundRobin, balancer, simulate
+from headgate.core.balance import FirstAvailable, LeastRequests, PowerOfTwo, Random, RoundRobin
+from headgate.core.balancers import ALGORITHMS, balancer, simulate
 
-NAMES = ["round_robin", "least_requests", "random"]
+NAMES = ALGORITHMS
 
 
 def picks(
@@ -31,7 +32,9 @@ def test_factory() -> None:
     assert isinstance(balancer("round_robin"), RoundRobin)
     assert isinstance(balancer("least_requests"), LeastRequests)
     assert isinstance(balancer("random", 7), Random)
-    with pytest.raises(ValueError, match="no balancer is called 'fastest'; write round_robin"):
+    assert isinstance(balancer("power_of_two", 7), PowerOfTwo)
+    assert isinstance(balancer("first_available"), FirstAvailable)
+    with pytest.raises(ValueError, match="no balancer is called 'fastest'; there are: round_robin"):
         balancer("fastest")
 
 
@@ -73,6 +76,20 @@ def test_random_depends_on_the_seed_only() -> None:
     assert rows[4] == tuple(picks("random", [1, 1, 1, 1], 50, seed=4))
 
 
+def test_the_better_of_two() -> None:
+    row = Counter(picks("power_of_two", [1, 1, 1], 3000, in_flight=[9, 5, 1]))
+    assert row[0] == 0  # the worst of three is never the better of two
+    # The best is among the two in two of three cases, and wins then.
+    assert abs(row[2] - 2000) < 5 * (3000 * 2 / 9) ** 0.5
+    # By weight: 7 of weight 4 are fewer than 2 of weight 1.
+    assert set(picks("power_of_two", [4, 1], 50, in_flight=[7, 2])) == {0}
+
+
+def test_the_first_that_can_be_had() -> None:
+    assert set(picks("first_available", [1, 9, 9], 5)) == {0}
+    assert set(picks("first_available", [1, 9, 9], 5, usable=[False, True, True])) == {1}
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_none_is_usable(name: str) -> None:
     assert picks(name, [], 2) == [-1, -1]
@@ -83,8 +100,9 @@ def test_none_is_usable(name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_tried_endpoints_only_when_there_is_no_other(name: str) -> None:
     assert set(picks(name, [1, 1, 1], 30, avoid=0b101)) == {1}
-    assert set(picks(name, [1, 1, 1], 30, avoid=0b111)) == {0, 1, 2}
-    assert set(picks(name, [1, 1, 1], 30, avoid=0b101, usable=[True, False, True])) == {0, 2}
+    every = {0} if name == "first_available" else {0, 1, 2}
+    assert set(picks(name, [1, 1, 1], 60, avoid=0b111)) == every
+    assert set(picks(name, [1, 1, 1], 60, avoid=0b101, usable=[True, False, True])) == every - {1}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -438,7 +438,7 @@ async def test_least_requests_after_a_reload(stage: Stage) -> None:
     """What is under way still counts."""
     other = Backend()
     try:
-        service = {"balance": "least_requests"}
+        service = {"balance": spec.Balance("least_requests")}
         addresses = (stage.backend.address, other.address)
         await stage.serve(endpoints=addresses, service=service)
         busy = await stage.client()

@@ -18,13 +18,14 @@ from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
 from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route, Share
 from headgate.config.model.section import Section
-from headgate.config.model.services import Endpoint, ProxyHeader, Service, ServiceSocket
+from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
 
 __all__ = [
     "AccessLog",
     "AddPrefix",
     "Admin",
+    "Balance",
     "Buffering",
     "CertificatePair",
     "ClientCertificates",

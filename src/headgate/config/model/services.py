@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, WrapSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
+from headgate.base.errors import Refusal
+from headgate.config import conditions
 from headgate.config.model.limits import Pool, ServiceTimeouts
-from headgate.config.model.scalars import Authority, Choice, EndpointAddress, OneOrMore, Switch, Weight
+from headgate.config.model.scalars import (
+    Authority,
+    Choice,
+    EndpointAddress,
+    OneOrMore,
+    Switch,
+    Weight,
+    refuse,
+    text_like,
+)
 from headgate.config.model.section import Section
 from headgate.config.model.tls import ServiceTls
 
@@ -25,6 +37,93 @@ class Endpoint(Section):
         "`https://` need no port.",
     )
     weight: Weight = Field(default=1, description="Its part of the exchanges; 0 takes none.")
+
+
+def _key(text: str) -> str:
+    kind, colon, name = text.partition(":")
+    if kind in ("client", "path") and not colon:
+        return text
+    if kind in ("header", "cookie", "query") and colon:
+        if kind == "header":
+            conditions.parse_field_name(name)
+        elif not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
+            raise Refusal("has no name behind its colon", f"write it like {kind}:user")
+        return text
+    raise Refusal(
+        "is no key", "write client, path, header:NAME, cookie:NAME or query:NAME, such as header:x-user"
+    )
+
+
+def _bound(value: object) -> float | None:
+    if value in ("off", None, False):
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 < value <= 100:
+        raise refuse("is neither off nor a number from 1 to 100", "write for example 1.25")
+    return float(value)
+
+
+class Balance(Section):
+    """How an endpoint is chosen; the algorithm may stand alone."""
+
+    SHORT: ClassVar[str] = "algorithm"
+
+    algorithm: Annotated[
+        Literal[
+            "round_robin",
+            "random",
+            "least_requests",
+            "power_of_two",
+            "first_available",
+            "ip_hash",
+            "consistent_hash",
+            "rendezvous",
+        ],
+        Choice(
+            "round_robin",
+            "random",
+            "least_requests",
+            "power_of_two",
+            "first_available",
+            "ip_hash",
+            "consistent_hash",
+            "rendezvous",
+            later=("sticky", "least_time"),
+        ),
+    ] = Field(
+        default="round_robin",
+        description="`round_robin`: each in turn, smooth and weighted. `random`: by chance and weight. "
+        "`least_requests`: the one with the fewest requests in flight for its weight. `power_of_two`: two by "
+        "chance, and of these the one with fewer. `first_available`: the first of the list that can be had. "
+        "`ip_hash`: the same one for each client address (IPv6: /64). `consistent_hash` and `rendezvous`: "
+        "the same one for equal keys; when endpoints come or go, only the keys move that must.",
+    )
+    key: Annotated[str, PlainValidator(text_like(_key)), WithJsonSchema({"type": "string"})] | None = Field(
+        default=None,
+        json_schema_extra={"default": "client"},
+        examples=["header:x-user"],
+        description="What is equal, for `consistent_hash` and `rendezvous`: `client`, `path`, `header:NAME`, "
+        "`cookie:NAME` or `query:NAME`. A request without it goes to any endpoint.",
+    )
+    table: Annotated[Literal["ring", "maglev"], Choice("ring", "maglev")] | None = Field(
+        default=None,
+        json_schema_extra={"default": "ring"},
+        description="Of `consistent_hash`. `ring`: the fewest keys move. `maglev`: more even shares, and a "
+        "choice is one look into a table.",
+    )
+    bounded_load: Annotated[
+        float | None,
+        PlainValidator(_bound),
+        PlainSerializer(lambda bound: "off" if bound is None else bound),
+        WithJsonSchema(
+            {"anyOf": [{"const": "off"}, {"type": "number", "exclusiveMinimum": 1, "maximum": 100}]}
+        ),
+    ] = Field(
+        default=None,
+        examples=[1.25],
+        json_schema_extra={"default": "off"},
+        description="No endpoint has more in flight than so many times its share; keys beyond that go to the "
+        "next one. For the algorithms with keys.",
+    )
 
 
 class ServiceSocket(Section):
@@ -84,19 +183,7 @@ class Service(Section):
         }
     )
 
-    balance: Annotated[
-        Literal["round_robin", "least_requests", "random"],
-        Choice(
-            "round_robin",
-            "least_requests",
-            "random",
-            later=("hash", "consistent_hash", "ip_hash", "sticky", "least_time", "first"),
-        ),
-    ] = Field(
-        default="round_robin",
-        description="How an endpoint is chosen: smooth weighted round robin, the "
-        "one with the fewest requests in flight for its weight, or by chance.",
-    )
+    balance: Balance = Field(default=Balance(), description="How an endpoint is chosen.")
     endpoints: tuple[Endpoint, ...] = Field(
         examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 3}]],
         description="Addresses, alone or with a weight.",

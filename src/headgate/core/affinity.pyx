@@ -1,0 +1,222 @@
+"""Balancers that send equal keys to the same endpoint, in every worker and after every reload.
+
+When an endpoint comes or goes, only the keys move that must: those of a lost endpoint are spread over all
+others. A key whose endpoint cannot be had, or is full, goes to the next one that the method names.
+"""
+
+from libc.math cimport ceil, log
+from libc.stdint cimport uint32_t, uint64_t
+from libc.stdlib cimport calloc, free, malloc, qsort
+from libc.string cimport memcpy
+
+from headgate.core.balance cimport EndpointState, avoided, open_to, reachable
+
+
+cdef enum:
+    POINTS = 160                # on the circle for each endpoint, on the average (as ketama has it)
+    LEAST_POINTS = 1024
+    MOST_POINTS = 65536
+    SMALL_TABLE = 5003          # primes
+    LARGE_TABLE = 65537
+    SMALL_COUNT = 50            # endpoints: each has 100 places or more
+    SEARCHES = 64               # of other places, before the first endpoint that fits is taken
+
+
+cdef inline uint64_t mix(uint64_t value) noexcept nogil:
+    """The finaliser of splitmix64: every bit depends on every bit."""
+    value = (value ^ (value >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
+    value = (value ^ (value >> 27)) * <uint64_t>0x94D049BB133111EB
+    return value ^ (value >> 31)
+
+
+cdef uint64_t hash_bytes(const char* data, Py_ssize_t size, uint64_t seed) noexcept nogil:
+    """A hash of these bytes, the same on every machine. Not for tables that an attacker could fill."""
+    cdef uint64_t hash = mix(seed ^ (<uint64_t>size + 1) * <uint64_t>0x9E3779B97F4A7C15)
+    cdef uint64_t word
+    while size >= 8:
+        memcpy(&word, data, 8)
+        hash = mix(hash ^ word)
+        data += 8
+        size -= 8
+    if size:
+        word = 0
+        memcpy(&word, data, size)
+        hash = mix(hash ^ word)
+    return hash
+
+
+cdef class Affinity(Balancer):
+    """What the methods share. `bound`: no endpoint takes more than so many times its share of what is in
+    flight (Mirrokni, Thorup, Zadimoghaddam, "Consistent hashing with bounded loads", 2016)."""
+
+    def __init__(self, double bound = 0):
+        if bound and not bound > 1:
+            raise ValueError(f"a bound of {bound} leaves requests without an endpoint")
+        self.bound = bound
+        self.counts = bound > 0
+        self.keyed = True
+
+    cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
+                         uint64_t key) noexcept:
+        avoid = reachable(endpoints, count, avoid)
+        return self.find(endpoints, count, avoid, self.most_load(endpoints, count, avoid), key)
+
+    cdef double most_load(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
+        """Exchanges for each unit of weight, at most; negative for no bound."""
+        cdef double weight = 0
+        cdef double flying = 1          # with the one that is to be placed
+        cdef Py_ssize_t index
+        if self.bound <= 0:
+            return -1
+        for index in range(count):
+            if open_to(&endpoints[index]) and not avoided(index, avoid):
+                weight += endpoints[index].weight
+                flying += endpoints[index].in_flight
+        return self.bound * flying / weight if weight > 0 else -1
+
+    cdef bint fits(self, const EndpointState* endpoints, Py_ssize_t index, uint64_t avoid,
+                   double most) noexcept:
+        cdef const EndpointState* endpoint = &endpoints[index]
+        if not open_to(endpoint) or avoided(index, avoid):
+            return False
+        return most < 0 or endpoint.in_flight + 1 <= ceil(most * endpoint.weight)
+
+    cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                         uint64_t key) noexcept:
+        return -1
+
+
+cdef class Rendezvous(Affinity):
+    """Each endpoint draws a number for the key, and the highest for its weight wins (Thaler, Ravishankar,
+    1998). It needs no table, keeps weights exactly, and looks at every endpoint."""
+
+    cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                         uint64_t key) noexcept:
+        cdef Py_ssize_t index
+        cdef Py_ssize_t best = -1
+        cdef double drawn, score
+        cdef double highest = -1
+        for index in range(count):
+            if not self.fits(endpoints, index, avoid, most):
+                continue
+            drawn = ((mix(key ^ endpoints[index].identity) >> 11) + 0.5) * (1.0 / 9007199254740992.0)
+            score = endpoints[index].weight / -log(drawn)
+            if score > highest:
+                highest = score
+                best = index
+        return best
+
+
+cdef int _compare(const void* one, const void* other) noexcept nogil:
+    cdef uint64_t a = (<const Point*>one).hash
+    cdef uint64_t b = (<const Point*>other).hash
+    return (a > b) - (a < b)
+
+
+cdef class Ring(Affinity):
+    """Each endpoint has points on a circle, and a key belongs to the next point (Karger et al., 1997)."""
+
+    def __dealloc__(self):
+        free(self.points)
+
+    cdef int prepare(self, const EndpointState* endpoints, Py_ssize_t count) except -1:
+        cdef double total = 0
+        cdef Py_ssize_t size = min(max(POINTS * count, LEAST_POINTS), MOST_POINTS)
+        cdef Py_ssize_t index, number, share
+        for index in range(count):
+            total += endpoints[index].weight
+        free(self.points)
+        self.point_count = 0
+        self.points = <Point*>malloc((size + count + 1) * sizeof(Point))
+        if self.points == NULL:
+            raise MemoryError()
+        for index in range(count):
+            if endpoints[index].weight <= 0:
+                continue
+            share = max(<Py_ssize_t>(size * endpoints[index].weight / total), 1)
+            for number in range(share):
+                self.points[self.point_count].hash = mix(endpoints[index].identity + number)
+                self.points[self.point_count].endpoint = <uint32_t>index
+                self.point_count += 1
+        qsort(self.points, self.point_count, sizeof(Point), _compare)
+        return 0
+
+    cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                         uint64_t key) noexcept:
+        cdef Py_ssize_t low = 0
+        cdef Py_ssize_t high = self.point_count
+        cdef Py_ssize_t middle, step
+        while low < high:
+            middle = (low + high) // 2
+            if self.points[middle].hash < key:
+                low = middle + 1
+            else:
+                high = middle
+        for step in range(self.point_count):
+            if low == self.point_count:
+                low = 0
+            if self.fits(endpoints, self.points[low].endpoint, avoid, most):
+                return self.points[low].endpoint
+            low += 1
+        return -1
+
+
+cdef class Maglev(Affinity):
+    """A table that endpoints fill by turns, each in an order of its own (Eisenbud et al., 2016): a pick is
+    one look, and shares are more even than on a circle; a few more keys move when endpoints change."""
+
+    def __dealloc__(self):
+        free(self.table)
+
+    cdef int prepare(self, const EndpointState* endpoints, Py_ssize_t count) except -1:
+        cdef Py_ssize_t size = SMALL_TABLE if count <= SMALL_COUNT else LARGE_TABLE
+        cdef Py_ssize_t filled = 0
+        cdef Py_ssize_t index
+        cdef double heaviest = 0
+        cdef uint64_t* places = <uint64_t*>calloc(count or 1, sizeof(uint64_t))
+        cdef double* credit = <double*>calloc(count or 1, sizeof(double))
+        free(self.table)
+        self.size = 0
+        self.table = <uint32_t*>calloc(size, sizeof(uint32_t))      # endpoint + 1; 0 is free
+        if self.table == NULL or places == NULL or credit == NULL:
+            free(places)
+            free(credit)
+            raise MemoryError()
+        for index in range(count):
+            places[index] = endpoints[index].identity % size
+            heaviest = max(heaviest, endpoints[index].weight)
+        while heaviest > 0 and filled < size:
+            for index in range(count):
+                credit[index] += endpoints[index].weight / heaviest
+                if credit[index] < 1 or filled == size:
+                    continue
+                credit[index] -= 1
+                while self.table[places[index]]:
+                    places[index] = _next_place(places[index], endpoints[index].identity, size)
+                self.table[places[index]] = <uint32_t>index + 1
+                filled += 1
+        free(places)
+        free(credit)
+        self.size = size if filled else 0
+        return 0
+
+    cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                         uint64_t key) noexcept:
+        cdef Py_ssize_t index, search
+        if self.size == 0:
+            return -1
+        for search in range(SEARCHES):
+            index = <Py_ssize_t>self.table[key % self.size] - 1
+            if self.fits(endpoints, index, avoid, most):
+                return index
+            key = mix(key + 1)
+        for search in range(count):
+            index = <Py_ssize_t>((key + search) % count)
+            if self.fits(endpoints, index, avoid, most):
+                return index
+        return -1
+
+
+cdef inline uint64_t _next_place(uint64_t place, uint64_t identity, Py_ssize_t size) noexcept nogil:
+    """The size is a prime, so that any step comes to every place."""
+    return (place + 1 + mix(identity) % (size - 1)) % size

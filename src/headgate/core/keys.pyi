@@ -1,0 +1,6 @@
+from headgate.core.head import Head
+
+class KeySource:
+    def __init__(self, kind: str, name: str = "") -> None: ...
+
+def key_of(source: KeySource, head: Head, client: bytes | None = None, otherwise: int = 0) -> int: ...
