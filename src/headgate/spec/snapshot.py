@@ -184,7 +184,7 @@ class Endpoint(Data, frozen=True):
 
 
 class Balance(Data, frozen=True):
-    """How an endpoint is chosen. `key`, `table` and `bounded_load` count where equal keys go to the same one."""
+    """How an endpoint is chosen. `key`, `table` and `bounded_load` are of algorithms with keys."""
 
     algorithm: str = "round_robin"  # one of core/balancers, ALGORITHMS
     key: Literal["client", "path", "header", "cookie", "query"] = "client"
