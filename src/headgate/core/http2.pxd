@@ -58,7 +58,7 @@ cdef class Http2:
     cdef list waiting
     cdef int64_t turn
     cdef Py_ssize_t usual_room          # what output() sets the room to
-    cdef dict early                     # priorities that came before their streams
+    cdef dict early                     # priorities that came before their streams, or None
     cdef bint prioritised               # the peer spoke of priorities
     cdef list lent
 

@@ -78,7 +78,6 @@ cdef class Http2:
         self.closed = ClosedStreams()
         self.streams = {}
         self.waiting = []
-        self.early = {}
         self.room = self.usual_room = ROOM_BYTES
         self.in_head = True
         self.send_window = self.peer_window = DEFAULT_WINDOW
@@ -205,6 +204,8 @@ cdef class Http2:
         stream.drop_queue()
         self.granted -= stream.window_size - self.window_bytes
         del self.streams[stream.number]
+        if not self.streams:
+            self.streams.clear()        # which gives its memory back: the connection may rest now
         if self.found is stream:
             self.found = None
         self.open_streams -= 1
@@ -715,8 +716,8 @@ cdef class Http2:
             read_priority(stream, p + 4, size - 4)
         elif self.is_idle(get_32(p) & MOST_STREAM):
             # It may come before its request, which it is then for; the latest few are kept.
-            if len(self.early) == EARLY_PRIORITIES:
-                self.early.clear()
+            if self.early is None or len(self.early) == EARLY_PRIORITIES:
+                self.early = {}
             self.early[get_32(p) & MOST_STREAM] = p[4:size]
         return 0
 
@@ -1085,7 +1086,7 @@ cdef class Http2Server(Http2):
                 head.content_length = -1
                 head.chunked = True
         field = head.find(PRIORITY)
-        if self.early and self.number in self.early:
+        if self.early is not None and self.number in self.early:
             early = self.early.pop(self.number)
             read_priority(stream, PyBytes_AS_STRING(early), PyBytes_GET_SIZE(early))
         elif field != NULL:

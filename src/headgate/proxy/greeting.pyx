@@ -146,7 +146,7 @@ cdef class Greeting(Connection):
         if size < 0:
             return self.fault(self.secure.reason)
         self.tls = self.secure
-        self.peer.secured = new_secured(self.secure, self.site, self.hello)
+        self.peer.secured = new_secured(self.secure, self.site, self.hello.server_name)
         return self.speak_http()
 
     cdef int refuse_plain(self) except -1:

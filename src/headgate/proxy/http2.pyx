@@ -43,7 +43,6 @@ cdef class Http2Connection(Connection):
 
     def __cinit__(self):
         self.streams = {}
-        self.touched = []
 
     cdef int greet(self) except -1:
         """Send the connection preface, or our half of it."""
@@ -186,6 +185,8 @@ cdef class Http2Connection(Connection):
             return stream.own_error(exchange)
         if not stream.touched and not stream.over:
             stream.touched = True
+            if self.touched is None:
+                self.touched = []
             self.touched.append(stream)
         return 0
 
@@ -195,9 +196,9 @@ cdef class Http2Connection(Connection):
         cdef Http2Stream stream
         cdef Exchange exchange
         cdef Leg other
-        if not streams:
+        if streams is None:
             return 0
-        self.touched = []
+        self.touched = None
         for stream in streams:
             stream.touched = False
             exchange = stream.exchange
@@ -463,6 +464,8 @@ cdef class Http2Stream(Leg):
         self.early = None
         self.owed = 0
         connection.streams.pop(self.number, None)
+        if not connection.streams:
+            connection.streams.clear()  # which gives its memory back: the connection may rest now
         self.credit(owed)
         return connection.stream_left(self)
 

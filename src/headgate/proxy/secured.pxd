@@ -5,7 +5,6 @@ from headgate.core.tls cimport Tls
 # What a TLS handshake said of a client.
 cdef class Secured:
     cdef readonly object site           # sites.Site
-    cdef readonly object hello          # core.client_hello.ClientHello
     cdef readonly bytes version         # b"TLSv1.3"
     cdef readonly bytes cipher
     cdef readonly bytes server_name     # b"" when the client named none
@@ -18,4 +17,4 @@ cdef class Secured:
     cdef bint serves(self, Head head) except -1
 
 
-cdef Secured new_secured(Tls tls, object site, object hello)
+cdef Secured new_secured(Tls tls, object site, str server_name)
