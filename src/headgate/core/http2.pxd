@@ -49,6 +49,7 @@ cdef class Http2:
     cdef int64_t send_window
     cdef int64_t receive_window
     cdef int64_t owed
+    cdef int64_t excess                 # by which peers may pass windows that we made smaller, until they know
     cdef int64_t peer_window            # of a new stream
     cdef int64_t target_window          # to which streams grow
     cdef int64_t granted                # above the first windows, of all streams
@@ -92,6 +93,7 @@ cdef class Http2:
     cdef int begin_data(self, list events) except -1
     cdef int stray_data(self, list events) except -1
     cdef Py_ssize_t read_data(self, const char* data, Py_ssize_t size, list events) except -1
+    cdef bint is_empty(self) noexcept
     cdef int judge_data(self, list events) except -1
     cdef int hand_on(self, const char* data, Py_ssize_t size, list events) except -1
     cdef int _bad_priority(self, uint32_t code, str reason, list events) except -1
@@ -103,6 +105,7 @@ cdef class Http2:
     cdef int on_priority(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int on_reset(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int on_settings(self, const char* p, Py_ssize_t size, list events) except -1
+    cdef int heard_our_settings(self) except -1
     cdef int apply(self, int setting, uint32_t value, list events) except -1
     cdef int on_ping(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int on_goaway(self, const char* p, Py_ssize_t size, list events) except -1

@@ -21,7 +21,7 @@ from headgate.core.head cimport (
 from headgate.core.hpack cimport DECODED, HPACK_BROKEN, HPACK_TOO_LARGE, HpackDecoder, HpackEncoder
 from headgate.core.http1_head cimport drop_forbidden
 from headgate.core.http2_abuse cimport (
-    CONTINUATIONS, EMPTY_FRAMES, LARGE_HEADS, PINGS, PRIORITIES, RAPID_RESETS, REFUSED_STREAMS,
+    CONTINUATIONS, EMPTY_FRAMES, GOAWAYS, LARGE_HEADS, PINGS, PRIORITIES, RAPID_RESETS, REFUSED_STREAMS,
     SETTINGS_CHANGES, TINY_WINDOWS, UNKNOWN_FRAMES, WINDOW_UPDATES, Tolerance,
 )
 from headgate.core.http2_frames cimport *
@@ -67,8 +67,9 @@ cdef class Http2:
                  int64_t budget_bytes=BUDGET_BYTES, uint32_t head_bytes=HEAD_BYTES,
                  int head_fields=HEAD_FIELDS, int path_policy=0):
         self.max_streams = max_streams
-        self.window_bytes = max(window_bytes, <int64_t>DEFAULT_WINDOW)
-        self.budget_bytes = min(max(budget_bytes, self.window_bytes), <int64_t>MOST_WINDOW)
+        self.window_bytes = window_bytes
+        # The connection's own window cannot be made smaller than it begins (section 6.9.2).
+        self.budget_bytes = min(max(budget_bytes, max(window_bytes, <int64_t>DEFAULT_WINDOW)), <int64_t>MOST_WINDOW)
         self.head_bytes = head_bytes
         self.head_fields = head_fields
         self.path_policy = path_policy
@@ -82,7 +83,8 @@ cdef class Http2:
         self.in_head = True
         self.send_window = self.peer_window = DEFAULT_WINDOW
         self.receive_window = DEFAULT_WINDOW
-        self.target_window = self.window_bytes
+        self.target_window = window_bytes
+        self.excess = max(0, DEFAULT_WINDOW - window_bytes)
 
     # --- The face for Python: tests and tools ---
 
@@ -189,6 +191,7 @@ cdef class Http2:
 
     cdef Stream add_stream(self, int64_t number):
         cdef Stream stream = new_stream(number, self.peer_window, self.window_bytes)
+        stream.receive_window += self.excess
         self.streams[number] = stream
         self.found = stream
         self.open_streams += 1
@@ -391,7 +394,7 @@ cdef class Http2:
         self.padded = self.flags & PADDED
         if self.padded and self.left == 0:
             return self.fail(FRAME_SIZE_ERROR, "padding that does not fit its frame", events)
-        if self.left == 0 and not self.flags & END_STREAM and not self.tolerate(EMPTY_FRAMES, 1, events):
+        if self.is_empty() and not self.tolerate(EMPTY_FRAMES, 1, events):
             return 0
         stream = self.find(self.number)
         if stream is None:
@@ -401,10 +404,14 @@ cdef class Http2:
         if not stream.head_came and not stream.fault:
             return self.fail_stream(self.number, PROTOCOL_ERROR, "DATA before a head", events)
         stream.receive_window -= self.left
-        if stream.receive_window < 0:
+        if stream.receive_window < 0 and self.left:
             return self.fail_stream(self.number, FLOW_CONTROL_ERROR, "more data than the stream's window", events)
         self.target = stream
         return 0 if self.padded else self.judge_data(events)
+
+    cdef bint is_empty(self) noexcept:
+        """Whether the DATA frame, without its padding, carries nothing and ends nothing."""
+        return self.left == 0 and not self.flags & END_STREAM
 
     cdef int judge_data(self, list events) except -1:
         """How much data the frame has is known: whether it fits, before any of it is handed on, so that
@@ -445,6 +452,8 @@ cdef class Http2:
                 self.fail(PROTOCOL_ERROR, "padding that does not fit its frame", events)
                 return size
             self.left -= self.padding
+            if self.is_empty() and not self.tolerate(EMPTY_FRAMES, 1, events):
+                return size
             if self.target is not None:
                 self.consumed(self.number, self.padding + 1)
             self.judge_data(events)
@@ -607,14 +616,14 @@ cdef class Http2:
         cdef Py_ssize_t at = 0
         if self.number:
             return self.fail(PROTOCOL_ERROR, "SETTINGS on a stream", events)
-        if self.flags & ACK:
-            if size:
-                return self.fail(FRAME_SIZE_ERROR, "an acknowledgement with settings", events)
-            return 0
+        if self.flags & ACK and size:
+            return self.fail(FRAME_SIZE_ERROR, "an acknowledgement with settings", events)
         if size % 6:
             return self.fail(FRAME_SIZE_ERROR, "SETTINGS of a wrong size", events)
         if not self.tolerate(SETTINGS_CHANGES, 1 + size // 600, events):
             return 0
+        if self.flags & ACK:
+            return self.heard_our_settings()
         while at < size:
             self.apply(<int>get_16(p + at), get_32(p + at + 2), events)
             if self.over:
@@ -624,6 +633,15 @@ cdef class Http2:
             self.settled = True
             self.in_head = False
         return write_frame_header(self.out, 0, FRAME_SETTINGS, ACK, 0)
+
+    cdef int heard_our_settings(self) except -1:
+        """From here on the peer keeps to our windows, where they are smaller than those it began with."""
+        cdef Stream stream
+        if self.excess:
+            for stream in self.streams.values():
+                stream.receive_window -= self.excess
+            self.excess = 0
+        return 0
 
     cdef int apply(self, int setting, uint32_t value, list events) except -1:
         """Section 6.5.2. Unknown ones are ignored."""
@@ -652,10 +670,10 @@ cdef class Http2:
             return self.fail(PROTOCOL_ERROR, "PING on a stream", events)
         if size != 8:
             return self.fail(FRAME_SIZE_ERROR, "a PING of a wrong size", events)
-        if not self.flags & ACK:
-            if self.tolerate(PINGS, 1, events):
-                write_ping(self.out, p, ACK)
+        if not self.tolerate(PINGS, 1, events):
             return 0
+        if not self.flags & ACK:
+            return write_ping(self.out, p, ACK)
         if self.probing and memcmp(p, PROBE, 8) == 0:
             # What came in one round trip nearly used up a window: it is the window that limits.
             self.probing = False
@@ -668,6 +686,8 @@ cdef class Http2:
             return self.fail(PROTOCOL_ERROR, "GOAWAY on a stream", events)
         if size < 8:
             return self.fail(FRAME_SIZE_ERROR, "a GOAWAY of a wrong size", events)
+        if not self.tolerate(GOAWAYS, 1, events):
+            return 0
         self.closing = True
         events.append(new_closing(get_32(p + 4), get_32(p) & MOST_STREAM))
         return 0
@@ -746,7 +766,7 @@ cdef class Http2:
         if not self.probing and self.target_window < self.budget_bytes:
             self.probing = True
             self.probed = 0
-            write_ping(self.out, PROBE, 0)
+            self.ping(PROBE)
         return 0
 
     # --- Writing ---
@@ -852,6 +872,7 @@ cdef class Http2:
         return self.forget(stream, RESET_BY_US)
 
     cdef int ping(self, const char* opaque) except -1:
+        self.tolerance.earn(PINGS, 1)       # for the answer
         return write_ping(self.out, opaque, 0)
 
     # --- What waits ---
@@ -1028,6 +1049,7 @@ cdef class Http2Server(Http2):
             # Section 6.8: what comes behind the last stream that we named is ignored.
             release_head(head)
             self.closed.remember(self.number, RESET_BY_US)
+            self.tolerate(REFUSED_STREAMS, 1, events)
             return 0
         if self.open_streams >= self.max_streams:
             release_head(head)
@@ -1041,6 +1063,7 @@ cdef class Http2Server(Http2):
         """HEADERS on a stream that is closed (section 5.1)."""
         cdef int end = self.closed.end_of(self.number)
         if end == RESET_BY_US:
+            self.tolerate(REFUSED_STREAMS, 1, events)
             return 0
         if end == RESET_BY_PEER:
             return self.fail_stream(self.number, STREAM_CLOSED, "HEADERS on a stream that was reset", events)
