@@ -895,6 +895,8 @@ cdef class Http2:
 
     cdef bint wants_pump(self) noexcept:
         cdef Stream stream
+        if self.over:
+            return False            # nothing waits for a peer that was told goodbye
         for stream in self.waiting:
             if self.can_send(stream):
                 return True

@@ -99,6 +99,29 @@ async def _send(end: Http2End, data: bytes) -> None:
         await asyncio.get_running_loop().sock_sendall(end.socket, data)
 
 
+async def test_tiny_windows(stage: Stage) -> None:
+    """Much waits when the connection ends, and could still be sent: the worker does not try for ever."""
+    await stage.serve(route={"respond": spec.Respond(body="x" * 20_000)})
+    other = Http2End((await stage.client()).socket)
+    await other.begin()
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    end.deaf = True
+    streams = range(1, 200, 2)
+    await _send(end, frame(4, 0, 0, struct.pack(">HI", 4, 1)))
+    await _send(end, b"".join(frame(1, 5, stream, HEAD) for stream in streams))
+    credit = b"".join(frame(8, 0, stream, b"\0\0\0\1") for stream in streams)
+    for _ in range(1000):
+        await _send(end, credit)
+        assert (await other.ask()).status == 200
+        if counted(stage, Abuse.TINY_WINDOWS):
+            break
+    assert counted(stage, Abuse.TINY_WINDOWS) == 1
+    end.close()
+    await until(lambda: stage.runtime.connections == 1, "the connection to end")
+
+
 async def test_resets_that_reach_endpoints(stage: Stage) -> None:
     """CVE-2023-44487: each costs an exchange, until it is enough."""
     await stage.serve(pool=spec.Pool(connections=4, waiting=10))
