@@ -10,10 +10,10 @@ from contextlib import suppress
 import pytest
 
 from headgate import spec
-from headgate.core.cells import Block, WorkerWord
+from headgate.core.cells import Block, Word, WorkerWord
 from headgate.core.http2_abuse import Abuse
 from unit.proxy.http2_end import Http2End
-from unit.proxy.stage import Stage, until
+from unit.proxy.stage import ENDPOINT, LISTENER, Stage, until
 
 CALM = 11  # ENHANCE_YOUR_CALM
 HEAD = b"\x82\x84\x86\x41\x01a"  # GET / http, authority a
@@ -134,6 +134,22 @@ async def test_resets_that_reach_endpoints(stage: Stage) -> None:
     await stage.quiet()
     end.close()
     await until(lambda: not stage.runtime.connections, "the connection to end")
+
+
+async def test_requests_that_are_taken_back_before_their_turn(stage: Stage) -> None:
+    """Connections to endpoints are opened some at a time, and not for those who left meanwhile."""
+    await stage.serve()
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    streams = range(1, 181, 2)
+    resets = b"".join(frame(3, 0, stream, b"\0\0\0\x08") for stream in streams)
+    await _send(end, b"".join(frame(1, 5, stream, HEAD) for stream in streams) + resets)
+    await until(lambda: stage.word(LISTENER, Word.ABORTED) == 90, "all to end")
+    await until(lambda: stage.word(ENDPOINT, Word.CONNECTIONS) == 10, "those of the first turn")
+    end.close()
+    await until(lambda: not stage.runtime.connections, "the connection to end")
+    assert stage.word(ENDPOINT, Word.CONNECTIONS) == 10
 
 
 async def test_many_streams_that_never_end(stage: Stage) -> None:
