@@ -53,7 +53,7 @@ cdef class Http2:
     cdef int64_t peer_window            # of a new stream
     cdef int64_t target_window          # to which streams grow
     cdef int64_t granted                # above the first windows, of all streams
-    cdef bint probing                   # a PING measures how much comes in a round trip
+    cdef int probing                    # answers to PING that are awaited, to measure a round trip
     cdef int64_t probed
     # Streams with a queue.
     cdef list waiting
@@ -113,6 +113,7 @@ cdef class Http2:
     cdef int on_priority_update(self, const char* p, Py_ssize_t size, list events) except -1
     cdef bint is_idle(self, int64_t number) noexcept
     cdef int credit(self, Stream stream) except -1
+    cdef int probe_again(self) except -1
     cdef int promise(self, Stream stream, Head head, bint bodyless, bint last) except -1
     cdef int write_data(self, Stream stream, const char* data, Py_ssize_t size, bint last) except -1
     cdef int write_head(self, Stream stream, Head head, bint last) except -1

@@ -675,10 +675,7 @@ cdef class Http2:
         if not self.flags & ACK:
             return write_ping(self.out, p, ACK)
         if self.probing and memcmp(p, PROBE, 8) == 0:
-            # What came in one round trip nearly used up a window: it is the window that limits.
-            self.probing = False
-            if 3 * self.probed >= 2 * self.target_window:
-                self.target_window = min(2 * self.target_window, self.budget_bytes)
+            return self.probe_again()
         return 0
 
     cdef int on_goaway(self, const char* p, Py_ssize_t size, list events) except -1:
@@ -764,9 +761,20 @@ cdef class Http2:
         stream.receive_window += stream.owed
         stream.owed = 0
         if not self.probing and self.target_window < self.budget_bytes:
-            self.probing = True
-            self.probed = 0
+            self.probing = 2
             self.ping(PROBE)
+        return 0
+
+    cdef int probe_again(self) except -1:
+        """Measure how much comes in a round trip, from the first answer to the second: the credit that went
+        out with the first question is used up behind its answer."""
+        self.probing -= 1
+        if self.probing:
+            self.probed = 0
+            return self.ping(PROBE)
+        if 3 * self.probed >= 2 * self.target_window:
+            # That nearly used up a window: it is the window that limits.
+            self.target_window = min(2 * self.target_window, self.budget_bytes)
         return 0
 
     # --- Writing ---

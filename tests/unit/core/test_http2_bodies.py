@@ -172,14 +172,14 @@ def window_of(codec: Http2Server, stream: int, *, in_flight: int = 1 << 30) -> i
     left = largest = 65536
     pings: list[bytes] = []
     for _ in range(200):
+        for opaque in pings:  # they overtake data, and what was said with them is used behind them
+            codec.receive(frame(PING, ACK, payload=opaque))
         sent = min(left, in_flight)
         left -= sent
         for at in range(0, sent, 16384):
             part = min(16384, sent - at)
             assert body(codec.receive(data(bytes(part), stream))) == bytes(part)
-            codec.take(stream, part)
-        for opaque in pings:
-            codec.receive(frame(PING, ACK, payload=opaque))
+        codec.take(stream, sent)
         said = frames(codec.output())
         pings = [each.payload for each in said if each.kind == PING and not each.flags]
         left += sum(each.number for each in said if each.kind == WINDOW_UPDATE and each.stream == stream)
