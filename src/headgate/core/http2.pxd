@@ -16,6 +16,9 @@ cdef class Http2:
     cdef readonly bint in_head          # a block, or the beginning of the connection, is not complete
     cdef readonly bint settled          # the peer's first SETTINGS came
     cdef readonly Py_ssize_t open_streams
+    cdef Py_ssize_t most_heads          # that one feed() reads; 0: all that are there
+    cdef Py_ssize_t heads               # that this one has read
+    cdef Py_ssize_t unread              # bytes that the last one has left
     cdef readonly Tolerance tolerance
     cdef HpackDecoder decoder
     cdef HpackEncoder encoder

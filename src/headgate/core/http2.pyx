@@ -268,8 +268,9 @@ cdef class Http2:
         cdef Py_ssize_t used
         if self.out is None:
             raise Http2ProtocolError("there is no output")
+        self.heads = 0
         at = self.read_start(data, size, events)
-        while at < size and not self.over:
+        while at < size and not self.over and (self.most_heads == 0 or self.heads < self.most_heads):
             if self.header_size < FRAME_HEADER_BYTES:
                 used = min(FRAME_HEADER_BYTES - self.header_size, size - at)
                 memcpy(self.header + self.header_size, data + at, used)
@@ -283,6 +284,7 @@ cdef class Http2:
                 self.read_payload(data + at, 0, events)
             else:
                 at += self.read_payload(data + at, size - at, events)
+        self.unread = 0 if self.over else size - at
         if not self.over:
             self.in_head = (not self.settled or self.block_number != 0 or 0 < self.header_size
                             and (self.header_size < FRAME_HEADER_BYTES or self.type != FRAME_DATA))
@@ -532,6 +534,7 @@ cdef class Http2:
         """A block is complete. It is decoded whoever it is for, since it changes the table."""
         cdef Head head = new_head(REQUEST_HEAD)
         cdef int outcome = self.decoder.decode(p, size, head, self.head_bytes, self.head_fields + PSEUDO_FIELDS)
+        self.heads += 1
         self.number = self.block_number
         self.block_number = 0
         self.in_head = False

@@ -136,6 +136,19 @@ async def test_resets_that_reach_endpoints(stage: Stage) -> None:
     await until(lambda: not stage.runtime.connections, "the connection to end")
 
 
+async def test_others_have_their_turn_between_many_requests(stage: Stage) -> None:
+    await stage.serve(route={"respond": spec.Respond(body="hello")}, http2=spec.Http2(max_streams=1000))
+    other = Http2End((await stage.client()).socket)
+    await other.begin()
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    end.socket.send(b"".join(frame(1, 5, stream, HEAD) for stream in range(1, 2000, 2)))
+    assert (await other.ask()).body == b"hello"
+    assert stage.word(LISTENER, Word.RESPONSES_2XX) < 1001, "the answer came before most others"
+    await until(lambda: stage.word(LISTENER, Word.RESPONSES_2XX) == 1001, "all to be answered")
+
+
 async def test_requests_that_are_taken_back_before_their_turn(stage: Stage) -> None:
     """Connections to endpoints are opened some at a time, and not for those who left meanwhile."""
     await stage.serve()
