@@ -64,7 +64,7 @@ def config(folder: Path, texts: str, endless: str, clear: int, secure: int) -> d
             "secure": {"bind": f"127.0.0.1:{secure}", "tls": {"certificates": [pair]}},
         },
         "routes": [
-            {"name": "large", "match": {"path": "/large"}, "respond": {"body": "x" * 60_000}},
+            {"name": "large", "match": {"path": "/large"}, "respond": {"body": "x" * 20_000}},
             {"name": "endless", "match": {"path": "/endless"}, "service": "endless"},
             {"name": "texts", "match": {"path": "/*"}, "service": "texts"},
         ],
