@@ -34,14 +34,18 @@ cdef class HpackEncoder:
     cdef FieldTable table
     cdef bint resized                   # an update goes out with the next block
     cdef uint32_t least                 # the smallest limit since the last block
-    cdef uint32_t[CACHE_PLACES] lines   # numbers of insertions by hash
-    cdef uint32_t[CACHE_PLACES] names
-    cdef char[256] lower                # a name in lower case
+    # By hash: the low bits of numbers of insertions. Which one is meant is found by what is there.
+    cdef unsigned char[CACHE_PLACES] lines
+    cdef unsigned char[CACHE_PLACES] names
 
     cdef void resize(self, uint32_t peer_table_bytes) noexcept
     cdef int begin(self, Output out) except -1
     cdef int add(self, Output out, const char* name, Py_ssize_t name_size, const char* value,
                  Py_ssize_t value_size, int token) except -1
+    cdef inline uint32_t number_of(self, unsigned char low) noexcept:
+        """The latest insertion with these low bits."""
+        return self.table.next - 1 - <unsigned char>(self.table.next - 1 - low)
+
     cdef int add_indexed(self, Output out, int index) except -1
     cdef int _add_long(self, Output out, const char* name, Py_ssize_t name_size, const char* value,
                        Py_ssize_t value_size) except -1

@@ -232,6 +232,8 @@ cdef inline uint32_t _hash(const char* text, Py_ssize_t size, uint32_t seed) noe
 cdef enum:
     NAME_PLACES = 512
 
+cdef char[256] _lower           # the name that is being written, in lower case
+
 cdef unsigned char[NAME_PLACES] _static_names      # the first index of a name by its hash, chained by search
 cdef set _volatile = {b"etag", b"last-modified", b"age", b"expires", b"x-amzn-trace-id", b"traceparent",
                       b"content-range", b"grpc-timeout", b"if-none-match", b"if-modified-since", b"range",
@@ -298,8 +300,6 @@ cdef class HpackEncoder:
 
     def __cinit__(self, uint32_t table_bytes=TABLE_BYTES):
         self.table = FieldTable(table_bytes)
-        # Numbers begin high above 0, so that an empty place of the caches names nothing that is there.
-        self.table.first = self.table.next = 1 << 16
         self.least = table_bytes
 
     cdef void resize(self, uint32_t peer_table_bytes) noexcept:
@@ -341,44 +341,44 @@ cdef class HpackEncoder:
         cdef int index
         cdef Py_ssize_t i
         cdef Entry* entry
-        if name_size > <Py_ssize_t>sizeof(self.lower):
+        if name_size > <Py_ssize_t>sizeof(_lower):
             return self._add_long(out, name, name_size, value, value_size)
         for i in range(name_size):
-            self.lower[i] = name[i] | 0x20 if c"A" <= name[i] <= c"Z" else name[i]
-        hash = _hash(self.lower, name_size, 0)
+            _lower[i] = name[i] | 0x20 if c"A" <= name[i] <= c"Z" else name[i]
+        hash = _hash(_lower, name_size, 0)
         if token == AUTHORIZATION or (token == COOKIE and value_size < SHORT_COOKIE):
             first = NEVER_INDEXED
         elif token == CONTENT_LENGTH or token == X_REQUEST_ID or token == LOCATION or token == DATE:
             first = WITHOUT_INDEXING
         elif token == OTHER and _kept[hash & (NAME_PLACES - 1)]:
-            first = _kind_of(self.lower, name_size)
+            first = _kind_of(_lower, name_size)
         if first == WITH_INDEXING:
             line_hash = _hash(value, value_size, hash)
-            number = self.lines[line_hash & (CACHE_PLACES - 1)]
+            number = self.number_of(self.lines[line_hash & (CACHE_PLACES - 1)])
             if self.table.has(number):
                 entry = self.table.at(number)
                 if (entry.name_size == name_size and entry.value_size == value_size
-                        and memcmp(self.table.bytes + entry.start, self.lower, name_size) == 0
+                        and memcmp(self.table.bytes + entry.start, _lower, name_size) == 0
                         and memcmp(self.table.bytes + entry.start + name_size, value, value_size) == 0):
                     return _write_integer(out, INDEXED, 7, STATIC_FIELDS + self.table.next - number)
             if 2 * (name_size + value_size) > self.table.limit:
                 first = WITHOUT_INDEXING        # it would push out too much
-        index = _static_name(self.lower, name_size, hash)
+        index = _static_name(_lower, name_size, hash)
         if index == 0:
-            number = self.names[hash & (CACHE_PLACES - 1)]
+            number = self.number_of(self.names[hash & (CACHE_PLACES - 1)])
             if self.table.has(number):
                 entry = self.table.at(number)
                 if (entry.name_size == name_size
-                        and memcmp(self.table.bytes + entry.start, self.lower, name_size) == 0):
+                        and memcmp(self.table.bytes + entry.start, _lower, name_size) == 0):
                     index = STATIC_FIELDS + self.table.next - number
         _write_integer(out, first, 6 if first == WITH_INDEXING else 4, index)
         if index == 0:
-            _write_string(out, self.lower, name_size)
+            _write_string(out, _lower, name_size)
         _write_string(out, value, value_size)
         if first == WITH_INDEXING:
-            self.lines[line_hash & (CACHE_PLACES - 1)] = self.table.next
-            self.names[hash & (CACHE_PLACES - 1)] = self.table.next
-            self.table.insert(self.lower, name_size, value, value_size, token)
+            self.lines[line_hash & (CACHE_PLACES - 1)] = <unsigned char>self.table.next
+            self.names[hash & (CACHE_PLACES - 1)] = <unsigned char>self.table.next
+            self.table.insert(_lower, name_size, value, value_size, token)
         return 0
 
     cdef int _add_long(self, Output out, const char* name, Py_ssize_t name_size, const char* value,

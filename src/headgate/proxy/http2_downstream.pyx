@@ -15,6 +15,9 @@ from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.http2 cimport Http2Connection, Http2Stream
 from headgate.proxy.port cimport Port
 
+cdef enum:
+    MOST_HEADS = 50             # requests of one connection that begin in one turn of the event loop
+
 # Between the first word of a GOAWAY and the last: requests that are on their way arrive meanwhile.
 cdef double DRAIN_SECONDS = 1.0
 
@@ -34,6 +37,7 @@ cdef int begin_http2(Port port, Peer peer, Connection old, bint wanted, const ch
                          budget_bytes=port.listener.budget_bytes, head_bytes=port.listener.head_bytes,
                          head_fields=port.listener.head_fields,
                          path_policy=port.context.snapshot.path_policy)
+    server.most_heads = MOST_HEADS
     connection.http2 = connection.server = server
     old.pass_to(connection)
     try:
