@@ -11,7 +11,8 @@ from libc.string cimport memcmp, memcpy
 from headgate.core.events cimport REQUEST_HEAD
 from headgate.core.field_table cimport FIELD_OVERHEAD, STATIC_FIELDS, Entry, FieldTable, StaticField, static_fields
 from headgate.core.head cimport (
-    AUTHORIZATION, CONTENT_LENGTH, COOKIE, DATE, LOCATION, OTHER, PSEUDO, X_REQUEST_ID, Field, Head, new_head,
+    AUTHORIZATION, CONTENT_LENGTH, COOKIE, DATE, FORWARDED, LOCATION, OTHER, PSEUDO, REFERER, X_FORWARDED_FOR,
+    X_REAL_IP, X_REQUEST_ID, Field, Head, new_head,
     token_of,
 )
 from headgate.core.huffman cimport decode_huffman
@@ -234,9 +235,14 @@ cdef enum:
 
 cdef unsigned char[NAME_PLACES] _static_names      # the first index of a name by its hash, chained by search
 cdef set _volatile = {b"etag", b"last-modified", b"age", b"expires", b"x-amzn-trace-id", b"traceparent",
-                      b"content-range", b"grpc-timeout", b"if-none-match", b"if-modified-since", b"range",
-                      b"x-forwarded-for", b"x-real-ip", b"referer"}
+                      b"content-range", b"grpc-timeout", b"if-none-match", b"if-modified-since", b"range"}
 cdef set _secret = {b"proxy-authorization", b"set-cookie"}
+# The same of well-known names, as a bit set of tokens.
+cdef uint32_t _changing = (
+    (<uint32_t>1 << CONTENT_LENGTH) | (<uint32_t>1 << DATE) | (<uint32_t>1 << FORWARDED)
+    | (<uint32_t>1 << LOCATION) | (<uint32_t>1 << REFERER) | (<uint32_t>1 << X_FORWARDED_FOR)
+    | (<uint32_t>1 << X_REAL_IP) | (<uint32_t>1 << X_REQUEST_ID)
+)
 
 
 cdef int _fill() except -1:
@@ -300,15 +306,18 @@ cdef class HpackEncoder:
         self.table = FieldTable(table_bytes)
         # Numbers begin high above 0, so that an empty place of the caches names nothing that is there.
         self.table.first = self.table.next = 1 << 16
-        self.least = table_bytes
+        # What a peer takes before it says otherwise (RFC 9113 section 6.5.2); that we use less, it must know.
+        self.table.limit = min(table_bytes, <uint32_t>TABLE_BYTES)
+        self.resized = table_bytes < TABLE_BYTES
+        self.least = self.table.limit
 
     cdef void resize(self, uint32_t peer_table_bytes) noexcept:
         """The peer allows a table of this size."""
         cdef uint32_t limit = min(peer_table_bytes, self.table.most)
         if limit == self.table.limit and not self.resized:
             return
+        self.least = min(self.least, limit) if self.resized else limit
         self.resized = True
-        self.least = min(self.least, limit)
         self.table.resize(limit)
 
     cdef int begin(self, Output out) except -1:
@@ -318,7 +327,6 @@ cdef class HpackEncoder:
             if self.least < self.table.limit:
                 _write_integer(out, TABLE_SIZE, 5, self.least)
             _write_integer(out, TABLE_SIZE, 5, self.table.limit)
-        self.least = self.table.limit
         return 0
 
     cdef int add_indexed(self, Output out, int index) except -1:
@@ -348,7 +356,7 @@ cdef class HpackEncoder:
         hash = _hash(self.lower, name_size, 0)
         if token == AUTHORIZATION or (token == COOKIE and value_size < SHORT_COOKIE):
             first = NEVER_INDEXED
-        elif token == CONTENT_LENGTH or token == X_REQUEST_ID or token == LOCATION or token == DATE:
+        elif _changing & (<uint32_t>1 << token):
             first = WITHOUT_INDEXING
         elif token == OTHER and _kept[hash & (NAME_PLACES - 1)]:
             first = _kind_of(self.lower, name_size)
