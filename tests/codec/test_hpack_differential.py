@@ -10,8 +10,6 @@ from random import Random
 
 import hpack
 import pytest
-from hpack.huffman import HuffmanEncoder
-from hpack.huffman_constants import REQUEST_CODES, REQUEST_CODES_LENGTH
 from hpack.table import HeaderTable
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +17,6 @@ from hypothesis import strategies as st
 from fuzz.mutation import mutate
 from headgate.core.field_table import STATIC
 from headgate.core.hpack import Hpack, HpackOutcome
-from headgate.core.huffman import decode as decode_huffman
 
 Fields = list[tuple[bytes, bytes]]
 
@@ -193,18 +190,3 @@ def test_the_static_table_is_the_same() -> None:
     ours = Hpack()
     for index, field in enumerate(STATIC, 1):
         assert ours.decode(bytes([0x80 | index])) == (HpackOutcome.DECODED, [field])
-
-
-CODER = HuffmanEncoder(REQUEST_CODES, REQUEST_CODES_LENGTH)
-
-
-def test_every_pair_of_symbols_is_decoded() -> None:
-    for first in range(256):
-        for second in range(256):
-            text = bytes((first, second))
-            assert decode_huffman(CODER.encode(text)) == text
-
-
-@given(st.binary(max_size=400))
-def test_every_text_is_decoded(text: bytes) -> None:
-    assert decode_huffman(CODER.encode(text)) == text
