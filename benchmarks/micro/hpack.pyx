@@ -34,7 +34,8 @@ cdef int _encode(HpackEncoder encoder, Output out, Head head) except -1:
     encoder.add_indexed(out, STATUS_IS_200)
     for i in range(head.field_count):
         encoder.add(out, head.bytes + head.fields[i].name_start, head.fields[i].name_size,
-                    head.bytes + head.fields[i].value_start, head.fields[i].value_size, head.fields[i].token)
+                    head.bytes + head.fields[i].value_start, head.fields[i].value_size, head.fields[i].token,
+                    head.fields[i].never_indexed)
     return 0
 
 

@@ -100,7 +100,8 @@ def test_a_long_cookie_is_indexed() -> None:
 CHANGING = (
     b"content-length", b"date", b"etag", b"last-modified", b"age", b"expires", b"location", b"x-request-id",
     b"traceparent", b"content-range", b"range", b"if-none-match", b"if-modified-since", b"referer",
-    b"x-forwarded-for", b"x-real-ip", b"forwarded",
+    b"x-forwarded-for", b"x-real-ip", b"forwarded", b"x-forwarded-client-cert", b"X-Forwarded-For", b"ETag",
+    b"grpc-timeout", b"x-amzn-trace-id",
 )  # fmt: skip
 
 
@@ -118,6 +119,53 @@ def test_what_would_push_out_half_of_the_table_is_not_indexed() -> None:
     large = (b"x-large", b"v" * 2100)
     assert hpack.encode([large]) == hpack.encode([large])
     assert hpack.encode([(b"x-a", b"1")]) == b"\xbe"
+
+
+# Whole fields of the static table.
+
+WHOLE = [
+    (b":method", b"GET", 2), (b":method", b"POST", 3), (b":path", b"/", 4), (b":path", b"/index.html", 5),
+    (b":scheme", b"http", 6), (b":scheme", b"https", 7), (b":status", b"200", 8), (b":status", b"500", 14),
+    (b"accept-encoding", b"gzip, deflate", 16), (b"accept-language", b"", 17), (b"www-authenticate", b"", 61),
+    (b"etag", b"", 34),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "value", "index"), WHOLE)
+def test_a_field_of_the_static_table_is_its_index(name: bytes, value: bytes, index: int) -> None:
+    hpack = Hpack()
+    assert hpack.encode([(name, value)] * 2) == bytes([0x80 | index]) * 2
+    assert hpack.encode([(b"x-a", b"1")] * 2)[-1] == 0xBE, "it took no place in the other table"
+
+
+@pytest.mark.parametrize("value", [b"gzip, deflatE", b"gzip, deflat", b"gzip, deflate, br", b""])
+def test_another_value_is_not(value: bytes) -> None:
+    assert encoded(b"accept-encoding", value) == bytes([0x50, len(value)]) + value
+    assert decoded(encoded(b"accept-encoding", value)) == [[(b"accept-encoding", value)]]
+
+
+@pytest.mark.parametrize("name", [b"authorization", b"cookie", b"set-cookie", b"proxy-authorization"])
+def test_an_empty_secret_is_never_indexed(name: bytes) -> None:
+    assert encoded(name, b"")[0] & 0xF0 == NEVER_INDEXED
+
+
+# What finds its index again.
+
+
+def test_two_lines_never_take_each_others_place() -> None:
+    first = (b"x-first", b"1")
+    for number in range(2000):
+        hpack = Hpack()
+        fields = [first, (b"x-second", b"%d" % number)]
+        hpack.encode(fields)
+        assert hpack.encode(fields) == b"\xbf\xbe"
+
+
+def test_many_lines_come_to_rest() -> None:
+    hpack, fields = Hpack(), [(b"x-%d" % number, b"1") for number in range(60)]
+    for _ in range(10):
+        hpack.encode(fields)
+    assert len(hpack.encode(fields)) == len(fields)
 
 
 # The size of the table (section 4.2).
