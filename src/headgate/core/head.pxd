@@ -81,7 +81,7 @@ cdef struct Field:
     uint32_t line_end
     uint16_t token
     uint8_t flags
-    uint8_t never_indexed       # nor is it on the next hop that is HTTP/2 (RFC 7541 section 6.2.3)
+    uint8_t never_indexed       # came so over HTTP/2, and goes on so (RFC 7541 section 6.2.3)
 
 
 cdef class Head(Event):

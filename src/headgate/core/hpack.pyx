@@ -11,9 +11,7 @@ from libc.string cimport memcmp, memcpy
 
 from headgate.core.events cimport REQUEST_HEAD
 from headgate.core.field_table cimport FIELD_OVERHEAD, STATIC_FIELDS, Entry, FieldTable, StaticField, static_fields
-from headgate.core.head cimport (
-    COOKIE, OTHER, PSEUDO, TOKENS, Field, Head, Span, token_of,
-)
+from headgate.core.head cimport COOKIE, OTHER, PSEUDO, TOKENS, Field, Head, Span, token_of
 from headgate.core.huffman cimport decode_huffman
 from headgate.core.output cimport Output
 
@@ -336,7 +334,7 @@ _fill_ways()
 
 
 cdef inline int _way_of(const char* name, Py_ssize_t size, uint32_t hash, int token, Py_ssize_t value_size) noexcept:
-    """How a field is written that is new to the table."""
+    """How a field is written that no table has as a whole."""
     cdef NamedWay* named
     if token == OTHER:
         named = &_named_ways[_way_places[hash & (NAME_PLACES - 1)]]
@@ -494,8 +492,8 @@ cdef class HpackEncoder:
 
     cdef int _keep(self, uint32_t hash, uint32_t line_hash, Py_ssize_t name_size, const char* value,
                    Py_ssize_t value_size, int token) except -1:
-        """Insert the field with the name in `lower`. Of the two places the one is taken whose line is older:
-        what lay there finds its other place when it comes again, and lines that come together part."""
+        """Insert the field with the name in `lower`. It takes the place whose line is older; should that come
+        again, it takes its other place, so that lines of one head soon have each their own."""
         cdef uint32_t number = self.table.next
         cdef uint32_t* place = &self.lines[line_hash & (CACHE_PLACES - 1)]
         cdef uint32_t* other = &self.lines[_other_place(line_hash)]
