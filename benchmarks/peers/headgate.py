@@ -46,5 +46,5 @@ def configuration(setting: Setting) -> str:
         }
     if setting.spoken == "tls":
         pair = {"cert": setting.certificate, "key": setting.certificate}
-        written["listeners"]["second"]["tls"] = {"certificates": [pair]}
+        written["listeners"]["second"]["tls"] = {"certificates": [pair], "session_tickets": "off"}
     return yaml.safe_dump(written, sort_keys=False)

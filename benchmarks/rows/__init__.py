@@ -74,6 +74,17 @@ _rows: tuple[Row, ...] = (
         base=NGINX,
         limit=0.95,
     ),
+    *(
+        CpuRow(
+            name=f"handshake-{kind}",
+            title=f"A full TLS handshake ({key}) and one request for each connection, 64 at a time",
+            variants=proxies(*THREE, spoken="tls", certificate=kind),
+            requests=lambda _: [Request(headers={"Connection": "close"})],
+            base=NGINX,
+            limit=1 / 0.9,
+        )
+        for kind, key in (("ecdsa", "P-256"), ("rsa", "RSA-2048"))
+    ),
     CpuRow(
         name="http2",
         title="HTTP/2, 32 streams on each of 8 connections, to a backend of HTTP/1.1",

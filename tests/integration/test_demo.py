@@ -34,8 +34,10 @@ def test_the_tour_works_as_printed() -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_stops_everything(number: signal.Signals, tmp_path: Path) -> None:
     output = tmp_path / "output"
+    # As a script starts what runs in its background: with SIGINT ignored.
+    command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *DEMO]
     with output.open("wb") as log:
-        demo = subprocess.Popen(DEMO, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
+        demo = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL)
     try:
         until(lambda: "Ctrl-C stops everything" in output.read_text(), "the tour", 30)
         family = descendants(demo.pid)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import socket
@@ -86,15 +87,16 @@ def paths() -> Iterator[PathBackend]:
         yield backend
 
 
-def secured(folder: Path, address: str, port: int, **more: Any) -> dict[str, Any]:
+def secured(folder: Path, address: str, port: int, *, tickets: bool = True, **more: Any) -> dict[str, Any]:
     pairs = [
         {"cert": str(folder / f"{name}.crt"), "key": str(folder / f"{name}.key")}
         for name in ("open", "admin")
     ]
     staff = {"ca": str(folder / "staff.crt"), "mode": "require", "forward": ["subject"]}
     asked = {**staff, "mode": "request", "headers": {"X-Client": "subject"}}
+    options = {"session_tickets": "off"} if not tickets else {}
     sites = {"admin.example": {"client_certificates": staff}, "also.example": {"client_certificates": asked}}
-    listener = {"bind": f"127.0.0.1:{port}", "tls": {"certificates": pairs, "sites": sites}}
+    listener = {"bind": f"127.0.0.1:{port}", "tls": {"certificates": pairs, "sites": sites, **options}}
     listeners = {"web": {"bind": f"127.0.0.1:{free_port()}"}, "secure": listener}
     return proxying(address, listeners=listeners, **more)
 
@@ -129,6 +131,16 @@ def running(folder: Path, backend: Backend) -> Iterator[Running]:
 
 
 # --- Resumption ---
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_tickets_nobody_resumes(folder: Path, paths: PathBackend, version: str) -> None:
+    port = free_port()
+    context = client(version)
+    with Product(secured(folder, paths.address, port, tickets=False)) as product:
+        session = visit(port, "open.example", context)[1]
+        assert not visit(port, "open.example", context, session)[0]
+        assert product.metric("headgate_worker_handshakes_resumed_total") == 0
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -336,3 +348,69 @@ def test_keys_are_logged_when_the_environment_asks(folder: Path, paths: PathBack
     labels = {line.split()[0] for line in keys.read_text().splitlines()}
     assert labels >= {"CLIENT_TRAFFIC_SECRET_0", "SERVER_TRAFFIC_SECRET_0"}
     assert keys.stat().st_mode & 0o777 == 0o600
+
+
+# --- What the handshake said, in routes and records ---
+
+
+def recorded(product: Product) -> list[dict[str, Any]]:
+    """The access records."""
+    lines = product.log.splitlines()
+    return [json.loads(line) for line in lines if line.startswith('{"time"') and '"ended_by"' in line]
+
+
+def facts_product(folder: Path, port: int, ja4: str = "-") -> Product:
+    def route(name: str, **conditions: object) -> dict[str, Any]:
+        match = {
+            "tls": {fact: {"present": c} if isinstance(c, bool) else c for fact, c in conditions.items()}
+        }
+        return {"name": name, "match": match, "respond": {"body": name}}
+
+    return Product(
+        secured(
+            folder,
+            "127.0.0.1:9",
+            port,
+            access_log={"format": "json", "fingerprints": True},
+            routes=[
+                route("known", ja4=ja4),
+                route("certified", certificate=True, sni="also.example"),
+                route("old", version="TLSv1.2"),
+                route("wild", sni="~ [.]wild[.]example$", alpn="http/1.1"),
+                route("plain", version=False),
+                {"name": "other", "respond": {"body": "other"}},
+            ],
+        )
+    )
+
+
+def test_facts_of_tls_choose_routes_and_are_recorded(folder: Path) -> None:
+    port = free_port()
+    agreed = client()
+    agreed.set_alpn_protocols(["http/1.1"])
+    with facts_product(folder, port) as product:
+
+        def route_of(name: str, context: ssl.SSLContext) -> str:
+            with Secured(port, name, context) as wire:
+                return wire.get(name).body.decode()
+
+        assert route_of("open.example", client("TLSv1_2")) == "old"
+        assert route_of("a.wild.example", client()) == "other"
+        assert route_of("a.wild.example", agreed) == "wild"
+        assert route_of("also.example", client(own=OWN)) == "certified"
+        assert route_of("also.example", client()) == "other"
+        plain = int(product.config["listeners"]["web"]["bind"].rpartition(":")[2])
+        with RawClient(plain) as bare:
+            assert bare.exchange(GET % b"open.example").body == b"plain"
+        until(lambda: len(recorded(product)) == 6, "all records")
+        records = recorded(product)
+    assert [record["route"] for record in records] == ["old", "other", "wild", "certified", "other", "plain"]
+    old, wild = records[0], records[2]
+    assert (old["tls_version"], old["sni"], "alpn" in old) == ("TLSv1.2", "open.example", False)
+    assert old["tls_cipher"].startswith("ECDHE-")
+    assert (wild["tls_version"], wild["alpn"], wild["sni"]) == ("TLSv1.3", "http/1.1", "a.wild.example")
+    assert re.fullmatch("[0-9a-f]{32}", wild["ja3"])
+    assert re.fullmatch("t13d[0-9]{4}h1_[0-9a-f]{12}_[0-9a-f]{12}", wild["ja4"])
+    assert not {"tls_version", "sni", "ja3", "ja4"} & set(records[5])
+    with facts_product(folder, port, wild["ja4"]), Secured(port, "open.example", agreed) as wire:
+        assert wire.get("open.example").body == b"known"

@@ -86,6 +86,7 @@ listeners:
       profile: old
       min_version: 1.1
       strict_sni: on
+      session_tickets: off
       client_certificates:
         mode: request
         ca: clients.crt

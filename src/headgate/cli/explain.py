@@ -39,6 +39,13 @@ def _field(text: str) -> tuple[str, str]:
     return name.strip().lower(), value.strip()
 
 
+def _fact(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        raise click.BadParameter(f"'{text}' is no fact; write FACT=VALUE.")
+    return name, value
+
+
 @click.command()
 @click.argument("method")
 @click.argument("url")
@@ -55,6 +62,14 @@ def _field(text: str) -> tuple[str, str]:
 )
 @click.option("--client", default="127.0.0.1", show_default=True, metavar="IP", help="The client's address.")
 @click.option("--listener", metavar="NAME", help="The listener; else by the URL's port, else the first one.")
+@click.option(
+    "--tls",
+    "facts",
+    multiple=True,
+    type=_fact,
+    metavar="FACT=VALUE",
+    help="What the TLS handshake said, such as sni=api.example.com.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
 def command(
     method: str,
@@ -64,6 +79,7 @@ def command(
     fields: tuple[tuple[str, str], ...],
     client: str,
     listener: str | None,
+    facts: tuple[tuple[str, str], ...],
     as_json: bool,
 ) -> None:
     """Show which route takes the request METHOD URL, and why the others do not.
@@ -78,6 +94,7 @@ def command(
     the file cannot be read.
     """
     from headgate.config import compile as compile_snapshot
+    from headgate.core.handshake import handshake_of
     from headgate.core.routing import RoutingTable
 
     snapshot = compile_snapshot(valid(config))
@@ -92,6 +109,7 @@ def command(
             request.fields,
             request.client,
             request.listener,
+            handshake_of(dict(facts)) if facts else None,
         )
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None

@@ -96,6 +96,7 @@ def _access_log(log: written.AccessLog | None) -> spec.AccessLog | None:
         template=log.template or "",
         path=log.path,
         query=log.query,
+        fingerprints=log.fingerprints,
         queue_bytes=log.queue_size,
     )
 
@@ -119,6 +120,7 @@ def _listener(model: written.Config, name: str, blocks: dict[str, int]) -> spec.
             connections_per_client=_pick("limits.connections_per_client", *limits),
         ),
         health_path=listener.health_path or "",
+        grpc_health=listener.grpc_health,
         tls=(
             listener_tls(listener.tls, model.folder, _hosts(model, name), http2=http2.enabled)
             if listener.tls is not None
@@ -192,6 +194,7 @@ def _match(match: written.Match, *, decode_slash: bool) -> spec.Match:
         methods=match.method,
         headers=tuple(conditions.parse_condition(*item) for item in match.headers.items()),
         query=tuple(conditions.parse_condition(*item) for item in match.query.items()),
+        tls=tuple(conditions.parse_condition(*item) for item in match.tls if item[1] is not None),
         client=match.client,
     )
 

@@ -37,6 +37,7 @@ def listener_tls(
         ciphers=profile.ciphers,
         server_order=profile.server_order,
         strict_sni=tls.strict_sni,
+        session_tickets=tls.session_tickets,
         alpn=_alpn(http2=http2),
     )
 

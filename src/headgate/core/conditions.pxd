@@ -12,7 +12,7 @@ cdef enum FieldKind:
     ABSENT
 
 
-# A condition on a header field or a query parameter.
+# A condition on a header field, a query parameter or a fact of TLS.
 cdef struct FieldCondition:
     int kind
     int token
@@ -37,8 +37,11 @@ cdef class Conditions:
     cdef int header_count
     cdef FieldCondition* query
     cdef int query_count
+    cdef FieldCondition* tls    # token: a Fact
+    cdef int tls_count
+    cdef int total              # how many conditions there can be to hold or fail
 
-    # Number of the first condition that fails, or -1: listener, method, client, headers, query.
+    # Number of the first condition that fails, or -1: listener, method, client, headers, query, tls.
     cdef int failing(self, Head head, int listener, const uint8_t* client) except -2
     # How many hold.
     cdef int holding(self, Head head, int listener, const uint8_t* client) except -2

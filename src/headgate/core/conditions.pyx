@@ -1,5 +1,5 @@
 """The conditions of a route beside host and path, compiled so that a request checks them in
-nanoseconds: listeners, methods, client addresses, header fields, query parameters.
+nanoseconds: listeners, methods, client addresses, header fields, query parameters, facts of TLS.
 
 A condition on a header field holds when any line of that name makes it hold; names compare without
 case, values byte for byte. Query parameters are decoded first ("+" is a space, percent triplets are
@@ -9,6 +9,8 @@ bytes, a malformed triplet stands for itself); a parameter that occurs twice nee
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcmp
 
+from headgate.core.handshake import FACTS
+from headgate.core.handshake cimport Handshake
 from headgate.core.head cimport DROPPED, METHOD_OTHER, OTHER, Field, method_of, token_of
 from headgate.core.addresses import address_ranges
 from headgate.core.regex import check_regex, compile_sets
@@ -114,6 +116,18 @@ cdef bint query_holds(const FieldCondition* wanted, const char* at, Py_ssize_t s
     return wanted.kind == ABSENT
 
 
+cdef bint fact_holds(const FieldCondition* wanted, Handshake handshake) except -1:
+    """A plain connection has no facts."""
+    cdef bytes fact = handshake.fact(wanted.token) if handshake is not None else b""
+    if wanted.kind == PRESENT or wanted.kind == ABSENT:
+        return (PyBytes_GET_SIZE(fact) > 0) == (wanted.kind == PRESENT)
+    if PyBytes_GET_SIZE(fact) == 0:
+        return False
+    if wanted.kind == EXACT:
+        return same(wanted.value, PyBytes_AS_STRING(fact), PyBytes_GET_SIZE(fact))
+    return (<object>wanted.matcher)(fact)
+
+
 def matcher_of(str pattern, str where):
     """A matcher of this pattern alone. Raises ValueError, saying where the pattern stands."""
     problem = check_regex(pattern)
@@ -138,8 +152,13 @@ cdef class Conditions:
         self.headers = self.compile_fields(match.headers, True)
         self.query_count = len(match.query)
         self.query = self.compile_fields(match.query, False)
+        self.tls_count = len(match.tls)
+        self.tls = self.compile_fields(match.tls, False)
+        for number, condition in enumerate(match.tls):
+            self.tls[<int>number].token = FACTS.index(condition.name)
+        self.total = FIRST_FIELD + self.header_count + self.query_count + self.tls_count
         self.none = not (self.listeners or self.methods or self.method_count or self.range_count
-                         or self.header_count or self.query_count)
+                         or self.header_count or self.query_count or self.tls_count)
 
     def compile_listeners(self, wanted, listeners) -> None:
         if not wanted:
@@ -192,20 +211,20 @@ cdef class Conditions:
     @property
     def count(self) -> int:
         """How many conditions there can be to hold or fail."""
-        return FIRST_FIELD + self.header_count + self.query_count
+        return self.total
 
     cdef int failing(self, Head head, int listener, const uint8_t* client) except -2:
         cdef int number
         if self.none:
             return -1
-        for number in range(FIRST_FIELD + self.header_count + self.query_count):
+        for number in range(self.total):
             if not self.holds(number, head, listener, client):
                 return number
         return -1
 
     cdef int holding(self, Head head, int listener, const uint8_t* client) except -2:
         cdef int count = 0
-        for number in range(FIRST_FIELD + self.header_count + self.query_count):
+        for number in range(self.total):
             count += self.holds(number, head, listener, client)
         return count
 
@@ -222,7 +241,10 @@ cdef class Conditions:
         if number < self.header_count:
             return header_holds(&self.headers[number], head)
         number -= self.header_count
-        return query_holds(&self.query[number], head.query.data, head.query.size if head.has_query else 0)
+        if number < self.query_count:
+            return query_holds(&self.query[number], head.query.data,
+                               head.query.size if head.has_query else 0)
+        return fact_holds(&self.tls[number - self.query_count], head.handshake)
 
     cdef bint takes_method(self, Head head) noexcept:
         cdef int number

@@ -60,7 +60,10 @@ def failure(route: Route, number: int, question: Question, *, values: bool) -> s
     number -= 3
     if number < len(match.headers):
         return _field_failure("header", match.headers[number], values=values)
-    return _field_failure("query parameter", match.query[number - len(match.headers)], values=values)
+    number -= len(match.headers)
+    if number < len(match.query):
+        return _field_failure("query parameter", match.query[number], values=values)
+    return _field_failure("tls", match.tls[number - len(match.query)], values=values)
 
 
 def path_failure(wanted: str, path: str) -> str:

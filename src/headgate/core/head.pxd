@@ -1,6 +1,7 @@
-from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from headgate.core.events cimport Event
+from headgate.core.handshake cimport Handshake
 
 
 # Well-known field names, tokenised once while a head is scanned. Names: head.pyx, TOKEN_NAMES.
@@ -37,6 +38,7 @@ cpdef enum Token:
     X_FORWARDED_CLIENT_CERT
     STRICT_TRANSPORT_SECURITY
     PRIORITY
+    CONTENT_TYPE
     TOKENS
 
 
@@ -92,7 +94,7 @@ cdef class Head(Event):
     cdef uint32_t scanned       # where the reader goes on when more bytes come
     cdef bint line_read         # the start line has been read
     cdef uint32_t line_size     # bytes of the start line with its CRLF
-    cdef uint32_t repeated      # bit set of the tokens that occur more than once
+    cdef uint64_t repeated      # bit set of the tokens that occur more than once
     # Parts of the start line as offsets: method and target of a request, reason of a response.
     cdef uint32_t method_size
     cdef uint32_t target_start
@@ -123,6 +125,7 @@ cdef class Head(Event):
     cdef Span authority
     cdef Span host
     cdef char host_bytes[256]
+    cdef Handshake handshake            # of the connection that it came on, or None
     cdef char* normal                   # room for a path that had to be normalised
     cdef uint32_t normal_capacity
 

@@ -29,6 +29,7 @@ TOKEN_NAMES = {
     RETRY_AFTER: b"retry-after", AUTHORIZATION: b"authorization", COOKIE: b"cookie",
     X_FORWARDED_CLIENT_CERT: b"x-forwarded-client-cert",
     STRICT_TRANSPORT_SECURITY: b"strict-transport-security", PRIORITY: b"priority",
+    CONTENT_TYPE: b"content-type",
 }
 
 # Tokens by a small hash of length, first letter and last two letters; _fill_token_table proves that no two
@@ -159,6 +160,7 @@ cdef class Head(Event):
         self.port = -1
         self.method_text = ABSENT
         self.target = ABSENT
+        self.handshake = None
         self.path = ABSENT
         self.query = ABSENT
         self.has_query = False

@@ -184,7 +184,7 @@ cdef class HpackDecoder:
             if head.first[token] < 0:
                 head.first[token] = head.field_count - 1
             else:
-                head.repeated |= <uint32_t>1 << token
+                head.repeated |= <uint64_t>1 << token
         return DECODED
 
 

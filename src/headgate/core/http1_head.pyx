@@ -5,7 +5,7 @@ split. What two parsers could read differently is a fault, never repaired: each 
 reason in FAULTS.
 """
 
-from libc.stdint cimport int64_t, uint32_t
+from libc.stdint cimport int64_t, uint32_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memchr, memcmp, memcpy
 
@@ -241,7 +241,7 @@ cdef int _fields(Head head, const char* data, const char* end, int most) except?
             if head.first[token] < 0:
                 head.first[token] = head.field_count - 1
             else:
-                head.repeated |= <uint32_t>1 << token
+                head.repeated |= <uint64_t>1 << token
 
 
 cdef bint take_underscored(Field* field, const char* name, Py_ssize_t size) noexcept:
@@ -325,7 +325,7 @@ cdef int read_framing(Head head) noexcept:
     if head.number(CONTENT_LENGTH) >= 0:
         if coded:
             return BOTH_FRAMINGS
-        if head.repeated & (<uint32_t>1 << CONTENT_LENGTH):
+        if head.repeated & (<uint64_t>1 << CONTENT_LENGTH):
             return LENGTH_REPEATED
         value = _value(head, head.number(CONTENT_LENGTH))
         if value.size < 1 or value.size > 18:
@@ -344,7 +344,7 @@ cdef int _coding(Head head) noexcept:
     cdef Span value = _value(head, head.number(TRANSFER_ENCODING))
     if head.version == 10:
         return ENCODING_IN_HTTP10       # RFC 9112 section 6.1: the framing is faulty
-    if head.repeated & (<uint32_t>1 << TRANSFER_ENCODING):
+    if head.repeated & (<uint64_t>1 << TRANSFER_ENCODING):
         return ENCODING_INVALID
     if value.size == 7 and hg_equal_lower(value.data, b"chunked", 7):
         head.chunked = True
@@ -492,7 +492,7 @@ cdef void _upgrade(Head head) noexcept:
     """The protocol that the sender asks for, unless it would hide requests from this hop: h2c
     ("h2c smuggling"; RFC 9113 removed the mechanism), TLS, another HTTP."""
     cdef Span value = _value(head, head.number(UPGRADE))
-    if head.repeated & (<uint32_t>1 << UPGRADE) or value.size == 0:
+    if head.repeated & (<uint64_t>1 << UPGRADE) or value.size == 0:
         return
     if head.content_length > 0 or head.chunked:
         return          # parsers differ on whether the body is one (llhttp stops behind the head)
@@ -506,7 +506,7 @@ cdef int read_expectation(Head head) noexcept:
     if head.version == 10:
         head.drop(EXPECT)           # RFC 9110 section 10.1.1
         return COMPLETE
-    if (head.repeated & (<uint32_t>1 << EXPECT) or value.size != 12
+    if (head.repeated & (<uint64_t>1 << EXPECT) or value.size != 12
             or not hg_equal_lower(value.data, b"100-continue", 12)):
         return EXPECT_UNKNOWN
     if head.content_length <= 0 and not head.chunked:
@@ -527,7 +527,7 @@ cdef int _authority(Head head) except? -99:
         if head.version == 11:
             return HOST_MISSING
     else:
-        if head.repeated & (<uint32_t>1 << HOST):
+        if head.repeated & (<uint64_t>1 << HOST):
             return HOST_REPEATED
         value = _value(head, head.number(HOST))
         outcome = read_host(head, value)

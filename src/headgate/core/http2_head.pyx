@@ -5,7 +5,7 @@ as HTTP/1 the one request that it is here: no field can end a line, frame a body
 """
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint32_t
+from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from headgate.core.head cimport *
@@ -240,7 +240,7 @@ cdef Verdict _judge_authority(Head head, int place) except *:
     cdef Span host
     cdef Span authority
     cdef int number = head.number(HOST)
-    if head.repeated & (<uint32_t>1 << HOST):
+    if head.repeated & (<uint64_t>1 << HOST):
         return _malformed(b"more than one Host")
     if number >= 0:
         host = _value(head, number)

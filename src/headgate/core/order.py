@@ -29,7 +29,7 @@ KINDS: dict[PathKind, int] = {"exact": 0, "prefix": 1, "regex": 2, "any": 3}
 
 
 class FieldMatch(Protocol):
-    """A condition on a header field or a query parameter."""
+    """A condition on a header field, a query parameter or a fact of TLS."""
 
     @property
     def name(self) -> str: ...
@@ -61,6 +61,8 @@ class Match(Protocol):
     def query(self) -> Sequence[FieldMatch]: ...
     @property
     def client(self) -> Sequence[str]: ...
+    @property
+    def tls(self) -> Sequence[FieldMatch]: ...
 
 
 class Route(Protocol):
@@ -128,7 +130,7 @@ def host_key(host: str) -> str:
 def further_conditions(route: Route) -> int:
     match = route.match
     single = bool(route.listeners) + bool(match.methods) + bool(match.client)
-    return single + len(match.headers) + len(match.query)
+    return single + len(match.headers) + len(match.query) + len(match.tls)
 
 
 def _rank(entry: Entry, route: Route, position: int) -> tuple[int, ...]:

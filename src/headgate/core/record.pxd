@@ -38,6 +38,15 @@ cdef struct Record:
     double first_byte_seconds   # from connection had to response head
     double request_seconds      # from head received to request completely received
     bint secure
+    Span tls_version            # TLSv1.3
+    Span tls_cipher
+    Span sni                    # the server name that the client asked for
+    Span alpn                   # the protocol that was agreed on
+    Span ja3                    # fingerprints of the ClientHello, where the format asks for them
+    Span ja4
+    int grpc_status             # of gRPC calls, else -1
+    int websocket_close         # of the WebSocket's first close frame (RFC 6455 section 7.4), or -1
+    Span websocket_closed_by    # who sent it: client, upstream
 
 
 # One value of a record in a line, with what stands before it.
@@ -49,6 +58,7 @@ cdef struct Part:
 
 
 cdef class RecordFormat:
+    cdef readonly bint fingerprints     # a line names them
     cdef readonly bint query    # False: targets and referers end before their "?"
     cdef Part* parts
     cdef int part_count

@@ -84,7 +84,19 @@ cdef dict _MEMBERS = {
     "first_byte_seconds": (DOUBLE, _at(&_layout.first_byte_seconds)),
     "request_seconds": (DOUBLE, _at(&_layout.request_seconds)),
     "secure": (INT, _at(&_layout.secure)),
+    "tls_version": (SPAN, _at(&_layout.tls_version)),
+    "tls_cipher": (SPAN, _at(&_layout.tls_cipher)),
+    "sni": (SPAN, _at(&_layout.sni)),
+    "alpn": (SPAN, _at(&_layout.alpn)),
+    "ja3": (SPAN, _at(&_layout.ja3)),
+    "ja4": (SPAN, _at(&_layout.ja4)),
+    "grpc_status": (INT, _at(&_layout.grpc_status)),
+    "websocket_close": (INT, _at(&_layout.websocket_close)),
+    "websocket_closed_by": (SPAN, _at(&_layout.websocket_closed_by)),
 }
+
+# Members whose 0 says something.
+cdef set _UNKNOWN = {"grpc_status", "websocket_close"}
 
 # What a template can name: how it is written, and from which member of Record.
 cdef dict _VALUES = {
@@ -94,6 +106,12 @@ cdef dict _VALUES = {
     "peer": (PEER, "peer"),
     "listener": (TEXT, "listener"),
     "secure": (FLAG, "secure"),
+    "tls_version": (TEXT, "tls_version"),
+    "tls_cipher": (TEXT, "tls_cipher"),
+    "sni": (TEXT, "sni"),
+    "alpn": (TEXT, "alpn"),
+    "ja3": (TEXT, "ja3"),
+    "ja4": (TEXT, "ja4"),
     "method": (TEXT, "method"),
     "host": (TEXT, "host"),
     "target": (LINK, "target"),
@@ -101,6 +119,9 @@ cdef dict _VALUES = {
     "protocol": (PROTOCOL, "version"),
     "status": (STATUS, "status"),
     "upstream_status": (POSITIVE, "upstream_status"),
+    "grpc_status": (NUMBER, "grpc_status"),
+    "websocket_close": (POSITIVE, "websocket_close"),
+    "websocket_closed_by": (TEXT, "websocket_closed_by"),
     "route": (TEXT, "route"),
     "service": (TEXT, "service"),
     "endpoint": (TEXT, "endpoint"),
@@ -123,7 +144,10 @@ cdef dict _VALUES = {
 }
 
 TEMPLATE_NAMES = tuple(_VALUES)
-JSON_KEYS = tuple(name for name in _VALUES if name not in {"date", "head_bytes_in", "head_bytes_out"})
+FINGERPRINTS = ("ja3", "ja4")
+JSON_KEYS = tuple(
+    name for name in _VALUES if name not in {"date", "head_bytes_in", "head_bytes_out", *FINGERPRINTS}
+)
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[{}]")
 
@@ -167,6 +191,7 @@ cdef class RecordFormat:
         self.tail = tail.encode() + b"\n"
         self.fixed = len(self.prefixes) + len(self.tail) + NUMBER_ROOM * self.part_count + 2 * SHORT
         prefixes = self.prefixes
+        self.fingerprints = any(name in FINGERPRINTS for _, name in values)
         for number, (_, name) in enumerate(values):
             kind, member = _VALUES[name]
             self.parts[number].kind = kind
@@ -269,9 +294,10 @@ cdef class JsonFormat(RecordFormat):
     UTF-8 is kept; bytes that are none become the character of the same number, as in Latin-1.
     """
 
-    def __init__(self, *, query: bool = True) -> None:
+    def __init__(self, *, query: bool = True, fingerprints: bool = False) -> None:
         self.query = query
-        self.compile([("," * bool(i) + f'"{name}":', name) for i, name in enumerate(JSON_KEYS)], "}")
+        names = (*JSON_KEYS, *FINGERPRINTS) if fingerprints else JSON_KEYS
+        self.compile([("," * bool(i) + f'"{name}":', name) for i, name in enumerate(names)], "}")
 
     cdef int write(self, const Record* record, Output output) except -1:
         cdef char* start = output.reserve(self.room(record))
@@ -331,10 +357,12 @@ cdef class CombinedFormat(TemplateFormat):
         TemplateFormat.__init__(self, COMBINED, query=query)
 
 
-def record_format(kind: str, template: str = "", *, query: bool = True) -> RecordFormat:
+def record_format(
+    kind: str, template: str = "", *, query: bool = True, fingerprints: bool = False
+) -> RecordFormat:
     """The format of this name: json, combined or template. Raises ValueError when there is none."""
     if kind == "json":
-        return JsonFormat(query=query)
+        return JsonFormat(query=query, fingerprints=fingerprints)
     if kind == "combined":
         return CombinedFormat(query=query)
     if kind == "template":
@@ -364,7 +392,7 @@ def format_record(RecordFormat kind, **fields) -> bytes:
                 (<Span*>member).data = text
                 (<Span*>member).size = len(text)
         elif storage == INT:
-            (<int*>member)[0] = value or 0
+            (<int*>member)[0] = value if value is not None else -1 if name in _UNKNOWN else 0
         elif storage == WORD:
             (<uint64_t*>member)[0] = value or 0
         else:

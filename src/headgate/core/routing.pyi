@@ -2,6 +2,7 @@ from collections.abc import Iterable, Sequence
 from typing import final
 
 from headgate.core.explanation import Explanation
+from headgate.core.handshake import Handshake
 from headgate.core.order import Route
 from headgate.core.regex import check_regex as check_regex
 
@@ -19,6 +20,7 @@ class RoutingTable:
         headers: Sequence[tuple[str, str]] = (),
         client: str | None = None,
         listener: str = "",
+        handshake: Handshake | None = None,
     ) -> Explanation: ...
     def winner(
         self,

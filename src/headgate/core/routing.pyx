@@ -12,6 +12,7 @@ from cpython.exc cimport PyErr_WriteUnraisable
 from cpython.object cimport PyObject
 from libc.string cimport memcpy
 
+from headgate.core.handshake cimport Handshake
 from headgate.core.head cimport Span, method_of, text_of, token_of
 from headgate.core.events cimport REQUEST_HEAD
 from headgate.core.hosts cimport MOST_LEVELS
@@ -137,7 +138,8 @@ cdef class RoutingTable:
         return self.listeners[listener] if 0 <= listener < len(self.listeners) else ""
 
     def explain(self, method: str, host: str, path: str, query: str | None = None, headers=(),
-                client: str | None = None, listener: str = "") -> Explanation:
+                client: str | None = None, listener: str = "",
+                Handshake handshake=None) -> Explanation:
         """The whole decision for a request. `path` is normalised, without the query; `query` is what
         stands behind the "?". Raises ValueError for an unknown listener or a malformed address.
         """
@@ -148,6 +150,7 @@ cdef class RoutingTable:
         cdef const uint8_t* packed = octets(address)
         question = Question(method, host_key(host), path, client, listener)
         steps = []
+        head.handshake = handshake
         for level in self.levels_of(head):
             for entry in level.entries:
                 failed = self.failure_of(entry, head, number, packed, question)

@@ -76,6 +76,7 @@ def _takes_all(one: Route, other: Route, listeners: Sequence[str]) -> bool:
         and _takes_clients(wide.client, narrow.client)
         and all(any(_follows(a, b, lower=True) for b in narrow.headers) for a in wide.headers)
         and all(any(_follows(a, b, lower=False) for b in narrow.query) for a in wide.query)
+        and all(any(_follows(a, b, lower=False) for b in narrow.tls) for a in wide.tls)
     )
 
 

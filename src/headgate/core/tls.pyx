@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import ipaddress
 import os
+import ssl
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
@@ -235,10 +236,12 @@ cdef class TlsContext:
         openssl.SSL_CTX_set_keylog_callback(self.pointer, NULL if _key_log < 0 else <KeyLogCallback>_log_key)
 
     def set_ticket_secrets(self, secrets: list[bytes]) -> None:
-        """The secrets of tickets, newest first: the first one seals, up to four open. Without any, no
-        session can be resumed. Raises ValueError for one that is not 32 bytes."""
+        """The secrets of tickets, newest first: the first one seals, up to four open. Without any, or where
+        the context has none, no session can be resumed. Raises ValueError for one that is not 32 bytes."""
         cdef int number
         cdef bytes secret
+        if self.context.options & ssl.OP_NO_TICKET:
+            return      # TLS 1.3 would give tickets all the same, of sessions that are kept here
         for secret in secrets:
             if PyBytes_GET_SIZE(secret) != SECRET_BYTES:
                 raise ValueError(f"a secret of tickets has {SECRET_BYTES} bytes, not {len(secret)}")

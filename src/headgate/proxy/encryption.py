@@ -71,7 +71,7 @@ class Contexts:
         """The context that presents these certificates. Raises ValueError when OpenSSL refuses one."""
         policy = clients.policy if clients is not None else OPEN
         depth = clients.depth if clients is not None else _DEPTH
-        said = (tls.min_version, tls.ciphers, tls.server_order, tls.alpn)
+        said = (tls.min_version, tls.ciphers, tls.server_order, tls.session_tickets, tls.alpn)
         return self._keep(
             (*said, *map(_bytes_of, certificates), policy),
             lambda: (_server(tls, certificates, clients), policy, depth),
@@ -114,6 +114,8 @@ def _server(
         context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
     else:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+    if not tls.session_tickets:
+        context.options |= ssl.OP_NO_TICKET
     for certificate in certificates:
         _load(context, certificate)
     if clients is not None:

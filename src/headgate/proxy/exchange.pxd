@@ -4,7 +4,9 @@ from headgate.core.events cimport Data
 from headgate.core.head cimport Head
 from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
+from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport Peer
+from headgate.proxy.grpc cimport GrpcCall
 from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Route, Service
 
 
@@ -56,6 +58,8 @@ cdef class Exchange:
     cdef Route route
     cdef Service service
     cdef Endpoint endpoint
+    cdef GrpcCall call                  # None: not gRPC
+    cdef WebSocketWatch frames          # None: no WebSocket, or nobody records it
     cdef bytes client
     cdef bytes request_id
     # Progress.
@@ -130,11 +134,21 @@ cdef class Exchange:
     cdef int _prepare_request(self) except -1
     cdef int _try_again(self) except -1
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1
-    cdef int _send_held(self) except -1
+    cdef bint _send_held(self) except -1
+    cdef bint _send_on(self, const char* data, Py_ssize_t size, bint last) except -1
+    cdef int _not_base64(self) except -1
     cdef int _request_end(self) except -1
     cdef int _unbuffer(self) except -1
     cdef int _interim(self, Head head) except -1
     cdef int _begin_tunnel(self, Head head) except -1
+    cdef bint _takes_trailers(self) noexcept
+    cdef int _web_data(self, Data data) except -1
+    cdef int _send_web(self, bytes piece, bint last) except -1
+    cdef bint _end_call(self, int status, bytes reason) except -1
+    cdef int _end_with(self, Head trailers) except -1
+    cdef int _take_question(self, Data data) except -1
+    cdef int _answer_health(self) except -1
+    cdef Head _own_head(self, int status, list fields)
     cdef int _response_end(self) except -1
     cdef int _release_up(self, bint clean) except -1
     cdef int _give_up(self, bytes ended_by, bytes reason) except -1

@@ -15,20 +15,29 @@ from headgate.core.cells cimport (
     count_finished, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_MISDIRECTED, WORKER_RECORDS,
     WORKER_TUNNELS,
 )
-from headgate.core.events cimport Data, RESPONSE_HEAD
+from headgate.core.events cimport Data, RESPONSE_HEAD, TRAILERS
+from headgate.core.grpc cimport trailers_only
+from headgate.core.grpc_web cimport WEB_TEXT
+from headgate.core.handshake cimport JA3, JA4, Handshake
 from headgate.core.head cimport (
-    ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
-    METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, REFERER,
+    ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
+    METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_POST, METHOD_PUT, METHOD_TRACE, REFERER,
     USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
 from headgate.core.tls cimport Tls
+from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
+from headgate.proxy.grpc cimport answer_health, call_of
 from headgate.proxy import replies
+
+cdef extern from "scan.h" nogil:
+    bint hg_equal_lower(const char* name, const char* lower, size_t size)
 
 cdef enum:
     CONNECT_ATTEMPTS = 3        # an endpoint that was never reached has not seen the request
     RECORDS_BYTES = 32768
+    QUESTION_BYTES = 4101       # a message of grpc.health.v1 with its prefix
     READ_BYTES = 65536          # what one more read can add to what waits already
 
 
@@ -148,6 +157,8 @@ cdef class Exchange:
             self.request_read_at = self.context.now
         if self.context.draining:
             self.down.close_after()
+        if head.number(CONTENT_TYPE) >= 0 and head.method == METHOD_POST:
+            self.call = call_of(head)
         return self._route()
 
     cdef int refuse(self, int status, bytes reason, str detail) except -1:
@@ -164,6 +175,7 @@ cdef class Exchange:
         cdef Py_ssize_t number
         self.client = client_of(head, self.peer, self.snapshot, address)
         drop_claims(head, self.peer, self.snapshot)
+        head.handshake = self.peer.secured
         if self.peer.secured is not None and not self.peer.secured.serves(head):
             self.context.block.add(WORKER_MISDIRECTED, 1)
             return self.fail(421, b"http_request_denied")
@@ -175,6 +187,9 @@ cdef class Exchange:
                                else 503, [], b"")
         if self.listener.https is not None:
             return self._to_https()
+        if self.call is not None and self.listener.grpc_health and self.call.asks_health(head):
+            self.call.question = bytearray()
+            return self._answer_health() if head.last else 0
         if head.number(MAX_FORWARDS) >= 0 and head.method in (METHOD_OPTIONS, METHOD_TRACE):
             if self._max_forwards():
                 return self._own_answer()
@@ -192,6 +207,12 @@ cdef class Exchange:
         self.route.words[<int>IN_FLIGHT] += 1
         if self.route.limits.request_timeout > 0:
             self.deadline = self.started + self.route.limits.request_timeout
+        if self.call is not None and self.call.timeout != 0:
+            if self.call.timeout < 0:
+                self.detail = b"a malformed grpc-timeout"
+                return self.fail(400, b"http_request_error")
+            # The client's own deadline can only be the earlier one.
+            self.deadline = min(self.deadline, self.started + self.call.timeout * 1e-9)
         if self.route.answers:
             return self._answer_route(number)
         if 0 < self.route.limits.body_bytes < head.content_length:
@@ -323,8 +344,11 @@ cdef class Exchange:
         # Only a connection that carried an exchange before can turn out to be closed already, and only
         # one that carries many refuses some.
         self.replayable = (self.idempotent and leg.reused) or (leg.refusable and not self.refused)
+        if self.call is not None:
+            self.call.begin_attempt(self.request, leg.refusable, self.deadline - self.connected_at)
         leg.send_head(self.request)
-        self._send_held()
+        if not self._send_held():
+            return self._not_base64()
         leg.flush()
         leg.watch()
         if not self.request_sent and not leg.write_blocked and not self.request_read:
@@ -406,6 +430,8 @@ cdef class Exchange:
         self.bytes_in += data.size
         if self.response_complete or self.closed:
             return 0
+        if self.call is not None and self.call.question is not None:
+            return self._take_question(data)
         limit = self.route.limits.body_bytes if self.route is not None else 0
         if 0 < limit < self.bytes_in:
             self.down.close_after()
@@ -413,7 +439,8 @@ cdef class Exchange:
         if self.up is not None:
             if self.replayable:
                 self._hold(data.data, data.size)
-            self.up.send_data(data.data, data.size, data.last)
+            if not self._send_on(data.data, data.size, data.last):
+                return self._not_base64()
             if data.last:
                 return self._request_end()
             if not self.response_started:
@@ -428,6 +455,23 @@ cdef class Exchange:
         elif self.held_bytes + READ_BYTES > self.route.limits.buffer_bytes:
             self.down.pause()
         return 0
+
+    cdef bint _send_on(self, const char* data, Py_ssize_t size, bint last) except -1:
+        """Send a piece of the body upstream. Whether it is what the call says that it is."""
+        cdef bytes piece
+        if self.call is None or self.call.incoming is None:
+            self.up.send_data(data, size, last)
+            return True
+        piece = self.call.incoming.take(data, size)
+        if self.call.incoming.broken or (last and not self.call.incoming.finish()):
+            return False
+        self.up.send_data(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), last)
+        self.up.flush()         # the piece lives no longer
+        return True
+
+    cdef int _not_base64(self) except -1:
+        self.detail = b"a body of application/grpc-web-text that is not base64"
+        return self.fail(400, b"http_request_error")
 
     cdef int request_moved(self, Py_ssize_t size, bint last) except -1:
         """The kernel moved a piece of the body upstream: it cannot be sent a second time."""
@@ -477,11 +521,12 @@ cdef class Exchange:
             self.held_bytes += size
         return 0
 
-    cdef int _send_held(self) except -1:
+    cdef bint _send_held(self) except -1:
         cdef bytes piece
         if self.held is not None:
             for piece in self.held:
-                self.up.send_data(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), False)
+                if not self._send_on(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), False):
+                    return False
             # Borrowed by the output until it is flushed.
             self.up.flush()
             if not self.replayable:
@@ -489,10 +534,10 @@ cdef class Exchange:
         if self.request_read:
             if self.trailers is not None:
                 self.up.send_trailers(self.trailers)
-            elif not self.request.last:
-                self.up.send_data(NULL, 0, True)
+            elif not self.request.last and not self._send_on(NULL, 0, True):
+                return False
             self.request_sent = True
-        return 0
+        return True
 
     cdef int _unbuffer(self) except -1:
         """The request is buffered, whole or as far as the limit goes: start the attempt."""
@@ -522,6 +567,8 @@ cdef class Exchange:
         self.held = None
         self.replayable = False
         edit_response(head, self.context, self.snapshot, self.listener)
+        if self.call is not None:
+            self.call.answer_head(head)
         if head.status >= 300 and not self.request_read:
             # An early refusal: the rest of the request may never be read (RFC 9112 section 9.6).
             # An early success may be an echo, and the connection lives on if both come to an end.
@@ -548,6 +595,8 @@ cdef class Exchange:
         return 0
 
     cdef int response_data(self, Data data) except -1:
+        if self.call is not None and self.call.outgoing is not None:
+            return self._web_data(data)
         self.bytes_out += data.size
         self.down.send_data(data.data, data.size, data.last)
         if data.last:
@@ -564,13 +613,20 @@ cdef class Exchange:
         return 0
 
     cdef int response_trailers(self, Head head) except -1:
-        # RFC 9110 section 6.5.1: only to a client that takes them, as each one of HTTP/2 does.
-        if self.request.te_trailers or self.request.version == 20:
+        if self.call is not None:
+            self.call.read_status(head)
+        if self.call is not None and self.call.outgoing is not None:
+            self._send_web(self.call.outgoing.finish(head), True)
+        elif self._takes_trailers():
             self.down.send_trailers(head)
         else:
             self.down.send_data(NULL, 0, True)
         release_head(head)
         return self._response_end()
+
+    cdef bint _takes_trailers(self) noexcept:
+        """RFC 9110 section 6.5.1: only a client that says so takes them, as each one of HTTP/2 does."""
+        return self.request.te_trailers or self.request.version == 20
 
     cdef int _response_end(self) except -1:
         self.response_complete = True
@@ -579,6 +635,82 @@ cdef class Exchange:
         if self.down.write_blocked:
             return 0                # writable() goes on when the last byte was taken
         return self._close()
+
+    # --- gRPC ---
+
+    cdef int _web_data(self, Data data) except -1:
+        """A piece of a response that becomes one of gRPC-Web."""
+        cdef bytes piece
+        if self.call.outgoing.kind != WEB_TEXT and not data.last:
+            self.bytes_out += data.size
+            self.down.send_data(data.data, data.size, False)
+        else:
+            piece = self.call.outgoing.take(data.data, data.size)
+            if data.last:
+                piece += self.call.outgoing.finish_with([])     # without trailers, which a client notices
+            self._send_web(piece, data.last)
+        if data.last:
+            return self._response_end()
+        self.up.watch()
+        return 0
+
+    cdef int _send_web(self, bytes piece, bint last) except -1:
+        self.bytes_out += PyBytes_GET_SIZE(piece)
+        self.down.send_data(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), last)
+        return self.down.flush()        # the piece lives no longer
+
+    cdef bint _end_call(self, int status, bytes reason) except -1:
+        """End a response of gRPC that has begun with what is wrong as its trailers. Whether that could be
+        said: behind half a message of gRPC-Web it would be taken for the other half, and a body of known
+        length has no end before it is there."""
+        cdef Head head
+        if (self.call is None or not self.call.answering or self.call.outgoing is not None
+                or self.response.content_length >= 0 or not self._takes_trailers()):
+            return False
+        head = new_head(TRAILERS)
+        _add_fields(head, self.call.error_fields(status, reason, self.detail)[1:])
+        self._end_with(head)
+        return True
+
+    cdef int _end_with(self, Head trailers) except -1:
+        cdef Leg down = self.down
+        self.response_complete = True
+        if not self.request_read and not down.input_complete():
+            down.close_after()
+        down.send_trailers(trailers)
+        release_head(trailers)
+        down.flush()
+        return 0 if down.write_blocked else self._close()
+
+    cdef int _take_question(self, Data data) except -1:
+        """The body of a question to this listener itself, which is short."""
+        self.call.question += data.data[:data.size]
+        if len(self.call.question) > QUESTION_BYTES:
+            return self.fail(413, b"http_request_denied")
+        if not data.last:
+            return 0
+        self.request_read = True
+        self.request_read_at = self.context.now
+        return self._answer_health()
+
+    cdef int _answer_health(self) except -1:
+        cdef Head head
+        cdef Span path = self.request.path
+        cdef bytes message
+        status, message = answer_health(path.data[:path.size], bytes(self.call.question),
+                                        self.context.ready, self.snapshot.services)
+        self.call.status = status
+        if status:
+            return self._reply(200, trailers_only(status, message), b"")
+        head = self._own_head(200, [(b"Content-Type", b"application/grpc")])
+        head.chunked = True
+        self.down.send_head(head)
+        self.bytes_out = PyBytes_GET_SIZE(message)
+        self.down.send_data(PyBytes_AS_STRING(message), PyBytes_GET_SIZE(message), False)
+        self.down.flush()
+        head = new_head(TRAILERS)
+        _add_fields(head, [(b"grpc-status", b"0")])
+        return self._end_with(head)
 
     # --- Tunnels ---
 
@@ -589,6 +721,8 @@ cdef class Exchange:
         self.response_at = self.context.now
         self.response_started = True
         self.tunnel = True
+        if self.snapshot.record_format is not None and _is_websocket(head.upgrade):
+            self.frames = WebSocketWatch()
         self.context.block.add(WORKER_TUNNELS, 1)
         self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
         self.up.watch()
@@ -605,6 +739,8 @@ cdef class Exchange:
             self.bytes_in += data.size
         else:
             self.bytes_out += data.size
+        if self.frames is not None:
+            self.frames.see(source is self.down, data.data, data.size)
         if data.size:
             other.send_data(data.data, data.size, False)
         if not data.last:
@@ -669,6 +805,8 @@ cdef class Exchange:
         self.deadline = INFINITY
         if self.route is not None:
             self.route.block.add(TIMEOUTS, 1)
+        if self.call is not None:
+            self.call.expired = True
         return self.fail(504, b"http_response_timeout")
 
     cdef int fail(self, int status, bytes reason) except -1:
@@ -688,8 +826,12 @@ cdef class Exchange:
             self.route.block.add(REJECTED, 1)
         self._release_up(False)
         if self.response_started:
+            if self._end_call(status, reason):
+                return 0
             down.abort()
             return self._close()
+        if self.call is not None:
+            return self._reply(200, self.call.error_fields(status, reason, self.detail), b"")
         fields, body = replies.error(status, reason, self._accept(), self.request_id, self.detail)
         return self._reply(status, fields, body)
 
@@ -704,29 +846,15 @@ cdef class Exchange:
 
     cdef int _reply(self, int status, list fields, bytes body) except -1:
         """Send an answer of our own."""
-        cdef Head head = new_head(RESPONSE_HEAD)
-        cdef bytes phrase = replies.phrase(status)
-        cdef bytes name, value
-        head.status = self.status = status
-        head.reason = Span(PyBytes_AS_STRING(phrase), PyBytes_GET_SIZE(phrase))
+        cdef Head head = self._own_head(status, fields)
+        cdef bytes value
         head.content_length = PyBytes_GET_SIZE(body)
-        head.add_line(b"Date", 4, self.context.date, 29, 0)
-        if PyBytes_GET_SIZE(self.listener.hsts):
-            head.add_line(b"Strict-Transport-Security", 25, PyBytes_AS_STRING(self.listener.hsts),
-                          PyBytes_GET_SIZE(self.listener.hsts), 0)
-        for name, value in fields:
-            head.add_line(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
-                          PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), 0)
         if status != 204 and status != 304:
             value = b"%d" % PyBytes_GET_SIZE(body)
             head.add_line(b"Content-Length", 14, PyBytes_AS_STRING(value),
                           PyBytes_GET_SIZE(value), CONTENT_LENGTH)
-        if self.ended_by is None:
-            self.ended_by = b"headgate"
         if not self.request_read and not self.down.input_complete():
             self.down.close_after()
-        self.response = head
-        self.response_started = True
         self.response_complete = True
         head.last = PyBytes_GET_SIZE(body) == 0 or status == 204 or status == 304 or (
             self.request is not None and self.request.method == METHOD_HEAD)
@@ -738,6 +866,23 @@ cdef class Exchange:
         if self.down.write_blocked:
             return 0
         return self._close()
+
+    cdef Head _own_head(self, int status, list fields):
+        """The head of an answer of our own, with what every one has."""
+        cdef Head head = new_head(RESPONSE_HEAD)
+        cdef bytes phrase = replies.phrase(status)
+        head.status = self.status = status
+        head.reason = Span(PyBytes_AS_STRING(phrase), PyBytes_GET_SIZE(phrase))
+        head.add_line(b"Date", 4, self.context.date, 29, 0)
+        if PyBytes_GET_SIZE(self.listener.hsts):
+            head.add_line(b"Strict-Transport-Security", 25, PyBytes_AS_STRING(self.listener.hsts),
+                          PyBytes_GET_SIZE(self.listener.hsts), 0)
+        _add_fields(head, fields)
+        if self.ended_by is None:
+            self.ended_by = b"headgate"
+        self.response = head
+        self.response_started = True
+        return head
 
     # --- The end ---
 
@@ -768,7 +913,8 @@ cdef class Exchange:
 
     cdef int _count(self, double duration) except -1:
         cdef uint64_t microseconds = <uint64_t>(duration * 1e6)
-        cdef int status = self.status
+        # A failed call goes out as 200, and counts as what it is.
+        cdef int status = self.call.failure if self.call is not None and self.call.failure else self.status
         self.listener.block.subtract(IN_FLIGHT, 1)
         self.listener.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
         if self.tunnel:
@@ -828,6 +974,16 @@ cdef class Exchange:
         record.first_byte_seconds = _between(self.connected_at, self.response_at)
         record.request_seconds = _between(self.started, self.request_read_at)
         record.secure = self.peer.secured is not None
+        record.tls_version = record.tls_cipher = record.sni = record.alpn = Span(NULL, 0)
+        record.ja3 = record.ja4 = Span(NULL, 0)
+        if record.secure:
+            _record_handshake(&record, self.peer.secured, self.snapshot.record_format.fingerprints)
+        record.grpc_status = self.call.status if self.call is not None else -1
+        record.websocket_close = -1
+        record.websocket_closed_by = Span(NULL, 0)
+        if self.frames is not None:
+            record.websocket_close = self.frames.close_code
+            record.websocket_closed_by = _span(_closers[self.frames.closed_by])
         self.snapshot.record_format.write(&record, self.context.records)
         self.context.block.add(WORKER_RECORDS, 1)
         if self.context.records.total > RECORDS_BYTES:
@@ -835,10 +991,38 @@ cdef class Exchange:
         return 0
 
 
+cdef int _record_handshake(Record* record, Handshake handshake, bint fingerprints) except -1:
+    record.tls_version = _text(handshake.version)
+    record.tls_cipher = _text(handshake.cipher)
+    record.sni = _text(handshake.server_name)
+    record.alpn = _text(handshake.protocol)
+    if fingerprints:
+        record.ja3 = _text(handshake.fact(JA3))
+        record.ja4 = _text(handshake.fact(JA4))
+    return 0
+
+
+cdef int _add_fields(Head head, list fields) except -1:
+    cdef bytes name, value
+    for name, value in fields:
+        head.add_line(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
+                      PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), 0)
+    return 0
+
+
 cdef inline Span _span(bytes text) noexcept:
     if text is None:
         return Span(NULL, 0)
     return Span(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))
+
+
+cdef inline Span _text(bytes text) noexcept:
+    """Absent when empty."""
+    return _span(text if PyBytes_GET_SIZE(text) else None)
+
+
+cdef inline bint _is_websocket(Span protocol) noexcept:
+    return protocol.size == 9 and hg_equal_lower(protocol.data, b"websocket", 9)
 
 
 cdef inline Span _field(Head head, int token) noexcept:
@@ -850,6 +1034,9 @@ cdef inline Span _field(Head head, int token) noexcept:
 
 cdef inline double _between(double start, double end) noexcept:
     return end - start if start >= 0 and end >= 0 else -1.0
+
+
+cdef list _closers = [None, b"client", b"upstream"]       # by Closer
 
 
 cdef bytes _nearest_text(list routes, tuple nearest):

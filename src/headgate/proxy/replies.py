@@ -49,6 +49,17 @@ def phrase(status: int) -> bytes:
     return _PHRASES.get(status, b"")
 
 
+def proxy_status(reason: bytes) -> tuple[bytes, bytes]:
+    """The field that says why (RFC 9209); `reason` is an error type of its section 2.3."""
+    return b"Proxy-Status", b"headgate; error=" + reason
+
+
+def sentence(status: int, detail: bytes | None) -> str:
+    """What an error says to a person."""
+    known = _EXPLAINED.get(detail or b"") or _SENTENCES.get(status)
+    return known or _PHRASES.get(status, b"Error").decode()
+
+
 def error(
     status: int, reason: bytes, accept: bytes, request_id: bytes | None, detail: bytes | None = None
 ) -> tuple[list[tuple[bytes, bytes]], bytes]:
@@ -57,13 +68,13 @@ def error(
     `reason` is an error type of RFC 9209 section 2.3 and goes into Proxy-Status.
     """
     title = _PHRASES.get(status, b"Error").decode()
-    sentence = _EXPLAINED.get(detail or b"") or _SENTENCES.get(status, title)
-    fields = [(b"Proxy-Status", b"headgate; error=" + reason), (b"Cache-Control", b"no-store")]
+    said = sentence(status, detail)
+    fields = [proxy_status(reason), (b"Cache-Control", b"no-store")]
     if status == 405:
         fields.append((b"Allow", ALLOW))
     identity = request_id.decode("latin-1") if request_id else ""
     if _wants_json(accept):
-        content = {"status": status, "title": title, "detail": sentence}
+        content = {"status": status, "title": title, "detail": said}
         if identity:
             content["request_id"] = identity
         fields.append((b"Content-Type", b"application/json"))
@@ -72,7 +83,7 @@ def error(
     note = f"<p><small>{html.escape(identity)}</small></p>" if identity else ""
     page = (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{status} {title}</title>'
-        f"<h1>{status} {title}</h1><p>{sentence}</p>{note}</html>\n"
+        f"<h1>{status} {title}</h1><p>{said}</p>{note}</html>\n"
     )
     return fields, page.encode()
 

@@ -13,13 +13,12 @@ from headgate.proxy.identity import identity_fields
 cdef Secured new_secured(Tls tls, object site, object hello):
     cdef Secured secured = Secured.__new__(Secured)
     secured.site = site
-    secured.hello = hello
+    secured.hello = hello.body
     secured.version = (tls.version or "").encode()
     secured.cipher = (tls.cipher or "").encode()
     secured.server_name = (hello.server_name or "").encode()
     secured.protocol = tls.alpn or b""
     secured.resumed = tls.resumed
-    secured.certificate = b""
     if site.clients is not None:
         chain = tls.peer_chain
         secured.certificate = chain[0] if chain else b""

@@ -84,6 +84,7 @@ cdef class Listener:
     cdef readonly int number            # index in the snapshot, as the routing table counts
     cdef readonly bytes port
     cdef readonly bytes scheme
+    cdef readonly bint grpc_health      # workers answer grpc.health.v1
     cdef readonly bytes health          # path under which workers answer healthz and readyz; b"" is off
     cdef readonly object spec
     cdef readonly object sites          # sites.Sites; None: plain

@@ -175,6 +175,7 @@ cdef class Listener:
         self.handshake_timeout = spec.limits.handshake_timeout
         self.hello_bytes = spec.limits.hello_bytes
         self.health = spec.health_path.encode()
+        self.grpc_health = spec.grpc_health
         self.block = Block(memory, spec.metric)
         self.head_timeout = spec.limits.head_timeout
         self.keep_alive_timeout = spec.limits.keep_alive_timeout
@@ -223,7 +224,8 @@ cdef class LiveSnapshot:
         )
         if spec.access_log is not None:
             self.record_format = record_format(
-                spec.access_log.format, spec.access_log.template, query=spec.access_log.query)
+                spec.access_log.format, spec.access_log.template, query=spec.access_log.query,
+                fingerprints=spec.access_log.fingerprints)
 
     def __dealloc__(self):
         free(self.words)

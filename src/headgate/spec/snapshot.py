@@ -60,6 +60,7 @@ class Listener(Data, frozen=True):
     socket: SocketOptions = SocketOptions()
     limits: ListenerLimits = ListenerLimits()
     health_path: str = ""  # workers answer "<this>/healthz" and "<this>/readyz"; "" is off
+    grpc_health: bool = False  # workers answer grpc.health.v1.Health/Check
     tls: ListenerTls | None = None
     http2: Http2 = Http2()
     proxy_protocol: ProxyProtocol | None = None
@@ -69,7 +70,7 @@ class Listener(Data, frozen=True):
 
 
 class FieldMatch(Data, frozen=True):
-    """A condition on a header field or a query parameter."""
+    """A condition on a header field, a query parameter or a fact of TLS."""
 
     name: str  # headers: lower case
     kind: Literal["exact", "regex", "present", "absent"]
@@ -88,6 +89,7 @@ class Match(Data, frozen=True):
     headers: tuple[FieldMatch, ...] = ()
     query: tuple[FieldMatch, ...] = ()
     client: tuple[str, ...] = ()  # CIDR ranges
+    tls: tuple[FieldMatch, ...] = ()  # names: core/handshake, FACTS
 
 
 class ServiceShare(Data, frozen=True):
@@ -209,6 +211,7 @@ class AccessLog(Data, frozen=True):
     template: str = ""
     path: str = "stdout"  # stdout, stderr, a file, or syslog:...
     query: bool = True  # queries stay in the records
+    fingerprints: bool = False  # JSON records have ja3 and ja4
     queue_bytes: int = 4 * 1024 * 1024  # waiting for the sink; more is dropped and counted
 
 

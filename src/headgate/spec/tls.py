@@ -66,6 +66,7 @@ class ListenerTls(Data, frozen=True):
     min_version: Version = "1.2"
     ciphers: str = ""  # OpenSSL's list for TLS 1.2 and below; "" is OpenSSL's default
     server_order: bool = False  # our order of ciphers goes before the client's
+    session_tickets: bool = True  # sessions can be resumed
     strict_sni: bool = False  # names that no certificate has, and none at all, are refused
     alpn: tuple[str, ...] = ("h2", "http/1.1")
 

@@ -87,7 +87,8 @@ LISTENER_CASES: dict[str, tuple[str, str]] = {
         "tls:\n      certificates: [{ cert: a.crt, key: a.key }]\n      ciphers: HIGH",
         (
             'h.yaml:6:7: error: listeners.web.tls.ciphers: "ciphers" is not a key here\n'
-            "    known here: certificates, client_certificates, min_version, profile, sites, strict_sni\n"
+            "    known here: certificates, client_certificates, min_version, profile, session_tickets, "
+            "sites, strict_sni\n"
         ),
     ),
     "an unknown profile": (

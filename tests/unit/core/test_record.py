@@ -41,6 +41,9 @@ FIELDS: dict[str, Any] = {
     "detail": "nearest route: site (host)",
     "status": 502,
     "upstream_status": 200,
+    "grpc_status": 0,
+    "websocket_close": 1000,
+    "websocket_closed_by": "client",
     "attempts": 2,
     "bytes_in": 10,
     "bytes_out": 2**63,
@@ -52,8 +55,14 @@ FIELDS: dict[str, Any] = {
     "first_byte_seconds": 0.0000006,
     "request_seconds": 0.0,
     "secure": True,
+    "tls_version": "TLSv1.3",
+    "tls_cipher": "TLS_AES_128_GCM_SHA256",
+    "sni": "example.com",
+    "alpn": "h2",
+    "ja3": "e7d705a3286e19ea42f587b344ee6865",
+    "ja4": "t13d1516h2_8daaf6152771_e5627efa2ab1",
 }
-TEXTS = [name for name, value in FIELDS.items() if isinstance(value, str)]
+TEXTS = [name for name, value in FIELDS.items() if isinstance(value, str) and name in JSON_KEYS]
 
 
 def as_json(**fields: Any) -> dict[str, Any]:
@@ -76,6 +85,10 @@ def test_json_says_everything() -> None:
         "peer": "10.0.0.1:40000",
         "listener": "web",
         "secure": True,
+        "tls_version": "TLSv1.3",
+        "tls_cipher": "TLS_AES_128_GCM_SHA256",
+        "sni": "example.com",
+        "alpn": "h2",
         "method": "GET",
         "host": "example.com",
         "target": "/a%20b?x=1",
@@ -83,6 +96,9 @@ def test_json_says_everything() -> None:
         "protocol": "HTTP/1.1",
         "status": 502,
         "upstream_status": 200,
+        "grpc_status": 0,
+        "websocket_close": 1000,
+        "websocket_closed_by": "client",
         "route": "api",
         "service": "app",
         "endpoint": "127.0.0.1:9001",
@@ -102,6 +118,11 @@ def test_json_says_everything() -> None:
         "referer": "https://example.org/?token=1",
     }
     assert list(as_json(**FIELDS)) == list(JSON_KEYS)
+
+
+def test_fingerprints_are_in_json_when_they_are_asked_for() -> None:
+    line = format_record(record_format("json", fingerprints=True), **FIELDS)
+    assert list(json.loads(line)) == [*JSON_KEYS, "ja3", "ja4"]
 
 
 def test_json_leaves_out_what_is_absent() -> None:
@@ -332,7 +353,7 @@ def document() -> list[tuple[str, str]]:
     """The rows of the table of values: the name, and what stands in the column for JSON."""
     text = (Path(__file__).parents[3] / "docs" / "access-log.md").read_text()
     section = text.partition("## Values")[2].partition("## Formats")[0]
-    return re.findall(r"^\| `(\w+)` \| (\w*) ?\|", section, re.MULTILINE)
+    return re.findall(r"^\| `(\w+)` \| ([^|]*?) ?\|", section, re.MULTILINE)
 
 
 def test_the_document_lists_every_name_in_order() -> None:
@@ -360,6 +381,8 @@ def test_the_examples_of_the_document_are_what_is_written() -> None:
         "first_byte_seconds": 0.003204,
         "request_id": "0af7651916cd43dd",
         "secure": False,
+        **dict.fromkeys(("tls_version", "tls_cipher", "sni", "alpn", "websocket_closed_by")),
+        **dict.fromkeys(("grpc_status", "websocket_close"), -1),
     }
     assert format_record(JSON, **fields).decode() in text
     assert format_record(COMBINED, **fields).decode() in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -129,3 +130,30 @@ async def test_bytes_are_counted(stage: Stage) -> None:
     await upstream.end()
     upstream.close()
     await stage.quiet()
+
+
+@pytest.mark.parametrize("first", ["client", "upstream", "nobody"])
+async def test_who_closed_a_websocket_and_why(stage: Stage, first: str) -> None:
+    await stage.serve(access_log=spec.AccessLog())
+    client = await stage.client()
+    await client.send(post("Connection: Upgrade", "Upgrade: websocket", method="GET"))
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(SWITCH.replace(b"Upgrade: x", b"Upgrade: WebSocket"))
+    await client.response()
+    hello, from_client, from_upstream = b"\x81\x05hello", b"\x88\x82\0\0\0\0\x03\xf2", b"\x88\x02\x03\xe9"
+    await upstream.send(hello)
+    await client.expect(hello)
+    one, other = (client, upstream) if first == "client" else (upstream, client)
+    if first != "nobody":
+        frame = from_client if first == "client" else from_upstream
+        await one.send(frame)
+        await other.expect(frame)
+    one.close()
+    await other.end()
+    other.close()
+    await stage.quiet()
+    stage.runtime.context.write_records()
+    record = json.loads(stage.records.text)
+    expected = {"client": (1010, "client"), "upstream": (1001, "upstream"), "nobody": (None, None)}[first]
+    assert (record.get("websocket_close"), record.get("websocket_closed_by")) == expected

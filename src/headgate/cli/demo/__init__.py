@@ -25,7 +25,8 @@ def command(workers: int, check: bool) -> None:
 
     Exit codes: 0 stopped by Ctrl-C, 1 a process did not start or ended by itself.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         with Stage(workers) as stage:
             tour = Tour(stage)
@@ -41,6 +42,6 @@ def command(workers: int, check: bool) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """End on SIGTERM as on Ctrl-C."""
+    """End by either signal as by Ctrl-C, even where whoever started this ignores SIGINT."""
     del number, frame
     raise KeyboardInterrupt

@@ -174,3 +174,8 @@ class Listener(Section):
         examples=["/-"],
         description="Workers themselves answer `<this>/healthz` and `<this>/readyz` here, before any route.",
     )
+    grpc_health: Switch = Field(
+        default=False,
+        description="Workers themselves answer `grpc.health.v1.Health/Check` here, before any route: for the "
+        "empty name, and for names of `services`.",
+    )

@@ -173,6 +173,11 @@ class AccessLog(Section):
         "on SIGUSR1), `syslog:/dev/log` or `syslog:udp:host:port`.",
     )
     query: Switch = Field(default=True, description="Keep queries in the records; they may hold secrets.")
+    fingerprints: Switch = Field(
+        default=False,
+        description="JSON records have `ja3` and `ja4`, the fingerprints of the client's TLS; they cost some "
+        "microseconds for each connection.",
+    )
     queue_size: Size = default("access_log.queue_size")
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, PrivateAttr, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    PrivateAttr,
+    WithJsonSchema,
+)
 
 from headgate.base.errors import Refusal
 from headgate.config import conditions
@@ -78,10 +86,37 @@ Condition: TypeAlias = Annotated[
 ]
 
 
+def _version(condition: str | bool | None) -> str | bool | None:
+    if isinstance(condition, str) and condition[:1] != "~" and condition not in _VERSIONS:
+        raise refuse("is no version of TLS", f"write one of {', '.join(_VERSIONS)}")
+    return condition
+
+
+_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+
+
+class TlsMatch(Section):
+    """What the handshake of the client's connection said. On a plain connection all of it is absent."""
+
+    sni: Condition | None = Field(
+        default=None, description="The server name that the client asked for, in lower case."
+    )
+    alpn: Condition | None = Field(default=None, description="The protocol that was agreed on, such as `h2`.")
+    version: Annotated[Condition | None, AfterValidator(_version)] = Field(
+        default=None, description="`TLSv1.2` or `TLSv1.3`, for example."
+    )
+    cipher: Condition | None = Field(default=None, description="The cipher suite, by OpenSSL's name.")
+    certificate: Condition | None = Field(
+        default=None, description="The client's certificate, by the hexadecimal SHA-256 of its DER form."
+    )
+    ja3: Condition | None = Field(default=None, description="The JA3 fingerprint of the ClientHello.")
+    ja4: Condition | None = Field(default=None, description="The JA4 fingerprint of the ClientHello.")
+
+
 class Match(Section):
     """What a request must be like; all conditions must hold."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"sni", "cookie", "cookies", "body", "alpn", "country"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"cookie", "cookies", "body", "country"})
 
     host: Annotated[tuple[Host, ...], OneOrMore()] = Field(
         default=(),
@@ -105,6 +140,7 @@ class Match(Section):
     client: Annotated[tuple[Range, ...], OneOrMore()] = Field(
         default=(), description="Addresses or ranges of the client, behind trusted proxies."
     )
+    tls: TlsMatch = Field(default=TlsMatch(), description="What the client's TLS handshake said.")
 
 
 class Share(Section):

@@ -165,6 +165,11 @@ class ListenerTls(Section):
     strict_sni: OnOff = Field(
         default=False, description="Refuse clients that ask for no name, or for one that no certificate has."
     )
+    session_tickets: OnOff = Field(
+        default=True,
+        description="Whether returning clients resume their session, at any worker, in place of a full "
+        "handshake. The secrets of tickets change by `process.ticket_rotation`.",
+    )
     client_certificates: ClientCertificates | None = Field(
         default=None, description="What is asked of clients; nothing when it is left out."
     )

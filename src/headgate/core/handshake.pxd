@@ -1,0 +1,23 @@
+# Numbers of facts, in the order of FACTS.
+cdef enum Fact:
+    SNI
+    ALPN
+    VERSION
+    CIPHER
+    CERTIFICATE
+    JA3
+    JA4
+
+
+# What a TLS handshake said of a client; b"" is what it did not say.
+cdef class Handshake:
+    cdef readonly bytes server_name     # lower case
+    cdef readonly bytes protocol        # what ALPN agreed on
+    cdef readonly bytes version         # b"TLSv1.3"
+    cdef readonly bytes cipher
+    cdef readonly bytes certificate     # the client's, as DER
+    cdef bytes hello                    # the ClientHello's body, until fingerprints were made of it
+    cdef bytes ja3, ja4, digest         # None: nobody asked yet
+
+    cdef bytes fact(self, int number)
+    cdef int _fingerprint(self) except -1
