@@ -15,6 +15,7 @@ cdef struct StaticField:
     uint16_t name_size
     uint16_t value_size
     uint16_t token
+    uint16_t values             # so many entries from this one on have its name
 
 
 cdef enum:

@@ -36,6 +36,7 @@ STATIC = (
 
 cdef int _fill() except -1:
     cdef bytes name, value
+    cdef list names = [name for name, _ in STATIC]
     cdef int index
     for index, (name, value) in enumerate(STATIC, 1):
         static_fields[index].name = PyBytes_AS_STRING(name)
@@ -43,6 +44,7 @@ cdef int _fill() except -1:
         static_fields[index].value = PyBytes_AS_STRING(value)
         static_fields[index].value_size = <uint16_t>PyBytes_GET_SIZE(value)
         static_fields[index].token = <uint16_t>token_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        static_fields[index].values = names[index - 1:].count(name)
     return 0
 
 

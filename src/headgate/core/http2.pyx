@@ -1015,6 +1015,7 @@ cdef Head _as_trailers(Head head):
         if not field.flags:
             copy.add_line(head.bytes + field.name_start, field.name_size,
                           head.bytes + field.value_start, field.value_size, field.token)
+            copy.fields[copy.field_count - 1].never_indexed = field.never_indexed
     return copy
 
 
