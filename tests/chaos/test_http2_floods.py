@@ -1,8 +1,9 @@
 """Floods over HTTP/2 from clients that come again at once when they are cut off: others hardly notice.
 
 One worker serves, as it is the worst case: flooders and well-behaved clients have nobody else. The flooder
-has a lower priority than everything else, since it stands for machines of its own: what it takes from the
-processors of this one is not what the test is about. What it can send is bound by what is left for it.
+gets only what nobody else wants of the processors, since it stands for machines of its own. What it sends is
+carried by the kernel all the same, hundreds of megabytes a second, and the worker waits for a processor some
+milliseconds now and then: hence the allowance.
 """
 
 from __future__ import annotations

@@ -77,6 +77,7 @@ cdef class Http2:
     cdef int pump(self, list events, Py_ssize_t room) except -1
     cdef Py_ssize_t queued(self, int64_t stream) noexcept
     cdef bint wants_pump(self) noexcept
+    cdef bint in_body(self) noexcept
     cdef int drain(self) except -1
     cdef int finish_drain(self) except -1
     cdef int close(self, uint32_t code, bytes why) except -1

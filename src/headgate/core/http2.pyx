@@ -904,6 +904,10 @@ cdef class Http2:
     cdef bint can_send(self, Stream stream) noexcept:
         return stream.queued == 0 or (stream.send_window > 0 and self.send_window > 0)
 
+    cdef bint in_body(self) noexcept:
+        """Whether what came last is the midst of a frame with data."""
+        return self.header_size == FRAME_HEADER_BYTES and self.type == FRAME_DATA
+
     cdef bint wants_pump(self) noexcept:
         cdef Stream stream
         if self.over:

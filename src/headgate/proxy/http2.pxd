@@ -17,6 +17,7 @@ cdef class Http2Connection(Connection):
 
     cdef int greet(self) except -1
     cdef int prepare(self) except -1
+    cdef bint may_read(self) except -1
     cdef int send_soon(self) except -1
     cdef int pump(self) except -1
     cdef int dispatch(self, list events) except -1

@@ -135,12 +135,19 @@ cdef class Http2Connection(Connection):
     # --- Receiving ---
 
     cdef bint read_once(self) except -1:
-        return self.held is None and Connection.read_once(self)
+        return self.held is None and self.may_read() and Connection.read_once(self)
+
+    cdef bint may_read(self) except -1:
+        """Whether it is its turn."""
+        return True
 
     def _go_on(self) -> None:
         cdef bytes held = self.held
-        self.held = None
         try:
+            if not self.may_read():
+                self.context.loop.call_soon(self._go_on)
+                return
+            self.held = None
             self.received(PyBytes_AS_STRING(held), PyBytes_GET_SIZE(held))
         except Exception:
             self.own_error("bytes that were held could not be handled", None)

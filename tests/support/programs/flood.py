@@ -198,7 +198,7 @@ async def main() -> None:
     arguments.add_argument("connections", type=int)
     arguments.add_argument("--tls")
     given = arguments.parse_args()
-    os.nice(10)
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     flooder = Flooder(given.port, given.kind, given.tls)
     tasks = [asyncio.create_task(flooder.run()) for _ in range(given.connections)]
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -149,13 +149,34 @@ async def test_others_have_their_turn_between_many_requests(stage: Stage) -> Non
     await until(lambda: stage.word(LISTENER, Word.RESPONSES_2XX) == 1001, "all to be answered")
 
 
-async def test_requests_that_are_taken_back_before_their_turn(stage: Stage) -> None:
-    """Connections to endpoints are opened some at a time, and not for those who left meanwhile."""
+async def earn_trust(stage: Stage, end: Http2End) -> None:
+    """A new connection begins two requests in a turn of the event loop, one that behaved fifty."""
+    end.deaf = True
+    await _send(end, b"".join(frame(1, 5, stream, HEAD) for stream in range(1, 101, 2)))
+    await until(lambda: stage.word(LISTENER, Word.RESPONSES_2XX) == 50, "fifty answers")
+
+
+async def test_a_new_connection_takes_back_what_it_asked(stage: Stage) -> None:
+    """Most of it before a connection is opened for it."""
     await stage.serve()
     end = Http2End((await stage.client()).socket)
     await end.begin()
     await end.until(lambda: end.settings)
-    streams = range(1, 181, 2)
+    await _send(end, b"".join(rapid_resets(number) for number in range(45)))
+    await until(lambda: stage.word(LISTENER, Word.ABORTED) == 45, "all to end")
+    assert stage.word(ENDPOINT, Word.CONNECTIONS) < 20
+    end.close()
+
+
+async def test_requests_that_are_taken_back_before_their_turn(stage: Stage) -> None:
+    """Connections to endpoints are opened some at a time, and not for those who left meanwhile."""
+    await stage.serve(route={"respond": spec.Respond(body="hello")})
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    await earn_trust(stage, end)
+    await stage.serve()
+    streams = range(101, 281, 2)
     resets = b"".join(frame(3, 0, stream, b"\0\0\0\x08") for stream in streams)
     await _send(end, b"".join(frame(1, 5, stream, HEAD) for stream in streams) + resets)
     await until(lambda: stage.word(LISTENER, Word.ABORTED) == 90, "all to end")
