@@ -17,7 +17,7 @@ TYPED := src tests benchmarks
 # Commands that tests and benchmarks call, and the Debian packages that have them.
 DEMO_PACKAGES := curl:curl pkill:procps
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx:nginx wrk:wrk h2load:nghttp2-client node:nodejs \
-	chromium-headless-shell:chromium-headless-shell
+	chromium-headless-shell:chromium-headless-shell go:golang-go
 BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client valgrind:valgrind
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ demo: $(STAMP)/core $(STAMP)/demo-packages ## Set up, then start the demo: backe
 build: $(STAMP)/strict ## Set up an editable install in .venv and compile what changed
 	@$(BIN)/headgate version
 
-test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## Run every test; installs what tests need (as root)
+test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages $(STAMP)/h2spec ## Run every test; installs what tests need (as root)
 	$(BIN)/pytest -m "not long" $(TESTS)
 
 test-long: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## The campaigns of minutes, with their figures: soak, chaos, fuzz, full conformance
@@ -105,6 +105,15 @@ $(STAMP)/strict: $(STAMP)/install $(CORE)
 $(STAMP)/test $(STAMP)/lint $(STAMP)/docs $(STAMP)/bench: $(STAMP)/%: $(STAMP)/install
 	@echo "Installing what $* needs."
 	@$(INSTALL) ".[$*]"
+	@touch $@
+
+# A program in Go that nobody packages. Everything that compiling it leaves behind goes again.
+$(STAMP)/h2spec: GO := $(abspath $(VENV))/go
+$(STAMP)/h2spec: $(wildcard tests/interop/h2spec/go.*) | $(STAMP)/test-packages
+	@echo "Compiling h2spec."
+	@cd tests/interop/h2spec && HOME=$(GO) GOPATH=$(GO) GOCACHE=$(GO)/cache GOBIN=$(abspath $(BIN)) GOFLAGS=-modcacherw \
+		GOTOOLCHAIN=local CGO_ENABLED=0 go install github.com/summerwind/h2spec/cmd/h2spec
+	@rm -rf $(GO)
 	@touch $@
 
 $(STAMP)/demo-packages: PACKAGES = $(DEMO_PACKAGES)
