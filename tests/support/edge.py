@@ -54,19 +54,24 @@ def program(name: str) -> str:
     return found
 
 
-def outcome(command: Sequence[str | Path], *, seconds: float = SECONDS) -> subprocess.CompletedProcess[bytes]:
-    """Run a program of `program` to its end, in whatever way it ends."""
+def outcome(
+    command: Sequence[str | Path], *, folder: Path | None = None, stdin: bytes = b"", seconds: float = SECONDS
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program of `program` in `folder` to its end, in whatever way it ends."""
     return subprocess.run(
         [program(str(command[0])), *command[1:]],
-        stdin=subprocess.DEVNULL,
+        input=stdin,
         capture_output=True,
+        cwd=folder,
         timeout=seconds,
         check=False,
     )
 
 
-def output(command: Sequence[str | Path], *, seconds: float = SECONDS) -> bytes:
-    """What a program of `program` prints. Raises AssertionError when it fails."""
-    done = outcome(command, seconds=seconds)
+def output(
+    command: Sequence[str | Path], *, folder: Path | None = None, stdin: bytes = b"", seconds: float = SECONDS
+) -> bytes:
+    """What a program prints that `outcome` runs. Raises AssertionError when it fails."""
+    done = outcome(command, folder=folder, stdin=stdin, seconds=seconds)
     assert done.returncode == 0, f"{command} ended with {done.returncode}: {done.stdout!r} {done.stderr!r}"
     return done.stdout
