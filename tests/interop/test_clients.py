@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from support import peers, proxying
+from support.commands import output
 from support.content import content
-from support.edge import Certificates, Edge, output
+from support.edge import Certificates, Edge
 
 SIZES = [0, 1, 16_384, 70_001, 5_000_000]
 FILES = dict(enumerate(SIZES, 1))  # what is fetched, by its seed

@@ -9,7 +9,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from support import proxying
-from support.edge import Certificates, Edge, outcome
+from support.commands import outcome
+from support.edge import Certificates, Edge
 
 SECTIONS = ["generic", "http2", "hpack"]
 CASES = 146
