@@ -33,7 +33,7 @@ demo: $(STAMP)/core $(STAMP)/demo-packages ## Set up, then start the demo: backe
 build: $(STAMP)/strict ## Set up an editable install in .venv and compile what changed
 	@$(BIN)/headgate version
 
-test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages $(STAMP)/h2spec ## Run every test; installs what tests need (as root)
+test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages $(STAMP)/go-programs ## Run every test; installs what tests need (as root)
 	$(BIN)/pytest -m "not long" $(TESTS)
 
 test-long: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## The campaigns of minutes, with their figures: soak, chaos, fuzz, full conformance
@@ -107,12 +107,18 @@ $(STAMP)/test $(STAMP)/lint $(STAMP)/docs $(STAMP)/bench: $(STAMP)/%: $(STAMP)/i
 	@$(INSTALL) ".[$*]"
 	@touch $@
 
-# A program in Go that nobody packages. Everything that compiling it leaves behind goes again.
-$(STAMP)/h2spec: GO := $(abspath $(VENV))/go
-$(STAMP)/h2spec: $(wildcard tests/interop/h2spec/go.*) | $(STAMP)/test-packages
-	@echo "Compiling h2spec."
-	@cd tests/interop/h2spec && HOME=$(GO) GOPATH=$(GO) GOCACHE=$(GO)/cache GOBIN=$(abspath $(BIN)) GOFLAGS=-modcacherw \
-		GOTOOLCHAIN=local CGO_ENABLED=0 go install github.com/summerwind/h2spec/cmd/h2spec
+# Programs in Go that nobody packages. Everything that compiling them leaves behind goes again.
+GO_PROGRAMS := h2spec=github.com/summerwind/h2spec/cmd/h2spec \
+	grpc-interop-client=google.golang.org/grpc/interop/client \
+	grpc-interop-server=google.golang.org/grpc/interop/server
+
+$(STAMP)/go-programs: GO := $(abspath $(VENV))/go
+$(STAMP)/go-programs: $(wildcard tests/interop/programs/go.*) | $(STAMP)/test-packages
+	@echo "Compiling programs in Go; a minute or two."
+	@export HOME=$(GO) GOPATH=$(GO) GOCACHE=$(GO)/cache GOFLAGS=-modcacherw GOTOOLCHAIN=local CGO_ENABLED=0; \
+	cd tests/interop/programs && for pair in $(GO_PROGRAMS); do \
+		go build -o $(abspath $(BIN))/$${pair%%=*} $${pair#*=} || exit 1; \
+	done
 	@rm -rf $(GO)
 	@touch $@
 
