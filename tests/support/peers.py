@@ -150,6 +150,15 @@ def grpc_service(folder: Path, pair: tuple[Path, Path] | None = None) -> Iterato
 
 
 @contextmanager
+def websocket_echo(folder: Path) -> Iterator[str]:
+    """programs/websocket_echo.py."""
+    port = free_port()
+    command = [sys.executable, "-m", "support.programs.websocket_echo", str(port)]
+    with peer(command, port, folder / "websocket_echo.log") as address:
+        yield address
+
+
+@contextmanager
 def wrk(port: int, path: str, connections: int) -> Iterator[None]:
     """Load that nobody asks how it went, until the block ends."""
     url = f"http://127.0.0.1:{port}{path}"
