@@ -17,7 +17,7 @@ TYPED := src tests benchmarks
 # Commands that tests and benchmarks call, and the Debian packages that have them.
 DEMO_PACKAGES := curl:curl pkill:procps
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx:nginx wrk:wrk h2load:nghttp2-client node:nodejs \
-	chromium-headless-shell:chromium-headless-shell
+	chromium-headless-shell:chromium-headless-shell go:golang-go
 BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client valgrind:valgrind
 
 .DEFAULT_GOAL := help
@@ -33,7 +33,7 @@ demo: $(STAMP)/core $(STAMP)/demo-packages ## Set up, then start the demo: backe
 build: $(STAMP)/strict ## Set up an editable install in .venv and compile what changed
 	@$(BIN)/headgate version
 
-test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## Run every test; installs what tests need (as root)
+test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages $(STAMP)/go-programs ## Run every test; installs what tests need (as root)
 	$(BIN)/pytest -m "not long" $(TESTS)
 
 test-long: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## The campaigns of minutes, with their figures: soak, chaos, fuzz, full conformance
@@ -105,6 +105,21 @@ $(STAMP)/strict: $(STAMP)/install $(CORE)
 $(STAMP)/test $(STAMP)/lint $(STAMP)/docs $(STAMP)/bench: $(STAMP)/%: $(STAMP)/install
 	@echo "Installing what $* needs."
 	@$(INSTALL) ".[$*]"
+	@touch $@
+
+# Programs in Go that nobody packages. Everything that compiling them leaves behind goes again.
+GO_PROGRAMS := h2spec=github.com/summerwind/h2spec/cmd/h2spec \
+	grpc-interop-client=google.golang.org/grpc/interop/client \
+	grpc-interop-server=google.golang.org/grpc/interop/server
+
+$(STAMP)/go-programs: GO := $(abspath $(VENV))/go
+$(STAMP)/go-programs: $(wildcard tests/interop/programs/go.*) | $(STAMP)/test-packages
+	@echo "Compiling programs in Go; a minute or two."
+	@export HOME=$(GO) GOPATH=$(GO) GOCACHE=$(GO)/cache GOFLAGS=-modcacherw GOTOOLCHAIN=local CGO_ENABLED=0; \
+	cd tests/interop/programs && for pair in $(GO_PROGRAMS); do \
+		go build -o $(abspath $(BIN))/$${pair%%=*} $${pair#*=} || exit 1; \
+	done
+	@rm -rf $(GO)
 	@touch $@
 
 $(STAMP)/demo-packages: PACKAGES = $(DEMO_PACKAGES)
