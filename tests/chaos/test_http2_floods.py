@@ -30,6 +30,8 @@ from support.certificates import Authority
 from support.peers import TESTS
 from support.processes import pid_of, pss
 
+pytestmark = pytest.mark.alone
+
 AUTHORITY = Authority()
 NAME = "open.example"
 CLIENTS = 8
