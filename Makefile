@@ -5,7 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/stamp
-# Where pytest should look; `make test TESTS=tests/unit/core` runs a part.
+# Where pytest should look; `make test TESTS=tests/unit/core` runs a part. (Its 5 is "no tests here": those that run
+# beside others and those that run alone are two runs.)
 TESTS ?= tests
 # Seconds for each fuzz target.
 FUZZ_SECONDS ?= 600
@@ -17,7 +18,7 @@ TYPED := src tests benchmarks
 # Commands that tests and benchmarks call, and the Debian packages that have them.
 DEMO_PACKAGES := curl:curl pkill:procps
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx:nginx wrk:wrk h2load:nghttp2-client node:nodejs \
-	chromium-headless-shell:chromium-headless-shell
+	chromium-headless-shell:chromium-headless-shell go:golang-go testssl:testssl.sh hexdump:bsdextrautils
 BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client valgrind:valgrind
 
 .DEFAULT_GOAL := help
@@ -33,8 +34,9 @@ demo: $(STAMP)/core $(STAMP)/demo-packages ## Set up, then start the demo: backe
 build: $(STAMP)/strict ## Set up an editable install in .venv and compile what changed
 	@$(BIN)/headgate version
 
-test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## Run every test; installs what tests need (as root)
-	$(BIN)/pytest -m "not long" $(TESTS)
+test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages $(STAMP)/go-programs ## Run every test; installs what tests need (as root)
+	$(BIN)/pytest -m "not long and not alone" --numprocesses $(JOBS) --dist loadfile $(TESTS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m "not long and alone" $(TESTS) || [ $$? -eq 5 ]
 
 test-long: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## The campaigns of minutes, with their figures: soak, chaos, fuzz, full conformance
 	$(BIN)/pytest -m long -s --timeout 3600 $(TESTS)
@@ -105,6 +107,21 @@ $(STAMP)/strict: $(STAMP)/install $(CORE)
 $(STAMP)/test $(STAMP)/lint $(STAMP)/docs $(STAMP)/bench: $(STAMP)/%: $(STAMP)/install
 	@echo "Installing what $* needs."
 	@$(INSTALL) ".[$*]"
+	@touch $@
+
+# Programs in Go that nobody packages. Everything that compiling them leaves behind goes again.
+GO_PROGRAMS := h2spec=github.com/summerwind/h2spec/cmd/h2spec \
+	grpc-interop-client=google.golang.org/grpc/interop/client \
+	grpc-interop-server=google.golang.org/grpc/interop/server
+
+$(STAMP)/go-programs: GO := $(abspath $(VENV))/go
+$(STAMP)/go-programs: $(wildcard tests/interop/programs/go.*) | $(STAMP)/test-packages
+	@echo "Compiling programs in Go; a minute or two."
+	@export HOME=$(GO) GOPATH=$(GO) GOCACHE=$(GO)/cache GOFLAGS=-modcacherw GOTOOLCHAIN=local CGO_ENABLED=0; \
+	cd tests/interop/programs && for pair in $(GO_PROGRAMS); do \
+		go build -o $(abspath $(BIN))/$${pair%%=*} $${pair#*=} || exit 1; \
+	done
+	@rm -rf $(GO)
 	@touch $@
 
 $(STAMP)/demo-packages: PACKAGES = $(DEMO_PACKAGES)

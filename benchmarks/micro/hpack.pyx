@@ -6,7 +6,8 @@ from headgate.core.hpack cimport DECODED, HpackDecoder, HpackEncoder
 from headgate.core.output cimport Output
 
 cdef list FIELDS = [
-    (b"Server", b"nginx/1.22.1"), (b"Date", b"Sat, 21 Nov 2026 06:30:00 GMT"), (b"Content-Type", b"text/plain"),
+    (b"Server", b"nginx/1.22.1"), (b"Date", b"Sat, 21 Nov 2026 06:30:00 GMT"),
+    (b"Content-Type", b"text/plain"),
     (b"Content-Length", b"62"), (b"Cache-Control", b"private, max-age=0, no-store"),
     (b"Set-Cookie", b"sid=1234567890abcdef; Path=/; HttpOnly; Secure; SameSite=Lax"),
     (b"Strict-Transport-Security", b"max-age=31536000; includeSubDomains"),
@@ -33,7 +34,8 @@ cdef int _encode(HpackEncoder encoder, Output out, Head head) except -1:
     encoder.add_indexed(out, STATUS_IS_200)
     for i in range(head.field_count):
         encoder.add(out, head.bytes + head.fields[i].name_start, head.fields[i].name_size,
-                    head.bytes + head.fields[i].value_start, head.fields[i].value_size, head.fields[i].token)
+                    head.bytes + head.fields[i].value_start, head.fields[i].value_size, head.fields[i].token,
+                    head.fields[i].never_indexed)
     return 0
 
 

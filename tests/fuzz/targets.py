@@ -14,7 +14,7 @@ from codec.test_differential import compare_requests, compare_responses, relay_a
 from codec.test_http2_rules import MORSELS as HTTP2_MORSELS
 from codec.test_http2_rules import SIDES as HTTP2_SIDES
 from codec.test_http2_rules import Side
-from fuzz import greetings, http2_targets
+from fuzz import greetings, header_blocks, http2_targets
 from headgate.config import compile as compile_configuration
 from headgate.config import load
 from headgate.core.events import Tunnel
@@ -463,6 +463,7 @@ TARGETS = (
     Target("timeouts", measure, _TIMEOUTS, _TIMEOUT_MORSELS, limit=32),
     Target("health", ask, _QUESTIONS, _QUESTION_MORSELS, limit=64, watches="headgate/core/grpc_health"),
     Target("translation", translate, _WEB_BODIES, _WEB_MORSELS, limit=512),
+    Target("hpack", header_blocks.read, header_blocks.SEEDS, header_blocks.MORSELS),
     Target("paths", normalise, _PATHS, _PATH_MORSELS, limit=256),
     Target("routing", route, _ROUTES, _ROUTE_MORSELS, limit=512),
     Target("hellos", greetings.read_hello, greetings.SEEDS, greetings.MORSELS),

@@ -42,9 +42,9 @@ def data(payload: bytes, stream: int = 1, *, last: bool = False) -> bytes:
     return frame(DATA, END_STREAM if last else 0, stream, payload)
 
 
-def block(fields: Iterable[Field]) -> bytes:
+def block(fields: Iterable[Field], first: bytes = b"\0") -> bytes:
     """Literals without indexing, so that a block depends on nothing before it."""
-    return b"".join(b"\0" + _string(name) + _string(value) for name, value in fields)
+    return b"".join(first + _string(name) + _string(value) for name, value in fields)
 
 
 def _string(text: bytes) -> bytes:

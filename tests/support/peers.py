@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.commands import program
 from support.ports import free_port
 from support.product import until
 
@@ -87,9 +87,8 @@ def nginx(folder: Path, files: dict[str, str]) -> Iterator[str]:
         file.write_text(text)
     configuration = folder / "nginx.conf"
     configuration.write_text(NGINX.format(folder=folder, port=port, user=user))
-    program = shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin")
-    assert program, "nginx is not installed; `make test` as root does it"
-    with peer([program, "-c", configuration, "-e", folder / "start.log"], port, folder / "log") as address:
+    command = [program("nginx"), "-c", str(configuration), "-e", str(folder / "start.log")]
+    with peer(command, port, folder / "log") as address:
         yield address
 
 
@@ -147,6 +146,15 @@ def grpc_service(folder: Path, pair: tuple[Path, Path] | None = None) -> Iterato
     port = free_port()
     command = [sys.executable, "-m", "support.programs.grpc_service", str(port), *map(str, pair or ())]
     with peer(command, port, folder / "grpc_service.log") as address:
+        yield address
+
+
+@contextmanager
+def websocket_echo(folder: Path) -> Iterator[str]:
+    """programs/websocket_echo.py."""
+    port = free_port()
+    command = [sys.executable, "-m", "support.programs.websocket_echo", str(port)]
+    with peer(command, port, folder / "websocket_echo.log") as address:
         yield address
 
 

@@ -15,6 +15,7 @@ cdef struct StaticField:
     uint16_t name_size
     uint16_t value_size
     uint16_t token
+    uint16_t values             # so many entries from this one on have its name
 
 
 cdef enum:
@@ -29,6 +30,7 @@ cdef class FieldTable:
     cdef uint32_t capacity
     cdef uint32_t end                   # of what is written
     cdef Entry* entries                 # a ring, by the number of the insertion
+    cdef uint32_t places                # in the ring: a power of 2, or 0
     cdef uint32_t mask
     cdef uint32_t first                 # number of the oldest that is still there
     cdef uint32_t next                  # number of the next one

@@ -11,9 +11,7 @@ from libc.string cimport memcpy, memmove
 from headgate.core.head cimport token_of
 
 cdef enum:
-    # What a table begins with: most connections never fill theirs.
-    FIRST_BYTES = 512
-    FIRST_ENTRIES = 16
+    FIRST_ENTRIES = 8           # what a table begins with: most connections never fill theirs
 
 # RFC 7541 appendix A.
 STATIC = (
@@ -38,6 +36,7 @@ STATIC = (
 
 cdef int _fill() except -1:
     cdef bytes name, value
+    cdef list names = [name for name, _ in STATIC]
     cdef int index
     for index, (name, value) in enumerate(STATIC, 1):
         static_fields[index].name = PyBytes_AS_STRING(name)
@@ -45,6 +44,7 @@ cdef int _fill() except -1:
         static_fields[index].value = PyBytes_AS_STRING(value)
         static_fields[index].value_size = <uint16_t>PyBytes_GET_SIZE(value)
         static_fields[index].token = <uint16_t>token_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
+        static_fields[index].values = names[index - 1:].count(name)
     return 0
 
 
@@ -56,12 +56,6 @@ cdef class FieldTable:
 
     def __cinit__(self, uint32_t most):
         self.most = self.limit = most
-        self.mask = FIRST_ENTRIES - 1
-        self.capacity = min(<uint32_t>FIRST_BYTES, 2 * most + 64)
-        self.bytes = <char*>malloc(self.capacity)
-        self.entries = <Entry*>malloc(FIRST_ENTRIES * sizeof(Entry))
-        if self.bytes == NULL or self.entries == NULL:
-            raise MemoryError()
 
     def __dealloc__(self):
         free(self.bytes)
@@ -94,7 +88,7 @@ cdef class FieldTable:
         self.evict(self.limit - <uint32_t>size - FIELD_OVERHEAD)
         if self.end + size > self.capacity:
             self._make_room(size)
-        if self.next - self.first > self.mask:
+        if self.count() == self.places:
             self._more_entries()
         entry = self.at(self.next)
         entry.start = self.end
@@ -109,27 +103,30 @@ cdef class FieldTable:
         return 0
 
     cdef int _make_room(self, Py_ssize_t size) except -1:
-        """Move what is left to the front, where that is not half of the room; else take more."""
+        """Move what is left to the front, where that leaves a third of the room; else take more."""
         cdef uint32_t shift = self.end if self.first == self.next else self.at(self.first).start
         cdef uint32_t number = self.first
         cdef uint32_t left = self.end - shift
+        cdef uint32_t wanted = left + <uint32_t>size + (left + <uint32_t>size) // 2
         cdef char* grown
-        memmove(self.bytes, self.bytes + shift, left)
+        if left:
+            memmove(self.bytes, self.bytes + shift, left)
         self.end = left
         while number != self.next:
             self.at(number).start -= shift
             number += 1
-        if 2 * (left + size) > self.capacity:
-            grown = <char*>realloc(self.bytes, 2 * (left + size))
+        if wanted > self.capacity:
+            grown = <char*>realloc(self.bytes, wanted)
             if grown == NULL:
                 raise MemoryError()
             self.bytes = grown
-            self.capacity = <uint32_t>(2 * (left + size))
+            self.capacity = wanted
         return 0
 
     cdef int _more_entries(self) except -1:
-        cdef uint32_t mask = 2 * self.mask + 1
-        cdef Entry* grown = <Entry*>malloc((mask + 1) * sizeof(Entry))
+        cdef uint32_t places = 2 * self.places if self.places else FIRST_ENTRIES
+        cdef uint32_t mask = places - 1
+        cdef Entry* grown = <Entry*>malloc(places * sizeof(Entry))
         cdef uint32_t number = self.first
         if grown == NULL:
             raise MemoryError()
@@ -138,5 +135,6 @@ cdef class FieldTable:
             number += 1
         free(self.entries)
         self.entries = grown
+        self.places = places
         self.mask = mask
         return 0

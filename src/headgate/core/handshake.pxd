@@ -16,8 +16,8 @@ cdef class Handshake:
     cdef readonly bytes version         # b"TLSv1.3"
     cdef readonly bytes cipher
     cdef readonly bytes certificate     # the client's, as DER
-    cdef bytes hello                    # the ClientHello's body, until fingerprints were made of it
-    cdef bytes ja3, ja4, digest         # None: nobody asked yet
+    cdef readonly bytes ja3, ja4        # fingerprints, where somebody asks for them
+    cdef bytes digest                   # of the certificate; None: nobody asked yet
 
     cdef bytes fact(self, int number)
-    cdef int _fingerprint(self) except -1
+    cdef int fingerprint(self, bytes hello) except -1

@@ -2,8 +2,6 @@
 
 import hashlib
 
-from cpython.bytes cimport PyBytes_GET_SIZE
-
 from headgate.core import fingerprints
 
 FACTS = ("sni", "alpn", "version", "cipher", "certificate", "ja3", "ja4")
@@ -12,11 +10,11 @@ FACTS = ("sni", "alpn", "version", "cipher", "certificate", "ja3", "ja4")
 cdef class Handshake:
 
     def __cinit__(self):
-        self.server_name = self.protocol = self.version = self.cipher = self.certificate = self.hello = b""
+        self.server_name = self.protocol = self.version = self.cipher = self.certificate = b""
+        self.ja3 = self.ja4 = b""
 
     cdef bytes fact(self, int number):
-        """A fact as text. The certificate is named by its SHA-256; what takes hashing is made when it is
-        asked for, once."""
+        """A fact as text. The certificate is named by its SHA-256."""
         if number == SNI:
             return self.server_name
         if number == ALPN:
@@ -29,16 +27,12 @@ cdef class Handshake:
             if self.digest is None:
                 self.digest = hashlib.sha256(self.certificate).hexdigest().encode() if self.certificate else b""
             return self.digest
-        if self.ja3 is None:
-            self._fingerprint()
         return self.ja3 if number == JA3 else self.ja4
 
-    cdef int _fingerprint(self) except -1:
-        self.ja3 = self.ja4 = b""
-        if PyBytes_GET_SIZE(self.hello):
-            self.ja3 = fingerprints.ja3(self.hello).encode()
-            self.ja4 = fingerprints.ja4(self.hello).encode()
-            self.hello = b""
+    cdef int fingerprint(self, bytes hello) except -1:
+        """Make the fingerprints of the body of a ClientHello."""
+        self.ja3 = fingerprints.ja3(hello).encode()
+        self.ja4 = fingerprints.ja4(hello).encode()
         return 0
 
 

@@ -1,4 +1,4 @@
-from libc.stdint cimport int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from headgate.core.events cimport Event
 from headgate.core.handshake cimport Handshake
@@ -82,7 +82,8 @@ cdef struct Field:
     uint32_t value_size
     uint32_t line_end
     uint16_t token
-    uint16_t flags
+    uint8_t flags
+    uint8_t never_indexed       # came so over HTTP/2, and goes on so (RFC 7541 section 6.2.3)
 
 
 cdef class Head(Event):

@@ -246,6 +246,7 @@ cdef class Head(Event):
         field.line_end = start + line
         field.token = token
         field.flags = 0
+        field.never_indexed = False
         if token and self.first[token] < 0:
             self.first[token] = self.field_count - 1
         return 0

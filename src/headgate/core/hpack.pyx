@@ -4,28 +4,23 @@ The decoder writes fields into a head as the lines of HTTP/1, so that a head goe
 runs of bytes. The encoder indexes what will come again and sends the rest as it is, without Huffman coding.
 """
 
+cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy
 
 from headgate.core.events cimport REQUEST_HEAD
 from headgate.core.field_table cimport FIELD_OVERHEAD, STATIC_FIELDS, Entry, FieldTable, StaticField, static_fields
-from headgate.core.head cimport (
-    AUTHORIZATION, CONTENT_LENGTH, COOKIE, DATE, LOCATION, OTHER, PSEUDO, X_REQUEST_ID, Field, Head, new_head,
-    token_of,
-)
+from headgate.core.head cimport COOKIE, OTHER, PSEUDO, TOKENS, Field, Head, Span, token_of
 from headgate.core.huffman cimport decode_huffman
 from headgate.core.output cimport Output
 
 cdef enum:
     TABLE_BYTES = 4096
     MOST_INTEGER = 0x0FFFFFFF   # no length or index of use is larger
-    # How a field is written (RFC 7541 section 6).
+    # What a block has besides literals (RFC 7541 section 6).
     INDEXED = 0x80
-    WITH_INDEXING = 0x40
     TABLE_SIZE = 0x20
-    NEVER_INDEXED = 0x10
-    WITHOUT_INDEXING = 0x00
     SHORT_COOKIE = 20           # whoever can try values of so few bytes learns them by the size (section 7.1.3)
 
 
@@ -53,6 +48,7 @@ cdef const unsigned char* _integer(const unsigned char* at, const unsigned char*
     return at
 
 
+@cython.final
 cdef class HpackDecoder:
     """What one peer's heads are read with. `table_bytes`: what was announced to it."""
 
@@ -76,7 +72,7 @@ cdef class HpackDecoder:
                 if at == NULL or self._indexed(head, number) != DECODED:
                     return HPACK_BROKEN
             elif at[0] & WITH_INDEXING:
-                at = self._literal(at, end, head, 6, True)
+                at = self._literal(at, end, head, WITH_INDEXING)
             elif at[0] & TABLE_SIZE:
                 # Section 4.2: only where a block begins.
                 at = _integer(at, end, 5, &number)
@@ -84,7 +80,7 @@ cdef class HpackDecoder:
                     return HPACK_BROKEN
                 continue
             else:
-                at = self._literal(at, end, head, 4, False)
+                at = self._literal(at, end, head, at[0] & NEVER_INDEXED)
             if at == NULL:
                 return HPACK_BROKEN
             begun = True
@@ -114,7 +110,7 @@ cdef class HpackDecoder:
         return self._line(head, start, entry.name_size, start + entry.name_size + 2, entry.token)
 
     cdef const unsigned char* _literal(self, const unsigned char* at, const unsigned char* end, Head head,
-                                       int prefix, bint keep) except? NULL:
+                                       int way) except? NULL:
         """Sections 6.2.1 to 6.2.3. Behind the field; NULL when it is broken."""
         cdef uint32_t start = head.size
         cdef uint32_t value_start
@@ -122,9 +118,11 @@ cdef class HpackDecoder:
         cdef Py_ssize_t name_size
         cdef int token = -1
         cdef Entry* entry
-        at = _integer(at, end, prefix, &index)
+        at = _integer(at, end, 6 if way == WITH_INDEXING else 4, &index)
         if at == NULL or index > STATIC_FIELDS + self.table.count():
             return NULL
+        if self.too_large and way != WITH_INDEXING:
+            return _pass_over(at, end, head, 1 if index else 2)
         if index == 0:
             at = _string(at, end, head)
             if at == NULL:
@@ -149,10 +147,12 @@ cdef class HpackDecoder:
             return NULL
         if token < 0:
             token = token_of(head.bytes + start, name_size)
-        if keep:
+        if way == WITH_INDEXING:
             self.table.insert(head.bytes + start, name_size, head.bytes + value_start,
                               head.size - value_start, token)
         self._line(head, start, <uint32_t>name_size, value_start, token)
+        if way == NEVER_INDEXED and not self.too_large:
+            head.fields[head.field_count - 1].never_indexed = True
         return at
 
     cdef int _line(self, Head head, uint32_t start, uint32_t name_size, uint32_t value_start, int token) except -1:
@@ -179,6 +179,7 @@ cdef class HpackDecoder:
         field.line_end = head.size
         field.token = token
         field.flags = PSEUDO if name_size and head.bytes[start] == c":" else 0
+        field.never_indexed = False
         if token:
             if head.first[token] < 0:
                 head.first[token] = head.field_count - 1
@@ -211,6 +212,17 @@ cdef const unsigned char* _string(const unsigned char* at, const unsigned char* 
     return at + size
 
 
+cdef const unsigned char* _pass_over(const unsigned char* at, const unsigned char* end, Head head,
+                                     int strings) except? NULL:
+    """The strings of a literal that nobody needs: they must be sound, and leave nothing."""
+    cdef uint32_t start = head.size
+    while strings and at != NULL:
+        at = _string(at, end, head)
+        head.size = start
+        strings -= 1
+    return at
+
+
 # --- Writing ------------------------------------------------------------------------------------
 
 cdef inline uint32_t _hash(const char* text, Py_ssize_t size, uint32_t seed) noexcept nogil:
@@ -232,11 +244,9 @@ cdef inline uint32_t _hash(const char* text, Py_ssize_t size, uint32_t seed) noe
 cdef enum:
     NAME_PLACES = 512
 
+cdef char[256] _lower           # the name that is being written, in lower case
+
 cdef unsigned char[NAME_PLACES] _static_names      # the first index of a name by its hash, chained by search
-cdef set _volatile = {b"etag", b"last-modified", b"age", b"expires", b"x-amzn-trace-id", b"traceparent",
-                      b"content-range", b"grpc-timeout", b"if-none-match", b"if-modified-since", b"range",
-                      b"x-forwarded-for", b"x-real-ip", b"referer"}
-cdef set _secret = {b"proxy-authorization", b"set-cookie"}
 
 
 cdef int _fill() except -1:
@@ -269,6 +279,73 @@ cdef inline int _static_name(const char* name, Py_ssize_t size, uint32_t hash) n
     return 0
 
 
+cdef inline int _static_field(int first, const char* value, Py_ssize_t size) noexcept:
+    """The static index of a whole field, or 0. `first`: that of its name."""
+    cdef int index
+    for index in range(first, first + static_fields[first].values):
+        if static_fields[index].value_size == size and memcmp(static_fields[index].value, value, size) == 0:
+            return index
+    return 0
+
+
+# Fields that are not indexed: their values seldom repeat, or must not be guessed (section 7.1.3).
+WAYS = {
+    b"authorization": NEVER_INDEXED, b"proxy-authorization": NEVER_INDEXED, b"set-cookie": NEVER_INDEXED,
+    **dict.fromkeys((
+        b"age", b"content-length", b"content-range", b"date", b"etag", b"expires", b"forwarded", b"grpc-timeout",
+        b"if-modified-since", b"if-none-match", b"last-modified", b"location", b"range", b"referer",
+        b"traceparent", b"x-amzn-trace-id", b"x-forwarded-client-cert", b"x-forwarded-for", b"x-real-ip",
+        b"x-request-id",
+    ), WITHOUT_INDEXING),
+}
+
+cdef struct NamedWay:
+    const char* name
+    Py_ssize_t size
+    int way
+
+cdef unsigned char[<int>TOKENS] _token_ways
+# Of names without token, by the hash of the name: _fill_ways proves that no two share a place.
+cdef NamedWay[64] _named_ways       # from 1 on
+cdef unsigned char[NAME_PLACES] _way_places
+
+
+cdef int _fill_ways() except -1:
+    cdef bytes name
+    cdef int way, token
+    cdef uint32_t place
+    cdef unsigned char count = 0
+    for token in range(<int>TOKENS):
+        _token_ways[token] = WITH_INDEXING
+    _named_ways[0].size = -1
+    for name, way in WAYS.items():
+        token = token_of(name, len(name))
+        if token != OTHER:
+            _token_ways[token] = <unsigned char>way
+            continue
+        place = _hash(name, len(name), 0) & (NAME_PLACES - 1)
+        if _way_places[place]:
+            raise AssertionError(f"{name!r} shares its place with another name; change NAME_PLACES")
+        count += 1
+        _way_places[place] = count
+        _named_ways[count] = NamedWay(name, len(name), way)
+    return 0
+
+
+_fill_ways()
+
+
+cdef inline int _way_of(const char* name, Py_ssize_t size, uint32_t hash, int token, Py_ssize_t value_size) noexcept:
+    """How a field is written that no table has as a whole."""
+    cdef NamedWay* named
+    if token == OTHER:
+        named = &_named_ways[_way_places[hash & (NAME_PLACES - 1)]]
+        return named.way if named.size == size and memcmp(named.name, name, size) == 0 else WITH_INDEXING
+    if token == COOKIE and value_size < SHORT_COOKIE:
+        return NEVER_INDEXED
+    return _token_ways[token]
+
+
 cdef int _write_integer(Output out, int first, int prefix, uint32_t value) except -1:
     cdef unsigned char* at = <unsigned char*>out.reserve(6)
     cdef uint32_t mask = (1 << prefix) - 1
@@ -293,22 +370,26 @@ cdef inline int _write_string(Output out, const char* text, Py_ssize_t size) exc
     return out.append(text, size)
 
 
+@cython.final
 cdef class HpackEncoder:
     """What one peer's heads are written with. `table_bytes`: the most that is used of what it allows."""
 
     def __cinit__(self, uint32_t table_bytes=TABLE_BYTES):
         self.table = FieldTable(table_bytes)
-        # Numbers begin high above 0, so that an empty place of the caches names nothing that is there.
+        # Numbers begin high above 0, which stands for none.
         self.table.first = self.table.next = 1 << 16
-        self.least = table_bytes
+        # What a peer takes before it says otherwise (RFC 9113 section 6.5.2); that we use less, it must know.
+        self.table.limit = min(table_bytes, <uint32_t>TABLE_BYTES)
+        self.resized = table_bytes < TABLE_BYTES
+        self.least = self.table.limit
 
     cdef void resize(self, uint32_t peer_table_bytes) noexcept:
         """The peer allows a table of this size."""
         cdef uint32_t limit = min(peer_table_bytes, self.table.most)
         if limit == self.table.limit and not self.resized:
             return
+        self.least = min(self.least, limit) if self.resized else limit
         self.resized = True
-        self.least = min(self.least, limit)
         self.table.resize(limit)
 
     cdef int begin(self, Output out) except -1:
@@ -318,98 +399,115 @@ cdef class HpackEncoder:
             if self.least < self.table.limit:
                 _write_integer(out, TABLE_SIZE, 5, self.least)
             _write_integer(out, TABLE_SIZE, 5, self.table.limit)
-        self.least = self.table.limit
         return 0
 
     cdef int add_indexed(self, Output out, int index) except -1:
         """A field of the static table."""
         return _write_integer(out, INDEXED, 7, index)
 
-    cdef int add_named(self, Output out, int index, const char* value, Py_ssize_t value_size, bint keep) except -1:
-        """A field whose name is in the static table. `keep`: it will come again."""
+    cdef int add_named(self, Output out, int index, Span value, int way) except -1:
+        """A field whose name is first in the static table at `index`."""
         cdef StaticField* known = &static_fields[index]
-        if keep:
-            return self.add(out, known.name, known.name_size, value, value_size, known.token)
-        _write_integer(out, WITHOUT_INDEXING, 4, index)
-        return _write_string(out, value, value_size)
+        cdef int whole
+        if way != NEVER_INDEXED:
+            whole = _static_field(index, value.data, value.size)
+            if whole:
+                return _write_integer(out, INDEXED, 7, whole)
+        if way == WITH_INDEXING:
+            return self.add(out, known.name, known.name_size, value.data, value.size, known.token, False)
+        _write_integer(out, way, 4, index)
+        return _write_string(out, value.data, value.size)
 
     cdef int add(self, Output out, const char* name, Py_ssize_t name_size, const char* value,
-                 Py_ssize_t value_size, int token) except -1:
+                 Py_ssize_t value_size, int token, bint never_indexed) except -1:
         """A field. Its name may be in any case and is sent in lower case (RFC 9113 section 8.2)."""
         cdef uint32_t hash, line_hash, number
-        cdef int first = WITH_INDEXING
-        cdef int index
+        cdef int way, index, whole
         cdef Py_ssize_t i
-        cdef Entry* entry
-        if name_size > <Py_ssize_t>sizeof(self.lower):
-            return self._add_long(out, name, name_size, value, value_size)
+        if name_size > <Py_ssize_t>sizeof(_lower):
+            return self._add_long(out, name, name_size, value, value_size,
+                                  NEVER_INDEXED if never_indexed else WITHOUT_INDEXING)
         for i in range(name_size):
-            self.lower[i] = name[i] | 0x20 if c"A" <= name[i] <= c"Z" else name[i]
-        hash = _hash(self.lower, name_size, 0)
-        if token == AUTHORIZATION or (token == COOKIE and value_size < SHORT_COOKIE):
-            first = NEVER_INDEXED
-        elif token == CONTENT_LENGTH or token == X_REQUEST_ID or token == LOCATION or token == DATE:
-            first = WITHOUT_INDEXING
-        elif token == OTHER and _kept[hash & (NAME_PLACES - 1)]:
-            first = _kind_of(self.lower, name_size)
-        if first == WITH_INDEXING:
+            _lower[i] = name[i] | 0x20 if c"A" <= name[i] <= c"Z" else name[i]
+        hash = _hash(_lower, name_size, 0)
+        way = NEVER_INDEXED if never_indexed else _way_of(_lower, name_size, hash, token, value_size)
+        line_hash = 0
+        if way == WITH_INDEXING:
             line_hash = _hash(value, value_size, hash)
-            number = self.lines[line_hash & (CACHE_PLACES - 1)]
-            if self.table.has(number):
-                entry = self.table.at(number)
-                if (entry.name_size == name_size and entry.value_size == value_size
-                        and memcmp(self.table.bytes + entry.start, self.lower, name_size) == 0
-                        and memcmp(self.table.bytes + entry.start + name_size, value, value_size) == 0):
-                    return _write_integer(out, INDEXED, 7, STATIC_FIELDS + self.table.next - number)
+            number = self._find_line(line_hash, name_size, value, value_size)
+            if number:
+                return _write_integer(out, INDEXED, 7, STATIC_FIELDS + self.table.next - number)
             if 2 * (name_size + value_size) > self.table.limit:
-                first = WITHOUT_INDEXING        # it would push out too much
-        index = _static_name(self.lower, name_size, hash)
+                way = WITHOUT_INDEXING          # it would push out too much
+        index = _static_name(_lower, name_size, hash)
         if index == 0:
-            number = self.names[hash & (CACHE_PLACES - 1)]
-            if self.table.has(number):
-                entry = self.table.at(number)
-                if (entry.name_size == name_size
-                        and memcmp(self.table.bytes + entry.start, self.lower, name_size) == 0):
-                    index = STATIC_FIELDS + self.table.next - number
-        _write_integer(out, first, 6 if first == WITH_INDEXING else 4, index)
+            index = self._find_name(hash, name_size)
+        elif way != NEVER_INDEXED:
+            whole = _static_field(index, value, value_size)
+            if whole:
+                return _write_integer(out, INDEXED, 7, whole)
+        _write_integer(out, way, 6 if way == WITH_INDEXING else 4, index)
         if index == 0:
-            _write_string(out, self.lower, name_size)
+            _write_string(out, _lower, name_size)
         _write_string(out, value, value_size)
-        if first == WITH_INDEXING:
-            self.lines[line_hash & (CACHE_PLACES - 1)] = self.table.next
-            self.names[hash & (CACHE_PLACES - 1)] = self.table.next
-            self.table.insert(self.lower, name_size, value, value_size, token)
+        if way == WITH_INDEXING:
+            self._keep(hash, line_hash, name_size, value, value_size, token)
         return 0
 
     cdef int _add_long(self, Output out, const char* name, Py_ssize_t name_size, const char* value,
-                       Py_ssize_t value_size) except -1:
+                       Py_ssize_t value_size, int way) except -1:
         """A field with a name that is too long to be worth a place in the table."""
         cdef bytes lower = name[:name_size].lower()
-        _write_integer(out, WITHOUT_INDEXING, 4, 0)
+        _write_integer(out, way, 4, 0)
         _write_string(out, PyBytes_AS_STRING(lower), name_size)
         return _write_string(out, value, value_size)
 
+    cdef uint32_t _find_line(self, uint32_t hash, Py_ssize_t name_size, const char* value,
+                             Py_ssize_t value_size) noexcept:
+        """The number of an insertion of the name in _lower with this value, or 0."""
+        cdef uint32_t number = self.number_of(self.lines[hash & (CACHE_PLACES - 1)])
+        if self._is_line(number, name_size, value, value_size):
+            return number
+        number = self.number_of(self.lines[_other_place(hash)])
+        return number if self._is_line(number, name_size, value, value_size) else 0
 
-# Names whose fields are not indexed, by hash: most names are none of them, and one look tells.
-cdef unsigned char[NAME_PLACES] _kept
+    cdef bint _is_line(self, uint32_t number, Py_ssize_t name_size, const char* value,
+                       Py_ssize_t value_size) noexcept:
+        cdef Entry* entry
+        if not self.table.has(number):
+            return False
+        entry = self.table.at(number)
+        return (entry.name_size == name_size and entry.value_size == value_size
+                and memcmp(self.table.bytes + entry.start, _lower, name_size) == 0
+                and memcmp(self.table.bytes + entry.start + name_size, value, value_size) == 0)
+
+    cdef int _find_name(self, uint32_t hash, Py_ssize_t name_size) noexcept:
+        """The index of a field of the table with the name in _lower, or 0."""
+        cdef uint32_t number = self.number_of(self.names[hash & (CACHE_PLACES - 1)])
+        cdef Entry* entry
+        if not self.table.has(number):
+            return 0
+        entry = self.table.at(number)
+        if entry.name_size != name_size or memcmp(self.table.bytes + entry.start, _lower, name_size) != 0:
+            return 0
+        return <int>(STATIC_FIELDS + self.table.next - number)
+
+    cdef int _keep(self, uint32_t hash, uint32_t line_hash, Py_ssize_t name_size, const char* value,
+                   Py_ssize_t value_size, int token) except -1:
+        """Insert the field with the name in _lower. It takes the place whose line is older; should that come
+        again, it takes its other place, so that lines of one head soon have each their own."""
+        cdef uint32_t number = self.table.next
+        cdef unsigned char* place = &self.lines[line_hash & (CACHE_PLACES - 1)]
+        cdef unsigned char* other = &self.lines[_other_place(line_hash)]
+        if number - self.number_of(other[0]) > number - self.number_of(place[0]):
+            place = other
+        place[0] = <unsigned char>number
+        self.names[hash & (CACHE_PLACES - 1)] = <unsigned char>number
+        return self.table.insert(_lower, name_size, value, value_size, token)
 
 
-cdef int _fill_kept() except -1:
-    cdef bytes name
-    for name in _volatile | _secret:
-        _kept[_hash(name, len(name), 0) & (NAME_PLACES - 1)] = 1
-    return 0
-
-
-_fill_kept()
-
-
-cdef int _kind_of(const char* name, Py_ssize_t size) except -1:
-    """How a field is written whose values seldom repeat, or must not be guessed (section 7.1.3)."""
-    cdef bytes text = name[:size]
-    if text in _secret:
-        return NEVER_INDEXED
-    return WITHOUT_INDEXING if text in _volatile else WITH_INDEXING
+cdef inline uint32_t _other_place(uint32_t hash) noexcept:
+    return hash >> 16 & (CACHE_PLACES - 1)
 
 
 # --- For tests and tools ------------------------------------------------------------------------
@@ -420,6 +518,7 @@ class Hpack:
     def __init__(self, table_bytes: int = TABLE_BYTES) -> None:
         self._decoder = HpackDecoder(table_bytes)
         self._encoder = HpackEncoder(table_bytes)
+        self.room = 0
 
     def resize(self, table_bytes: int) -> None:
         """The peer's SETTINGS_HEADER_TABLE_SIZE."""
@@ -431,16 +530,17 @@ class Hpack:
         cdef bytes name, value
         encoder.begin(out)
         for name, value in fields:
-            encoder.add(out, name, len(name), value, len(value), token_of(name, len(name)))
+            encoder.add(out, name, len(name), value, len(value), token_of(name, len(name)), False)
         return out.take()
 
     def decode(self, bytes block not None, uint32_t most_bytes=65536, int most_fields=1000):
-        """Outcome, and the fields."""
-        cdef Head head = new_head(REQUEST_HEAD)
+        """Outcome, and the fields. `room`: of the head that they were written to, in bytes."""
+        cdef Head head = Head(REQUEST_HEAD)
         cdef HpackDecoder decoder = self._decoder
         cdef Field* field
         cdef int i
         outcome = decoder.decode(PyBytes_AS_STRING(block), PyBytes_GET_SIZE(block), head, most_bytes, most_fields)
+        self.room = head.capacity
         fields = []
         for i in range(head.field_count):
             field = &head.fields[i]

@@ -233,6 +233,7 @@ cdef int _fields(Head head, const char* data, const char* end, int most) except?
         field.line_end = <uint32_t>(p - data)
         field.token = token
         field.flags = 0
+        field.never_indexed = False
         if token == OTHER and memchr(line, c"_", name_end - line) != NULL:
             if not take_underscored(field, line, name_end - line):
                 return BAD_NAME

@@ -16,6 +16,9 @@ cdef class Http2:
     cdef readonly bint in_head          # a block, or the beginning of the connection, is not complete
     cdef readonly bint settled          # the peer's first SETTINGS came
     cdef readonly Py_ssize_t open_streams
+    cdef Py_ssize_t most_heads          # that one feed() reads; 0: all that are there
+    cdef Py_ssize_t heads               # that this one has read
+    cdef Py_ssize_t unread              # bytes that the last one has left
     cdef readonly Tolerance tolerance
     cdef HpackDecoder decoder
     cdef HpackEncoder encoder
@@ -49,16 +52,17 @@ cdef class Http2:
     cdef int64_t send_window
     cdef int64_t receive_window
     cdef int64_t owed
+    cdef int64_t excess                 # by which peers may pass windows that we made smaller, until they know
     cdef int64_t peer_window            # of a new stream
     cdef int64_t target_window          # to which streams grow
     cdef int64_t granted                # above the first windows, of all streams
-    cdef bint probing                   # a PING measures how much comes in a round trip
+    cdef int probing                    # answers to PING that are awaited, to measure a round trip
     cdef int64_t probed
     # Streams with a queue.
     cdef list waiting
     cdef int64_t turn
     cdef Py_ssize_t usual_room          # what output() sets the room to
-    cdef dict early                     # priorities that came before their streams
+    cdef dict early                     # priorities that came before their streams, or None
     cdef bint prioritised               # the peer spoke of priorities
     cdef list lent
 
@@ -73,6 +77,7 @@ cdef class Http2:
     cdef int pump(self, list events, Py_ssize_t room) except -1
     cdef Py_ssize_t queued(self, int64_t stream) noexcept
     cdef bint wants_pump(self) noexcept
+    cdef bint in_body(self) noexcept
     cdef int drain(self) except -1
     cdef int finish_drain(self) except -1
     cdef int close(self, uint32_t code, bytes why) except -1
@@ -92,6 +97,7 @@ cdef class Http2:
     cdef int begin_data(self, list events) except -1
     cdef int stray_data(self, list events) except -1
     cdef Py_ssize_t read_data(self, const char* data, Py_ssize_t size, list events) except -1
+    cdef bint is_empty(self) noexcept
     cdef int judge_data(self, list events) except -1
     cdef int hand_on(self, const char* data, Py_ssize_t size, list events) except -1
     cdef int _bad_priority(self, uint32_t code, str reason, list events) except -1
@@ -103,6 +109,7 @@ cdef class Http2:
     cdef int on_priority(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int on_reset(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int on_settings(self, const char* p, Py_ssize_t size, list events) except -1
+    cdef int heard_our_settings(self) except -1
     cdef int apply(self, int setting, uint32_t value, list events) except -1
     cdef int on_ping(self, const char* p, Py_ssize_t size, list events) except -1
     cdef int on_goaway(self, const char* p, Py_ssize_t size, list events) except -1
@@ -110,6 +117,7 @@ cdef class Http2:
     cdef int on_priority_update(self, const char* p, Py_ssize_t size, list events) except -1
     cdef bint is_idle(self, int64_t number) noexcept
     cdef int credit(self, Stream stream) except -1
+    cdef int probe_again(self) except -1
     cdef int promise(self, Stream stream, Head head, bint bodyless, bint last) except -1
     cdef int write_data(self, Stream stream, const char* data, Py_ssize_t size, bint last) except -1
     cdef int write_head(self, Stream stream, Head head, bint last) except -1

@@ -21,7 +21,7 @@ from headgate.core.head cimport (
 from headgate.core.hpack cimport DECODED, HPACK_BROKEN, HPACK_TOO_LARGE, HpackDecoder, HpackEncoder
 from headgate.core.http1_head cimport drop_forbidden
 from headgate.core.http2_abuse cimport (
-    CONTINUATIONS, EMPTY_FRAMES, LARGE_HEADS, PINGS, PRIORITIES, RAPID_RESETS, REFUSED_STREAMS,
+    CONTINUATIONS, EMPTY_FRAMES, GOAWAYS, LARGE_HEADS, PINGS, PRIORITIES, RAPID_RESETS, REFUSED_STREAMS,
     SETTINGS_CHANGES, TINY_WINDOWS, UNKNOWN_FRAMES, WINDOW_UPDATES, Tolerance,
 )
 from headgate.core.http2_frames cimport *
@@ -67,8 +67,9 @@ cdef class Http2:
                  int64_t budget_bytes=BUDGET_BYTES, uint32_t head_bytes=HEAD_BYTES,
                  int head_fields=HEAD_FIELDS, int path_policy=0):
         self.max_streams = max_streams
-        self.window_bytes = max(window_bytes, <int64_t>DEFAULT_WINDOW)
-        self.budget_bytes = min(max(budget_bytes, self.window_bytes), <int64_t>MOST_WINDOW)
+        self.window_bytes = window_bytes
+        # The connection's own window cannot be made smaller than it begins (section 6.9.2).
+        self.budget_bytes = min(max(budget_bytes, max(window_bytes, <int64_t>DEFAULT_WINDOW)), <int64_t>MOST_WINDOW)
         self.head_bytes = head_bytes
         self.head_fields = head_fields
         self.path_policy = path_policy
@@ -78,12 +79,12 @@ cdef class Http2:
         self.closed = ClosedStreams()
         self.streams = {}
         self.waiting = []
-        self.early = {}
         self.room = self.usual_room = ROOM_BYTES
         self.in_head = True
         self.send_window = self.peer_window = DEFAULT_WINDOW
         self.receive_window = DEFAULT_WINDOW
-        self.target_window = self.window_bytes
+        self.target_window = window_bytes
+        self.excess = max(0, DEFAULT_WINDOW - window_bytes)
 
     # --- The face for Python: tests and tools ---
 
@@ -190,6 +191,7 @@ cdef class Http2:
 
     cdef Stream add_stream(self, int64_t number):
         cdef Stream stream = new_stream(number, self.peer_window, self.window_bytes)
+        stream.receive_window += self.excess
         self.streams[number] = stream
         self.found = stream
         self.open_streams += 1
@@ -205,6 +207,8 @@ cdef class Http2:
         stream.drop_queue()
         self.granted -= stream.window_size - self.window_bytes
         del self.streams[stream.number]
+        if not self.streams:
+            self.streams.clear()        # which gives its memory back: the connection may rest now
         if self.found is stream:
             self.found = None
         self.open_streams -= 1
@@ -264,8 +268,9 @@ cdef class Http2:
         cdef Py_ssize_t used
         if self.out is None:
             raise Http2ProtocolError("there is no output")
+        self.heads = 0
         at = self.read_start(data, size, events)
-        while at < size and not self.over:
+        while at < size and not self.over and (self.most_heads == 0 or self.heads < self.most_heads):
             if self.header_size < FRAME_HEADER_BYTES:
                 used = min(FRAME_HEADER_BYTES - self.header_size, size - at)
                 memcpy(self.header + self.header_size, data + at, used)
@@ -279,6 +284,7 @@ cdef class Http2:
                 self.read_payload(data + at, 0, events)
             else:
                 at += self.read_payload(data + at, size - at, events)
+        self.unread = 0 if self.over else size - at
         if not self.over:
             self.in_head = (not self.settled or self.block_number != 0 or 0 < self.header_size
                             and (self.header_size < FRAME_HEADER_BYTES or self.type != FRAME_DATA))
@@ -390,7 +396,7 @@ cdef class Http2:
         self.padded = self.flags & PADDED
         if self.padded and self.left == 0:
             return self.fail(FRAME_SIZE_ERROR, "padding that does not fit its frame", events)
-        if self.left == 0 and not self.flags & END_STREAM and not self.tolerate(EMPTY_FRAMES, 1, events):
+        if self.is_empty() and not self.tolerate(EMPTY_FRAMES, 1, events):
             return 0
         stream = self.find(self.number)
         if stream is None:
@@ -400,10 +406,14 @@ cdef class Http2:
         if not stream.head_came and not stream.fault:
             return self.fail_stream(self.number, PROTOCOL_ERROR, "DATA before a head", events)
         stream.receive_window -= self.left
-        if stream.receive_window < 0:
+        if stream.receive_window < 0 and self.left:
             return self.fail_stream(self.number, FLOW_CONTROL_ERROR, "more data than the stream's window", events)
         self.target = stream
         return 0 if self.padded else self.judge_data(events)
+
+    cdef bint is_empty(self) noexcept:
+        """Whether the DATA frame, without its padding, carries nothing and ends nothing."""
+        return self.left == 0 and not self.flags & END_STREAM
 
     cdef int judge_data(self, list events) except -1:
         """How much data the frame has is known: whether it fits, before any of it is handed on, so that
@@ -444,6 +454,8 @@ cdef class Http2:
                 self.fail(PROTOCOL_ERROR, "padding that does not fit its frame", events)
                 return size
             self.left -= self.padding
+            if self.is_empty() and not self.tolerate(EMPTY_FRAMES, 1, events):
+                return size
             if self.target is not None:
                 self.consumed(self.number, self.padding + 1)
             self.judge_data(events)
@@ -522,6 +534,7 @@ cdef class Http2:
         """A block is complete. It is decoded whoever it is for, since it changes the table."""
         cdef Head head = new_head(REQUEST_HEAD)
         cdef int outcome = self.decoder.decode(p, size, head, self.head_bytes, self.head_fields + PSEUDO_FIELDS)
+        self.heads += 1
         self.number = self.block_number
         self.block_number = 0
         self.in_head = False
@@ -606,14 +619,14 @@ cdef class Http2:
         cdef Py_ssize_t at = 0
         if self.number:
             return self.fail(PROTOCOL_ERROR, "SETTINGS on a stream", events)
-        if self.flags & ACK:
-            if size:
-                return self.fail(FRAME_SIZE_ERROR, "an acknowledgement with settings", events)
-            return 0
+        if self.flags & ACK and size:
+            return self.fail(FRAME_SIZE_ERROR, "an acknowledgement with settings", events)
         if size % 6:
             return self.fail(FRAME_SIZE_ERROR, "SETTINGS of a wrong size", events)
         if not self.tolerate(SETTINGS_CHANGES, 1 + size // 600, events):
             return 0
+        if self.flags & ACK:
+            return self.heard_our_settings()
         while at < size:
             self.apply(<int>get_16(p + at), get_32(p + at + 2), events)
             if self.over:
@@ -623,6 +636,15 @@ cdef class Http2:
             self.settled = True
             self.in_head = False
         return write_frame_header(self.out, 0, FRAME_SETTINGS, ACK, 0)
+
+    cdef int heard_our_settings(self) except -1:
+        """From here on the peer keeps to our windows, where they are smaller than those it began with."""
+        cdef Stream stream
+        if self.excess:
+            for stream in self.streams.values():
+                stream.receive_window -= self.excess
+            self.excess = 0
+        return 0
 
     cdef int apply(self, int setting, uint32_t value, list events) except -1:
         """Section 6.5.2. Unknown ones are ignored."""
@@ -651,15 +673,12 @@ cdef class Http2:
             return self.fail(PROTOCOL_ERROR, "PING on a stream", events)
         if size != 8:
             return self.fail(FRAME_SIZE_ERROR, "a PING of a wrong size", events)
-        if not self.flags & ACK:
-            if self.tolerate(PINGS, 1, events):
-                write_ping(self.out, p, ACK)
+        if not self.tolerate(PINGS, 1, events):
             return 0
+        if not self.flags & ACK:
+            return write_ping(self.out, p, ACK)
         if self.probing and memcmp(p, PROBE, 8) == 0:
-            # What came in one round trip nearly used up a window: it is the window that limits.
-            self.probing = False
-            if 3 * self.probed >= 2 * self.target_window:
-                self.target_window = min(2 * self.target_window, self.budget_bytes)
+            return self.probe_again()
         return 0
 
     cdef int on_goaway(self, const char* p, Py_ssize_t size, list events) except -1:
@@ -667,6 +686,8 @@ cdef class Http2:
             return self.fail(PROTOCOL_ERROR, "GOAWAY on a stream", events)
         if size < 8:
             return self.fail(FRAME_SIZE_ERROR, "a GOAWAY of a wrong size", events)
+        if not self.tolerate(GOAWAYS, 1, events):
+            return 0
         self.closing = True
         events.append(new_closing(get_32(p + 4), get_32(p) & MOST_STREAM))
         return 0
@@ -715,8 +736,8 @@ cdef class Http2:
             read_priority(stream, p + 4, size - 4)
         elif self.is_idle(get_32(p) & MOST_STREAM):
             # It may come before its request, which it is then for; the latest few are kept.
-            if len(self.early) == EARLY_PRIORITIES:
-                self.early.clear()
+            if self.early is None or len(self.early) == EARLY_PRIORITIES:
+                self.early = {}
             self.early[get_32(p) & MOST_STREAM] = p[4:size]
         return 0
 
@@ -743,9 +764,20 @@ cdef class Http2:
         stream.receive_window += stream.owed
         stream.owed = 0
         if not self.probing and self.target_window < self.budget_bytes:
-            self.probing = True
+            self.probing = 2
+            self.ping(PROBE)
+        return 0
+
+    cdef int probe_again(self) except -1:
+        """Measure how much comes in a round trip, from the first answer to the second: the credit that went
+        out with the first question is used up behind its answer."""
+        self.probing -= 1
+        if self.probing:
             self.probed = 0
-            write_ping(self.out, PROBE, 0)
+            return self.ping(PROBE)
+        if 3 * self.probed >= 2 * self.target_window:
+            # That nearly used up a window: it is the window that limits.
+            self.target_window = min(2 * self.target_window, self.budget_bytes)
         return 0
 
     # --- Writing ---
@@ -851,6 +883,7 @@ cdef class Http2:
         return self.forget(stream, RESET_BY_US)
 
     cdef int ping(self, const char* opaque) except -1:
+        self.tolerance.earn(PINGS, 1)       # for the answer
         return write_ping(self.out, opaque, 0)
 
     # --- What waits ---
@@ -871,8 +904,14 @@ cdef class Http2:
     cdef bint can_send(self, Stream stream) noexcept:
         return stream.queued == 0 or (stream.send_window > 0 and self.send_window > 0)
 
+    cdef bint in_body(self) noexcept:
+        """Whether what came last is the midst of a frame with data."""
+        return self.header_size == FRAME_HEADER_BYTES and self.type == FRAME_DATA
+
     cdef bint wants_pump(self) noexcept:
         cdef Stream stream
+        if self.over:
+            return False            # nothing waits for a peer that was told goodbye
         for stream in self.waiting:
             if self.can_send(stream):
                 return True
@@ -980,6 +1019,7 @@ cdef Head _as_trailers(Head head):
         if not field.flags:
             copy.add_line(head.bytes + field.name_start, field.name_size,
                           head.bytes + field.value_start, field.value_size, field.token)
+            copy.fields[copy.field_count - 1].never_indexed = field.never_indexed
     return copy
 
 
@@ -1027,6 +1067,7 @@ cdef class Http2Server(Http2):
             # Section 6.8: what comes behind the last stream that we named is ignored.
             release_head(head)
             self.closed.remember(self.number, RESET_BY_US)
+            self.tolerate(REFUSED_STREAMS, 1, events)
             return 0
         if self.open_streams >= self.max_streams:
             release_head(head)
@@ -1040,6 +1081,7 @@ cdef class Http2Server(Http2):
         """HEADERS on a stream that is closed (section 5.1)."""
         cdef int end = self.closed.end_of(self.number)
         if end == RESET_BY_US:
+            self.tolerate(REFUSED_STREAMS, 1, events)
             return 0
         if end == RESET_BY_PEER:
             return self.fail_stream(self.number, STREAM_CLOSED, "HEADERS on a stream that was reset", events)
@@ -1085,7 +1127,7 @@ cdef class Http2Server(Http2):
                 head.content_length = -1
                 head.chunked = True
         field = head.find(PRIORITY)
-        if self.early and self.number in self.early:
+        if self.early is not None and self.number in self.early:
             early = self.early.pop(self.number)
             read_priority(stream, PyBytes_AS_STRING(early), PyBytes_GET_SIZE(early))
         elif field != NULL:

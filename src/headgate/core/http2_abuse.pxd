@@ -1,8 +1,8 @@
 cpdef enum Abuse:
     RAPID_RESETS = 0            # streams that a peer opens and resets, or makes us reset
     REFUSED_STREAMS             # opened over the limit
-    PINGS
-    SETTINGS_CHANGES
+    PINGS                       # and answers to pings that we did not send
+    SETTINGS_CHANGES            # and acknowledgements
     EMPTY_FRAMES                # that carry nothing and end nothing
     WINDOW_UPDATES
     PRIORITIES
@@ -10,6 +10,7 @@ cpdef enum Abuse:
     UNKNOWN_FRAMES
     LARGE_HEADS                 # field lists over the limit
     TINY_WINDOWS                # that make crumbs of a body
+    GOAWAYS
     ABUSES
 
 

@@ -12,7 +12,8 @@ class Abuse(IntEnum):
     UNKNOWN_FRAMES = 8
     LARGE_HEADS = 9
     TINY_WINDOWS = 10
-    ABUSES = 11
+    GOAWAYS = 11
+    ABUSES = 12
 
 LIMITS: dict[Abuse, tuple[float, float]]
 

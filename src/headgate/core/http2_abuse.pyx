@@ -18,6 +18,7 @@ LIMITS = {
     UNKNOWN_FRAMES: (500, 20),
     LARGE_HEADS: (100, 5),
     TINY_WINDOWS: (1000, 50),           # CVE-2019-9511, CVE-2019-9517
+    GOAWAYS: (20, 1),                   # a graceful end takes two
 }
 
 cdef double[<int>ABUSES] _most

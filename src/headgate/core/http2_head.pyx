@@ -9,7 +9,7 @@ from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memchr, memcmp, memcpy
 
 from headgate.core.head cimport *
-from headgate.core.hpack cimport HpackEncoder
+from headgate.core.hpack cimport NEVER_INDEXED, WITH_INDEXING, WITHOUT_INDEXING, HpackEncoder
 from headgate.core.http1_head cimport (
     COMPLETE, fault, has_token, read_expectation, read_framing, read_host, split_path, take_underscored,
 )
@@ -28,7 +28,6 @@ cdef enum:
     # Indices of the static table (RFC 7541 appendix A).
     AUTHORITY = 1
     METHOD_IS_GET = 2
-    METHOD_IS_POST = 3
     PATH_IS_ROOT = 4
     SCHEME_IS_HTTP = 6
     SCHEME_IS_HTTPS = 7
@@ -158,14 +157,18 @@ cdef bint _check_connection(Head head, Field* field) noexcept:
 cdef int _join_cookies(Head head) except -1:
     """Cookie may come in pieces, and is one field for HTTP/1 (RFC 9113 section 8.2.3)."""
     cdef int i
+    cdef bint never_indexed = False
     parts = []
     for i in range(head.field_count):
         if head.fields[i].token == COOKIE:
             parts.append(head.bytes[head.fields[i].value_start:
                                     head.fields[i].value_start + head.fields[i].value_size])
             head.fields[i].flags |= DROPPED
+            never_indexed |= head.fields[i].never_indexed
     cookie = b"; ".join(parts)
-    return head.add_line(b"cookie", 6, PyBytes_AS_STRING(cookie), PyBytes_GET_SIZE(cookie), COOKIE)
+    head.add_line(b"cookie", 6, PyBytes_AS_STRING(cookie), PyBytes_GET_SIZE(cookie), COOKIE)
+    head.fields[head.field_count - 1].never_indexed = never_indexed
+    return 0
 
 
 # --- Requests -----------------------------------------------------------------------------------
@@ -256,6 +259,8 @@ cdef Verdict _judge_authority(Head head, int place) except *:
         memcpy(copy, authority.data, authority.size)
         head.add_line(b"host", 4, copy, authority.size, HOST)
         number = head.number(HOST)
+    if place >= 0:
+        head.fields[number].never_indexed |= head.fields[place].never_indexed
     head.authority = _value(head, number)
     return _good
 
@@ -344,62 +349,54 @@ cdef int write_request(HpackEncoder encoder, Output out, Head head, bytes scheme
     """A request head as a block. An extended CONNECT has head.upgrade set."""
     cdef Field* host = head.find(HOST)
     cdef bint connect = head.method == METHOD_CONNECT
+    cdef int hidden = _hidden(head)
+    cdef Span path = head.path
     cdef bytes target
     encoder.begin(out)
-    if head.method == METHOD_GET:
-        encoder.add_indexed(out, METHOD_IS_GET)
-    elif head.method == METHOD_POST:
-        encoder.add_indexed(out, METHOD_IS_POST)
-    else:
-        encoder.add_named(out, METHOD_IS_GET, head.method_text.data, head.method_text.size, True)
+    encoder.add_named(out, METHOD_IS_GET, head.method_text, _way(hidden & (1 << METHOD), WITH_INDEXING))
     if connect and head.upgrade.data != NULL:
-        encoder.add(out, b":protocol", 9, head.upgrade.data, head.upgrade.size, OTHER)
+        encoder.add(out, b":protocol", 9, head.upgrade.data, head.upgrade.size, OTHER,
+                    hidden & (1 << PROTOCOL))
     if not connect or head.upgrade.data != NULL:
         encoder.add_indexed(out, SCHEME_IS_HTTPS if scheme == b"https" else SCHEME_IS_HTTP)
         if head.has_query:
             target = head.path.data[:head.path.size] + b"?" + head.query.data[:head.query.size]
-            encoder.add_named(out, PATH_IS_ROOT, PyBytes_AS_STRING(target), PyBytes_GET_SIZE(target), False)
-        elif head.path.size == 1 and head.path.data[0] == c"/":
-            encoder.add_indexed(out, PATH_IS_ROOT)
-        else:
-            encoder.add_named(out, PATH_IS_ROOT, head.path.data, head.path.size, False)
+            path = Span(PyBytes_AS_STRING(target), PyBytes_GET_SIZE(target))
+        encoder.add_named(out, PATH_IS_ROOT, path, _way(hidden & (1 << PATH), WITHOUT_INDEXING))
     if host != NULL:
-        encoder.add_named(out, AUTHORITY, head.bytes + host.value_start, host.value_size, True)
+        encoder.add_named(out, AUTHORITY, Span(head.bytes + host.value_start, host.value_size),
+                          _way(host.never_indexed, WITH_INDEXING))
     if head.te_trailers:
-        encoder.add(out, b"te", 2, b"trailers", 8, TE)
+        encoder.add(out, b"te", 2, b"trailers", 8, TE, False)
     return write_fields(encoder, out, head)
 
 
 cdef int write_response(HpackEncoder encoder, Output out, Head head) except -1:
     cdef char[3] text
-    cdef int index = _status_index(head.status)
     encoder.begin(out)
-    if index:
-        encoder.add_indexed(out, index)
-    else:
-        text[0] = 48 + head.status // 100
-        text[1] = 48 + head.status // 10 % 10
-        text[2] = 48 + head.status % 10
-        encoder.add_named(out, STATUS_IS_200, text, 3, True)
+    text[0] = 48 + head.status // 100
+    text[1] = 48 + head.status // 10 % 10
+    text[2] = 48 + head.status % 10
+    encoder.add_named(out, STATUS_IS_200, Span(&text[0], 3), _way(_hidden(head) & (1 << STATUS), WITH_INDEXING))
     if (head.status < 200 or head.status == 204) and head.content_length >= 0:
         head.drop(CONTENT_LENGTH)       # RFC 9110 section 8.6
     return write_fields(encoder, out, head)
 
 
-cdef inline int _status_index(int status) noexcept:
-    if status == 200:
-        return 8
-    if status == 204:
-        return 9
-    if status == 206:
-        return 10
-    if status == 304:
-        return 11
-    if status == 400:
-        return 12
-    if status == 404:
-        return 13
-    return 14 if status == 500 else 0
+cdef int _hidden(Head head) noexcept:
+    """Bit set of the pseudo-fields that came as never indexed: their values come from the head's own members,
+    which do not say it."""
+    cdef int found = 0
+    cdef int i = 0
+    while i < head.field_count and head.fields[i].flags & PSEUDO:
+        if head.fields[i].never_indexed:
+            found |= 1 << _pseudo(head.bytes + head.fields[i].name_start, head.fields[i].name_size)
+        i += 1
+    return found
+
+
+cdef inline int _way(bint hidden, int way) noexcept:
+    return NEVER_INDEXED if hidden else way
 
 
 cdef int write_fields(HpackEncoder encoder, Output out, Head head) except -1:
@@ -412,5 +409,5 @@ cdef int write_fields(HpackEncoder encoder, Output out, Head head) except -1:
                 field.token == HTTP2_SETTINGS):
             continue
         encoder.add(out, head.bytes + field.name_start, field.name_size,
-                    head.bytes + field.value_start, field.value_size, field.token)
+                    head.bytes + field.value_start, field.value_size, field.token, field.never_indexed)
     return 0

@@ -11,8 +11,12 @@ cpdef enum StreamEnd:
     RESET_BY_US = 3             # frames that were on their way are to be ignored
 
 
-cdef enum:
-    REMEMBERED = 256
+# The last streams that ended in one way; grows as far as it may, then the oldest goes.
+cdef struct Ring:
+    uint32_t* keys
+    int count
+    int capacity
+    int next
 
 
 cdef class Stream:
@@ -49,11 +53,10 @@ cdef class Stream:
 
 
 cdef class ClosedStreams:
-    cdef int64_t[REMEMBERED] numbers
-    cdef char[REMEMBERED] ends
-    cdef int[2] next                    # of streams that ended, and of those that were reset
+    cdef Ring ended                     # numbers
+    cdef Ring reset                     # twice the number, and 1 more for what we have reset
 
-    cdef void remember(self, int64_t number, int end) noexcept
+    cdef int remember(self, int64_t number, int end) except -1
     cdef int end_of(self, int64_t number) noexcept
 
 

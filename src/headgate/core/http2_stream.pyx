@@ -2,9 +2,11 @@
 
 cimport cython
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
-from libc.string cimport memset
+from libc.stdlib cimport free, realloc
 
 cdef enum:
+    REMEMBERED = 128            # of streams that ended, and again of those that were reset
+    REMEMBERED_AT_FIRST = 8     # most connections never have many
     URGENCY = 3                 # RFC 9218 section 4.1
     JOINED_BYTES = 4096         # small pieces of a queue are joined, so that they do not become small frames
 
@@ -54,24 +56,39 @@ cdef class ClosedStreams:
     """The last streams that were closed, and how: what comes for them is judged by that. Those that were
     reset, for which frames may be on their way, are not pushed out by those that ended well."""
 
-    def __cinit__(self):
-        memset(self.numbers, 0, sizeof(self.numbers))
-        memset(self.next, 0, sizeof(self.next))
+    def __dealloc__(self):
+        free(self.ended.keys)
+        free(self.reset.keys)
 
-    cdef void remember(self, int64_t number, int end) noexcept:
-        cdef int half = 0 if end == ENDED else 1
-        cdef int place = half * (REMEMBERED // 2) + self.next[half]
-        self.numbers[place] = number
-        self.ends[place] = end
-        self.next[half] = (self.next[half] + 1) % (REMEMBERED // 2)
+    cdef int remember(self, int64_t number, int end) except -1:
+        if end == ENDED:
+            return _put(&self.ended, <uint32_t>number)
+        return _put(&self.reset, 2 * <uint32_t>number + (end == RESET_BY_US))
 
     cdef int end_of(self, int64_t number) noexcept:
         """A StreamEnd."""
         cdef int i
-        for i in range(REMEMBERED):
-            if self.numbers[i] == number:
-                return self.ends[i]
+        for i in range(self.ended.count):
+            if self.ended.keys[i] == <uint32_t>number:
+                return ENDED
+        for i in range(self.reset.count):
+            if self.reset.keys[i] >> 1 == <uint32_t>number:
+                return RESET_BY_US if self.reset.keys[i] & 1 else RESET_BY_PEER
         return NEVER_WAS
+
+
+cdef int _put(Ring* ring, uint32_t key) except -1:
+    cdef uint32_t* grown
+    if ring.count == ring.capacity and ring.count < REMEMBERED:
+        ring.capacity = 2 * ring.capacity if ring.capacity else REMEMBERED_AT_FIRST
+        grown = <uint32_t*>realloc(ring.keys, ring.capacity * sizeof(uint32_t))
+        if grown == NULL:
+            raise MemoryError()
+        ring.keys = grown
+    ring.keys[ring.next] = key
+    ring.count = max(ring.count, ring.next + 1)
+    ring.next = (ring.next + 1) % REMEMBERED
+    return 0
 
 
 cdef int read_priority(Stream stream, const char* data, Py_ssize_t size) noexcept:

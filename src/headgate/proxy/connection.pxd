@@ -27,6 +27,7 @@ cdef class Connection(Leg):
     cdef int fd
     cdef bint closed                    # takes part in nothing more; what is unsent still goes out
     cdef bint ending                    # half-closes when the last byte is out
+    cdef int read_bytes                 # received at once; 0: as much as there is room for
     cdef bint heard                     # bytes came since the last sweep
     cdef bint input_over                # the peer ended its side
     cdef bint write_dead                # the peer takes nothing any more

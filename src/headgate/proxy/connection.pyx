@@ -195,7 +195,7 @@ cdef class Connection(Leg):
 
     cdef bint read_once(self) except -1:
         """Receive and handle what is there. Whether more may be."""
-        cdef ssize_t size = recv(self.fd, _receive_bytes, RECEIVE_BYTES, 0)
+        cdef ssize_t size = recv(self.fd, _receive_bytes, self.read_bytes or RECEIVE_BYTES, 0)
         if size > 0:
             if self.tls is None:
                 self.received(_receive_bytes, size)

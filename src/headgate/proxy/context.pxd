@@ -26,6 +26,8 @@ cdef class Context:
     cdef public Py_ssize_t most_connections
     cdef public object on_accept        # told False when there are too many connections, then True
     cdef bint accepting
+    cdef Py_ssize_t newcomers           # that asked in this turn of the event loop
+    cdef Py_ssize_t newcomers_before    # in the turn before
     cdef list outputs
     cdef list pipes
     cdef Py_ssize_t pipe_count          # open ones, in use or not
@@ -36,6 +38,7 @@ cdef class Context:
     cpdef void refresh_date(self)
     cdef uint64_t random(self) noexcept
     cdef bytes new_request_id(self)
+    cdef bint newcomer_may(self) except -1
     cpdef void write_records(self)
     cdef Output take_output(self)
     cdef void give_output(self, Output output)

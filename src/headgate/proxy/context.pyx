@@ -83,6 +83,21 @@ cdef class Context:
             bits >>= 4
         return text
 
+    cdef bint newcomer_may(self) except -1:
+        """Whether a connection that is new may be read in this turn of the event loop. An eighth of those
+        that have something to say may, by lot, and one at least: who floods comes again and again as
+        somebody new, and all others share the turn."""
+        cdef Py_ssize_t share = max(self.newcomers_before // 8, 1)
+        if self.newcomers == 0:
+            self.loop.call_soon(self._next_turn)
+        self.newcomers += 1
+        return self.newcomers_before <= share or <Py_ssize_t>(
+            self.random() % <uint64_t>self.newcomers_before) < share
+
+    def _next_turn(self) -> None:
+        self.newcomers_before = self.newcomers
+        self.newcomers = 0
+
     cpdef void write_records(self):
         """Hand the access records that were formatted to the sink; it never waits."""
         cdef bytes data

@@ -18,7 +18,7 @@ from headgate.core.cells cimport (
 from headgate.core.events cimport Data, RESPONSE_HEAD, TRAILERS
 from headgate.core.grpc cimport trailers_only
 from headgate.core.grpc_web cimport WEB_TEXT
-from headgate.core.handshake cimport JA3, JA4, Handshake
+from headgate.core.handshake cimport Handshake
 from headgate.core.head cimport (
     ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
     METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_POST, METHOD_PUT, METHOD_TRACE, REFERER,
@@ -978,7 +978,7 @@ cdef class Exchange:
         record.tls_version = record.tls_cipher = record.sni = record.alpn = Span(NULL, 0)
         record.ja3 = record.ja4 = Span(NULL, 0)
         if record.secure:
-            _record_handshake(&record, self.peer.secured, self.snapshot.record_format.fingerprints)
+            _record_handshake(&record, self.peer.secured)
         record.grpc_status = self.call.status if self.call is not None else -1
         record.websocket_close = -1
         record.websocket_closed_by = Span(NULL, 0)
@@ -992,15 +992,13 @@ cdef class Exchange:
         return 0
 
 
-cdef int _record_handshake(Record* record, Handshake handshake, bint fingerprints) except -1:
+cdef void _record_handshake(Record* record, Handshake handshake) noexcept:
     record.tls_version = _text(handshake.version)
     record.tls_cipher = _text(handshake.cipher)
     record.sni = _text(handshake.server_name)
     record.alpn = _text(handshake.protocol)
-    if fingerprints:
-        record.ja3 = _text(handshake.fact(JA3))
-        record.ja4 = _text(handshake.fact(JA4))
-    return 0
+    record.ja3 = _text(handshake.ja3)
+    record.ja4 = _text(handshake.ja4)
 
 
 cdef int _add_fields(Head head, list fields) except -1:

@@ -146,7 +146,9 @@ cdef class Greeting(Connection):
         if size < 0:
             return self.fault(self.secure.reason)
         self.tls = self.secure
-        self.peer.secured = new_secured(self.secure, self.site, self.hello)
+        self.peer.secured = new_secured(self.secure, self.site, self.hello.server_name)
+        if self.context.snapshot.fingerprints:
+            self.peer.secured.fingerprint(self.hello.body)      # which is not kept
         return self.speak_http()
 
     cdef int refuse_plain(self) except -1:

@@ -11,11 +11,13 @@ from headgate.proxy.exchange cimport Exchange, Leg
 cdef class Http2Connection(Connection):
     cdef Http2 http2                    # the codec
     cdef dict streams                   # open ones, by number
-    cdef list touched                   # those whose other side was told something and not flushed
+    cdef list touched                   # those whose other side was told something and not flushed, or None
     cdef bint pumping
+    cdef bytes held                     # what came and is looked at in the next turn of the event loop
 
     cdef int greet(self) except -1
     cdef int prepare(self) except -1
+    cdef bint may_read(self) except -1
     cdef int send_soon(self) except -1
     cdef int pump(self) except -1
     cdef int dispatch(self, list events) except -1

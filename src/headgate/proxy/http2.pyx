@@ -43,7 +43,6 @@ cdef class Http2Connection(Connection):
 
     def __cinit__(self):
         self.streams = {}
-        self.touched = []
 
     cdef int greet(self) except -1:
         """Send the connection preface, or our half of it."""
@@ -135,14 +134,38 @@ cdef class Http2Connection(Connection):
 
     # --- Receiving ---
 
+    cdef bint read_once(self) except -1:
+        return self.held is None and self.may_read() and Connection.read_once(self)
+
+    cdef bint may_read(self) except -1:
+        """Whether it is its turn."""
+        return True
+
+    def _go_on(self) -> None:
+        cdef bytes held = self.held
+        try:
+            if not self.may_read():
+                self.context.loop.call_soon(self._go_on)
+                return
+            self.held = None
+            self.received(PyBytes_AS_STRING(held), PyBytes_GET_SIZE(held))
+        except Exception:
+            self.own_error("bytes that were held could not be handled", None)
+
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
         cdef Http2Connection alive = self
+        cdef list events
         if self.lingering or self.closed:
             return 0
         self.context.tick()
         self.prepare()
         self.http2.now = self.context.now
-        self.dispatch(self.http2.feed(data, size))
+        events = self.http2.feed(data, size)
+        if self.http2.unread:
+            # A thousand requests fit into one read, and other connections would wait for them all.
+            self.held = data[size - self.http2.unread:size]
+            self.context.loop.call_soon(self._go_on)
+        self.dispatch(events)
         if self.closed:
             return 0
         if self.http2.wants_pump():
@@ -186,6 +209,8 @@ cdef class Http2Connection(Connection):
             return stream.own_error(exchange)
         if not stream.touched and not stream.over:
             stream.touched = True
+            if self.touched is None:
+                self.touched = []
             self.touched.append(stream)
         return 0
 
@@ -195,9 +220,9 @@ cdef class Http2Connection(Connection):
         cdef Http2Stream stream
         cdef Exchange exchange
         cdef Leg other
-        if not streams:
+        if streams is None:
             return 0
-        self.touched = []
+        self.touched = None
         for stream in streams:
             stream.touched = False
             exchange = stream.exchange
@@ -463,6 +488,8 @@ cdef class Http2Stream(Leg):
         self.early = None
         self.owed = 0
         connection.streams.pop(self.number, None)
+        if not connection.streams:
+            connection.streams.clear()  # which gives its memory back: the connection may rest now
         self.credit(owed)
         return connection.stream_left(self)
 

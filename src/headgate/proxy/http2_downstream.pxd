@@ -12,6 +12,8 @@ from headgate.proxy.snapshot cimport Listener
 cdef class Http2Downstream(Http2Connection):
     cdef Http2Server server             # the codec
     cdef Port port
+    cdef int patience                   # bytes that are still read of a flood, and 0 before and after
+    cdef int finished                   # exchanges that came to their end, as far as they count
     cdef Listener listener
     cdef Peer peer
     cdef bint in_head                   # the preface or a header block is under way
@@ -25,6 +27,8 @@ cdef class Http2Downstream(Http2Connection):
     cdef int begin_drain(self) except -1
     cdef int end_drain(self) except -1
     cdef void rest(self) noexcept
+    cdef void trust(self) noexcept
+    cdef int cut_off(self) except -1
 
 
 cdef class DownstreamStream(Http2Stream):

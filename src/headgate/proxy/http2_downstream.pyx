@@ -15,8 +15,21 @@ from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.http2 cimport Http2Connection, Http2Stream
 from headgate.proxy.port cimport Port
 
+cdef enum:
+    # Of one connection in one turn of the event loop, so that others have theirs: requests that begin, and
+    # exchanges that end when it is cut off.
+    MOST_HEADS = 50
+    MOST_ENDS = 4
+    # Until so many of its exchanges came to their end: who floods is cut off, comes again and is new again.
+    TRUSTED_FROM = 50
+    NEW_HEADS = 2
+    NEW_BYTES = 16384           # received at once
+
 # Between the first word of a GOAWAY and the last: requests that are on their way arrive meanwhile.
 cdef double DRAIN_SECONDS = 1.0
+# Between the GOAWAY to a flood and the reset; and what is read meanwhile, to see that the other side closed.
+cdef double CUT_SECONDS = 0.2
+cdef int CUT_BYTES = 262144
 
 
 cdef int begin_http2(Port port, Peer peer, Connection old, bint wanted, const char* data,
@@ -34,6 +47,8 @@ cdef int begin_http2(Port port, Peer peer, Connection old, bint wanted, const ch
                          budget_bytes=port.listener.budget_bytes, head_bytes=port.listener.head_bytes,
                          head_fields=port.listener.head_fields,
                          path_policy=port.context.snapshot.path_policy)
+    server.most_heads = NEW_HEADS
+    connection.read_bytes = NEW_BYTES
     connection.http2 = connection.server = server
     old.pass_to(connection)
     try:
@@ -122,8 +137,21 @@ cdef class Http2Downstream(Http2Connection):
         self.context.block.add(WORKER_VIOLATIONS, 1)
         if self.server.tolerance.exceeded >= 0:
             self.context.block.add(<int>WORKER_ABUSES + self.server.tolerance.exceeded, 1)
+            self.end_streams(b"http_request_error")
+            return self.cut_off()
         self.end_streams(b"http_request_error")
         return self.linger()
+
+    cdef int cut_off(self) except -1:
+        """Say why, and read little more: a flood could go on for as long as it is listened to. The reset that
+        ends it comes when the GOAWAY had time to arrive."""
+        self.flush_now()
+        if self.closed:
+            return 0
+        self.lingering = True
+        self.patience = CUT_BYTES
+        self.deadline = self.context.now + CUT_SECONDS
+        return self.half_close()
 
     cdef int stream_left(self, Http2Stream stream) except -1:
         if self.streams or self.closed or self.lingering or self.server.over:
@@ -134,19 +162,50 @@ cdef class Http2Downstream(Http2Connection):
         return 0
 
     cdef int end_streams(self, bytes reason) except -1:
+        """Nothing more goes in or out of any of them. Their exchanges end some at a time: a client that is
+        cut off has a hundred, each with something to give up at its endpoint."""
         cdef list streams = list(self.streams.values())
         cdef DownstreamStream stream
-        cdef Exchange exchange
         for stream in streams:
-            exchange = stream.exchange
             stream.over = True
             stream.deadline = INFINITY
+        self.streams.clear()
+        self._end_some(streams, reason)
+        return 0
+
+    def _end_some(self, list streams, bytes reason) -> None:
+        cdef DownstreamStream stream
+        cdef Exchange exchange
+        cdef int count
+        for count in range(min(MOST_ENDS, <int>len(streams))):
+            stream = streams.pop()
+            exchange = stream.exchange
             try:
                 if exchange is not None:
                     exchange.client_gone(reason)
             except Exception:
                 self.context.own_error("an exchange could not be told that its connection is over")
-        self.streams.clear()
+        if streams:
+            self.context.loop.call_soon(self._end_some, streams, reason)
+
+    cdef void trust(self) noexcept:
+        """One more exchange came to its end."""
+        if self.finished < TRUSTED_FROM:
+            self.finished += 1
+            if self.finished == TRUSTED_FROM:
+                self.server.most_heads = MOST_HEADS
+                self.read_bytes = 0
+
+    cdef bint may_read(self) except -1:
+        return self.finished >= TRUSTED_FROM or self.context.newcomer_may()
+
+    cdef int received(self, const char* data, Py_ssize_t size) except -1:
+        if self.patience:
+            self.patience = max(self.patience - <int>size, 0)
+            return 0 if self.patience else self.pause()
+        Http2Connection.received(self, data, size)
+        if self.finished < TRUSTED_FROM:
+            self.read_bytes = 0 if self.server.in_body() else NEW_BYTES
         return 0
 
     cdef int left(self) except -1:
@@ -289,6 +348,7 @@ cdef class DownstreamStream(Http2Stream):
             self.reset(CANCEL)
         elif not self.input_over:
             self.reset(NO_ERROR)
+        (<Http2Downstream>self.connection).trust()
         return self.leave()
 
     cdef int abort(self) except -1:

@@ -23,6 +23,7 @@ cdef class Pool(Source):
     cdef Py_ssize_t idle_count
     cdef Py_ssize_t open_count
     cdef Py_ssize_t connecting
+    cdef Py_ssize_t begun               # of them in this turn of the event loop
     cdef list shared                    # connections of HTTP/2
     cdef Py_ssize_t greeting            # those of them whose first settings have not come
     cdef bint multiplexed               # new connections speak HTTP/2

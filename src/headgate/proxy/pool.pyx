@@ -6,6 +6,7 @@ further one is opened when all are full.
 
 import asyncio
 import errno as _errno
+import os
 import socket as _socket
 from collections import deque
 
@@ -31,6 +32,7 @@ cdef extern from "../proxy/socket.h" nogil:
 
 cdef enum:
     HANDSHAKE_BYTES = 16384
+    BEGUN_IN_A_TURN = 10        # connections, at some 100 us each
 
 
 def connect_fault(error: BaseException) -> tuple[int, bytes]:
@@ -317,6 +319,8 @@ cdef class Pool(Source):
         opened = None
         try:
             async with asyncio.timeout(self.options.connect_timeout):
+                if not await self._turn_came():
+                    return
                 opened = await self._opened()
         except (OSError, TimeoutError, TlsFault) as error:
             fault = connect_fault(error)
@@ -336,6 +340,21 @@ cdef class Pool(Source):
             self.open_more()
         except Exception:
             self.context.own_error("a new connection, or the want of one, could not be handled")
+
+    async def _turn_came(self) -> bool:
+        """Wait for the turn of the event loop in which this connection is opened: one client may want a
+        hundred at once, and others would wait for them all. Whether anybody still wants it then."""
+        wanted = True
+        while self.begun == BEGUN_IN_A_TURN:
+            await asyncio.sleep(0)
+            wanted = self.multiplexed or self.connecting <= len(self.waiting)
+        if wanted and not self.begun:
+            self.context.loop.call_soon(self._next_turn)
+        self.begun += wanted
+        return wanted
+
+    def _next_turn(self) -> None:
+        self.begun = 0
 
     async def _opened(self) -> tuple[int, object, bytes]:
         """A connected descriptor; the TLS on it, or None, and what the endpoint said first."""
@@ -364,11 +383,32 @@ cdef class Pool(Source):
             if family != _socket.AF_UNIX:
                 sock.setsockopt(_socket.IPPROTO_TCP, _socket.TCP_NODELAY, self.service.nodelay)
                 sock.setsockopt(_socket.SOL_SOCKET, _socket.SO_KEEPALIVE, self.service.keepalive)
-            await self.context.loop.sock_connect(sock, target)
+                await self._reach(sock, target)
+            else:
+                await self.context.loop.sock_connect(sock, target)
         except BaseException:
             sock.close()
             raise
         return sock
+
+    async def _reach(self, sock: _socket.socket, target: tuple[str, int]) -> None:
+        """Connect to an IP address, which the loop's own way would look up in a thread as if it were a name.
+        Raises OSError."""
+        error = sock.connect_ex(target)
+        if error == _errno.EINPROGRESS:
+            await self._writable(sock.fileno())
+            error = sock.getsockopt(_socket.SOL_SOCKET, _socket.SO_ERROR)
+        if error:
+            raise OSError(error, os.strerror(error))
+
+    async def _writable(self, fd: int) -> None:
+        loop = self.context.loop
+        ready = loop.create_future()
+        loop.add_writer(fd, lambda: ready.done() or ready.set_result(None))
+        try:
+            await ready
+        finally:
+            loop.remove_writer(fd)
 
     async def _secured(self, sock: _socket.socket) -> tuple[Tls, bytes]:
         """Shake hands. What the connection speaks TLS with, and what the endpoint said behind it.

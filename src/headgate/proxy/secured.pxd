@@ -13,4 +13,4 @@ cdef class Secured(Handshake):
     cdef bint serves(self, Head head) except -1
 
 
-cdef Secured new_secured(Tls tls, object site, object hello)
+cdef Secured new_secured(Tls tls, object site, str server_name)

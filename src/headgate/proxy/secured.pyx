@@ -10,13 +10,20 @@ from headgate.core.tls cimport Tls
 from headgate.proxy.identity import identity_fields
 
 
-cdef Secured new_secured(Tls tls, object site, object hello):
+# Names of versions, ciphers and protocols: the same few on all connections.
+cdef dict _names = {}
+
+
+cdef bytes _name(str text):
+    return _names.setdefault(text, text.encode())
+
+
+cdef Secured new_secured(Tls tls, object site, str server_name):
     cdef Secured secured = Secured.__new__(Secured)
     secured.site = site
-    secured.hello = hello.body
-    secured.version = (tls.version or "").encode()
-    secured.cipher = (tls.cipher or "").encode()
-    secured.server_name = (hello.server_name or "").encode()
+    secured.version = _name(tls.version or "")
+    secured.cipher = _name(tls.cipher or "")
+    secured.server_name = (server_name or "").encode()
     secured.protocol = tls.alpn or b""
     secured.resumed = tls.resumed
     if site.clients is not None:

@@ -129,6 +129,7 @@ cdef class LiveSnapshot:
     cdef readonly bytes via
     cdef bint cancel_on_half_close
     cdef readonly int path_policy
+    cdef bint fingerprints              # of clients' TLS are asked for, by a route or the access log
     cdef RecordFormat record_format     # None: no access log
 
     cdef Route route(self, Py_ssize_t number)

@@ -16,7 +16,7 @@ from headgate.core.balancers import balancer, identity_of
 from headgate.core.cells cimport Block
 from headgate.core.keys cimport KeySource
 from headgate.core.paths import path_policy
-from headgate.core.record import record_format
+from headgate.core.record import FINGERPRINTS, record_format
 from headgate.core.routing cimport RoutingTable
 from headgate.proxy.rewriting import rewrite_of
 from headgate.spec import Redirect
@@ -239,6 +239,10 @@ cdef class LiveSnapshot:
             self.record_format = record_format(
                 spec.access_log.format, spec.access_log.template, query=spec.access_log.query,
                 fingerprints=spec.access_log.fingerprints)
+        self.fingerprints = (
+            (self.record_format is not None and self.record_format.fingerprints)
+            or any(condition.name in FINGERPRINTS for route in spec.routes for condition in route.match.tls)
+        )
 
     def __dealloc__(self):
         free(self.words)

@@ -1,4 +1,7 @@
-"""An ASGI application: a page with assets of other backends, JSON, a stream, an echo, a WebSocket."""
+"""An ASGI application: a page with assets of other backends, JSON, streams, an echo, a WebSocket.
+
+/app/events and /app/pieces go on only when the client says, with /app/next, that it has what came so far.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
+TURNS: asyncio.Queue[None] = asyncio.Queue()
 PAGE = """<!doctype html>
 <title>Headgate</title>
 <link rel="icon" href="/static/picture.svg">
@@ -28,7 +32,7 @@ const number = (_, i) => fetch(`/node/number/${i}`).then(r => r.json());
 found.many = (await Promise.all(Array.from({ length: 40 }, number)))
   .every((value, i) => value === i);
 found.socket = await new Promise((resolve, reject) => {
-  const socket = new WebSocket(`ws://${location.host}/app/socket`);
+  const socket = new WebSocket(`${location.origin.replace("http", "ws")}/app/socket`);
   const seen = [];
   socket.binaryType = "arraybuffer";
   socket.onopen = () => { socket.send("hello"); socket.send(new Uint8Array(200000)); };
@@ -50,17 +54,20 @@ window.found = found;
 async def application(scope: Message, receive: Receive, send: Send) -> None:
     """Serve one HTTP exchange or one WebSocket."""
     if scope["type"] == "websocket":
-        await socket(receive, send)
+        await socket(scope, receive, send)
     elif scope["type"] == "http":
         await http(scope, receive, send)
 
 
-async def socket(receive: Receive, send: Send) -> None:
-    """Send back every message."""
+async def socket(scope: Message, receive: Receive, send: Send) -> None:
+    """Send back every message, but for "Via" what the request said there."""
     await receive()
     await send({"type": "websocket.accept"})
     while (message := await receive())["type"] == "websocket.receive":
-        await send({"type": "websocket.send", "text": message.get("text"), "bytes": message.get("bytes")})
+        text = message.get("text")
+        if text == "Via":
+            text = dict(scope["headers"]).get(b"via", b"").decode("latin-1")
+        await send({"type": "websocket.send", "text": text, "bytes": message.get("bytes")})
 
 
 async def http(scope: Message, receive: Receive, send: Send) -> None:
@@ -74,6 +81,13 @@ async def http(scope: Message, receive: Receive, send: Send) -> None:
         await respond(send, json.dumps(seen).encode(), "application/json")
     elif path == "/app/stream":
         await stream(send)
+    elif path == "/app/events":
+        await in_turn(send, "text/event-stream", "id: {0}\ndata: event {0}\n\n")
+    elif path == "/app/pieces":
+        await in_turn(send, "text/plain", "piece {0};")
+    elif path == "/app/next":
+        TURNS.put_nowait(None)
+        await respond(send, b"", "text/plain")
     else:
         await respond(send, PAGE.encode(), "text/html; charset=utf-8")
 
@@ -94,6 +108,16 @@ async def stream(send: Send) -> None:
     for _ in range(20):
         await send({"type": "http.response.body", "body": b"x" * 1000, "more_body": True})
         await asyncio.sleep(0.002)
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def in_turn(send: Send, kind: str, piece: str) -> None:
+    """Five pieces, each when the client has the one before."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind.encode())]})
+    for number in range(5):
+        body = piece.format(number).encode()
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await TURNS.get()
     await send({"type": "http.response.body", "body": b""})
 
 

@@ -10,7 +10,8 @@ GET  /cutchunks/SIZE/AT      chunked, and the same
 GET  /reset/SIZE/AT          as /cut, with a reset
 GET  /stall/SIZE/AT          as /cut, but nothing more comes
 POST /sum/SEED               "SIZE" when the body is the body SEED, else what is wrong with it
-POST /echo                   the body, chunked, as it comes
+GET  /trailers               "body", chunked, then the trailers x-sum and x-end
+POST /echo                   the body, chunked, as it comes, then the request's trailers
 GET  /tunnel                 Upgrade: echo; from then on every byte comes back
 """
 
@@ -20,7 +21,7 @@ import asyncio
 import socket
 import struct
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from typing import Any
 
 import uvloop
@@ -41,6 +42,7 @@ class Request:
             name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines if line)
         }
         self.path = self.target.split("/")[1:]
+        self.trailers: list[bytes] = []  # lines
         self.reader = reader
         self.writer = writer
 
@@ -50,7 +52,8 @@ class Request:
             while size := int(await self.reader.readline(), 16):
                 yield await self.reader.readexactly(size)
                 await self.reader.readexactly(2)
-            await self.reader.readexactly(2)
+            while (line := await self.reader.readline()) != b"\r\n":
+                self.trailers.append(line)
             return
         left = int(self.fields.get("content-length", "0"))
         while left:
@@ -68,6 +71,11 @@ class Request:
         """Send a whole response."""
         self.head(f"Content-Length: {len(text)}")
         self.writer.write(text.encode())
+        await self.writer.drain()
+
+    async def end(self, trailers: Iterable[bytes]) -> None:
+        """Send the last chunk and the lines of the trailers."""
+        self.writer.write(b"".join([b"0\r\n", *trailers, b"\r\n"]))
         await self.writer.drain()
 
     async def chunk(self, data: bytes | memoryview) -> None:
@@ -114,8 +122,7 @@ async def chunks(request: Request) -> None:
     request.head("Transfer-Encoding: chunked")
     for piece in parts(seed, size, 9973):
         await request.chunk(piece)
-    request.writer.write(b"0\r\n\r\n")
-    await request.writer.drain()
+    await request.end([])
 
 
 async def cut(request: Request) -> None:
@@ -173,8 +180,14 @@ async def echo(request: Request) -> None:
     request.head("Transfer-Encoding: chunked")
     async for data in request.body():
         await request.chunk(data)
-    request.writer.write(b"0\r\n\r\n")
-    await request.writer.drain()
+    await request.end(request.trailers)
+
+
+async def trailers(request: Request) -> None:
+    """Fields after the body."""
+    request.head("Transfer-Encoding: chunked", "Trailer: x-sum, x-end")
+    await request.chunk(b"body")
+    await request.end([b"x-sum: 4\r\n", b"x-end: yes\r\n"])
 
 
 async def tunnel(request: Request) -> None:
@@ -197,6 +210,7 @@ ANSWERS: dict[str, Callable[[Request], Coroutine[Any, Any, None]]] = {
     "reset": reset,
     "stall": stall,
     "sum": sum_up,
+    "trailers": trailers,
     "echo": echo,
     "tunnel": tunnel,
 }
@@ -207,6 +221,8 @@ async def serve(reader: Reader, writer: Writer) -> None:
     try:
         while True:
             request = Request((await reader.readuntil(b"\r\n\r\n"))[:-2], reader, writer)
+            if request.fields.get("expect") == "100-continue":
+                request.head(status="100 Continue")
             await ANSWERS[request.path[0]](request)
     except (EOFError, OSError, RuntimeError):
         pass  # the other side is gone; writing then is a RuntimeError in uvloop

@@ -206,6 +206,8 @@ class Connection(asyncio.Protocol):
             if request.fields.get(":protocol"):
                 await tunnel(request)
             else:
+                if request.fields.get("expect") == "100-continue":
+                    request.head(status=100)
                 await ANSWERS[request.path[0]](request)
         except (ProtocolError, GoneError):
             pass

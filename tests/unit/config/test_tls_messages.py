@@ -284,6 +284,14 @@ LISTENER_CASES: dict[str, tuple[str, str]] = {
         "http2: { max_streams: 0 }",
         'h.yaml:4:27: error: listeners.web.http2.max_streams: "0" is not between 1 and 1000000000\n',
     ),
+    "a window of a stream smaller than a frame": (
+        "http2: { window_size: 1KiB }",
+        'h.yaml:4:27: error: listeners.web.http2.window_size: "1KiB" is not between 16KiB and 1GiB\n',
+    ),
+    "a window of a connection smaller than it begins": (
+        "http2: { window_size: 32KiB, window_budget: 32KiB }",
+        'h.yaml:4:49: error: listeners.web.http2.window_budget: "32KiB" is not between 64KiB and 1GiB\n',
+    ),
     "the PROXY protocol from nobody": (
         "proxy_protocol: { timeout: 1s }",
         (

@@ -285,8 +285,38 @@ def test_nothing_more_is_kept_behind_the_limit() -> None:
     assert Hpack().decode(literal(b"a", b"1" * 100) + b"\x82", 100) == (TOO_LARGE, [])
 
 
-def test_a_block_is_broken_also_behind_the_limit() -> None:
-    assert Hpack().decode(b"\x82" * 6 + b"\xbe", most_fields=5)[0] == BROKEN
+BROKEN_BEHIND = [
+    b"\xbe", b"\x0f\x2f\x01a", b"\x00\x05ab", b"\x00\x01a", b"\x00\x01a\x02b", b"\x0f\x00\x81\xff",
+    b"\x00\x81\x18\x01b", b"\x40\x01a\x81\xff", b"\x10\x01a\x84\xff\xff\xff\xff",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("block", BROKEN_BEHIND, ids=bytes.hex)
+def test_a_block_is_broken_also_behind_the_limit(block: bytes) -> None:
+    assert Hpack().decode(b"\x82" * 6 + block, most_fields=5)[0] == BROKEN
+
+
+@pytest.mark.parametrize("first", [0x00, 0x10, 0x40])
+def test_literals_behind_the_limit_are_passed_over(first: int) -> None:
+    """Of what is indexed the table is told."""
+    hpack = Hpack()
+    hpack.decode(literal(b"a", b"1"))
+    index = b"\x7e" if first == 0x40 else bytes([first | 0x0F, 0x2F])
+    coded = b"\x82\x1c\x7f"
+    block = b"\x82" * 6 + literal(b"b", b"2", first=first) + index + b"\x013" + bytes([first]) + coded * 2
+    assert hpack.decode(block, most_fields=5) == (TOO_LARGE, [(b":method", b"GET")] * 5)
+    latest = (b"ab", b"ab") if first == 0x40 else (b"a", b"1")
+    assert hpack.decode(b"\xbe") == (DECODED, [latest])
+
+
+def test_names_behind_the_limit_are_not_copied() -> None:
+    """An index of two bytes names four thousand; a head takes no room for what nobody gets."""
+    hpack = Hpack()
+    hpack.decode(b"\x40\x7f\xa1\x1e" + b"n" * 4000 + b"\x00")
+    assert hpack.decode(b"\x0f\x2f\x00", 5000) == (DECODED, [(b"n" * 4000, b"")])
+    long_name = hpack.room
+    assert hpack.decode(b"\x82" * 6 + b"\x0f\x2f\x00" * 5000, most_fields=5)[0] == TOO_LARGE
+    assert hpack.room < 4000 < long_name
 
 
 def test_a_bomb_stores_nothing() -> None:

@@ -15,17 +15,22 @@ from headgate.core.http2_abuse import LIMITS, Abuse
 from support.frames import (
     ACK,
     CONTINUATION,
+    DATA,
     END_HEADERS,
     END_STREAM,
     GET,
+    GOAWAY,
     HEADERS,
+    PADDED,
     PING,
     POST,
     PRIORITY,
     PRIORITY_UPDATE,
+    SETTINGS,
     block,
     data,
     frame,
+    frames,
     request,
     reset,
     settings,
@@ -87,6 +92,19 @@ def empty_data() -> Iterator[bytes]:
         yield data(b"", 3)
 
 
+def padding() -> Iterator[bytes]:
+    """Frames that are not empty, and carry nothing all the same."""
+    yield request(stream=3, pseudo=POST, last=False)
+    while True:
+        yield frame(DATA, PADDED, 3, b"\x04" + bytes(4))
+
+
+def heads_of_reset_streams() -> Iterator[bytes]:
+    yield request(stream=3, last=False) + window_update(0, 3)
+    while True:
+        yield request(stream=3)
+
+
 def empty_continuations() -> Iterator[bytes]:
     for stream in streams():
         yield frame(HEADERS, END_STREAM, stream, BLOCK) + frame(CONTINUATION, 0, stream) * 40
@@ -110,8 +128,13 @@ FLOODS: dict[str, tuple[Callable[[], Iterator[bytes]], Abuse]] = {
     "long continuations": (long_continuations, Abuse.CONTINUATIONS),
     "large heads": (large_heads, Abuse.LARGE_HEADS),
     "empty data": (empty_data, Abuse.EMPTY_FRAMES),
+    "padding": (padding, Abuse.EMPTY_FRAMES),
+    "heads of reset streams": (heads_of_reset_streams, Abuse.REFUSED_STREAMS),
     "empty continuations": (empty_continuations, Abuse.CONTINUATIONS),
     "pings": (forever(frame(PING, payload=bytes(8))), Abuse.PINGS),
+    "answers to no ping": (forever(frame(PING, ACK, payload=bytes(8))), Abuse.PINGS),
+    "acknowledgements": (forever(frame(SETTINGS, ACK)), Abuse.SETTINGS_CHANGES),
+    "farewells": (forever(frame(GOAWAY, payload=bytes(8))), Abuse.GOAWAYS),
     "settings": (forever(settings()), Abuse.SETTINGS_CHANGES),
     "full settings": (forever(settings(*[(4, 65535)] * 100)), Abuse.SETTINGS_CHANGES),
     "window updates": (forever(window_update(1)), Abuse.WINDOW_UPDATES),
@@ -185,6 +208,34 @@ def test_time_gives_back() -> None:
     for second in range(10_000):
         assert codec.receive(frame(PING, payload=bytes(8)), now=float(second)) == []
         assert codec.output() == frame(PING, ACK, payload=bytes(8))
+
+
+def test_answers_to_our_pings_are_welcome() -> None:
+    """An upload on a long path: each round trip is measured, and each answer expected."""
+    codec = server(window_bytes=65536, budget_bytes=1 << 30)
+    codec.receive(request(pseudo=POST, last=False))
+    answered = 0
+    for _ in range(2000):
+        codec.receive(data(bytes(16384)))
+        codec.take(1, 16384)
+        pings = [each for each in frames(codec.output()) if each.kind == PING]
+        answered += len(pings)
+        for each in pings:
+            codec.receive(frame(PING, ACK, payload=each.payload))
+    assert not codec.over
+    assert answered > LIMITS[Abuse.PINGS][0]
+
+
+def test_requests_behind_the_last_one_are_counted() -> None:
+    codec = server()
+    codec.settle_end()
+    for stream in streams():
+        codec.receive(request(stream=stream))
+        if codec.over:
+            break
+        assert stream < 20_000
+    assert codec.tolerance.exceeded == Abuse.REFUSED_STREAMS
+    codec.output()
 
 
 def test_busy_clients_are_welcome() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from struct import pack
+from struct import iter_unpack, pack
 
 import pytest
 
@@ -20,7 +20,9 @@ from support.frames import (
     PADDED,
     PING,
     POST,
+    PREFACE,
     RST_STREAM,
+    SETTINGS,
     WINDOW_UPDATE,
     answer,
     data,
@@ -37,6 +39,7 @@ from unit.core.http2_stage import OK, body, client, code_of, describe, of_kind, 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 POST_CHUNKED = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 OPEN = request(pseudo=POST, last=False)
+FLOW = 3  # FLOW_CONTROL_ERROR
 
 
 def answering(*, window: int = 65535, streams: int = 1, head: bytes = CHUNKED) -> Http2Server:
@@ -128,6 +131,27 @@ def test_windows_are_credited_by_halves() -> None:
     assert (update.stream, update.number) == (1, 32768)
 
 
+def test_a_window_smaller_than_the_usual_one() -> None:
+    """It holds from the peer's acknowledgement on, and streams that began before are brought to it (RFC 9113
+    section 6.9.2), below nothing too.
+    """
+    codec = Http2Server(window_bytes=20_000, budget_bytes=1 << 20)
+    codec.begin()
+    codec.receive(PREFACE + settings() + OPEN)
+    said = frames(codec.output())
+    assert dict(iter_unpack(">HI", said[0].payload))[4] == 20_000
+    assert body(codec.receive(data(bytes(16384)) * 3 + data(bytes(16383)))) == bytes(65535)
+    assert codec.receive(frame(SETTINGS, ACK) + data(b"")) == []
+    codec.take(1, 65535)
+    (update,) = of_kind(codec.output(), WINDOW_UPDATE)
+    assert update.number == 65535
+    assert body(codec.receive(data(bytes(16384)) + data(bytes(20_000 - 16384)))) == bytes(20_000)
+    codec.receive(request(stream=3, pseudo=POST, last=False) + data(bytes(16384), 3))
+    for stream, more in ((1, 1), (3, 20_000 - 16384 + 1)):
+        codec.receive(data(bytes(more), stream))
+        assert code_of(codec) == (stream, FLOW)
+
+
 def test_a_stream_that_nobody_reads_stops_only_itself() -> None:
     codec = server()
     codec.receive(OPEN + data(bytes(16384)) * 4)
@@ -148,14 +172,14 @@ def window_of(codec: Http2Server, stream: int, *, in_flight: int = 1 << 30) -> i
     left = largest = 65536
     pings: list[bytes] = []
     for _ in range(200):
+        for opaque in pings:  # they overtake data, and what was said with them is used behind them
+            codec.receive(frame(PING, ACK, payload=opaque))
         sent = min(left, in_flight)
         left -= sent
         for at in range(0, sent, 16384):
             part = min(16384, sent - at)
             assert body(codec.receive(data(bytes(part), stream))) == bytes(part)
-            codec.take(stream, part)
-        for opaque in pings:
-            codec.receive(frame(PING, ACK, payload=opaque))
+        codec.take(stream, sent)
         said = frames(codec.output())
         pings = [each.payload for each in said if each.kind == PING and not each.flags]
         left += sum(each.number for each in said if each.kind == WINDOW_UPDATE and each.stream == stream)

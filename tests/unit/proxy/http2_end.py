@@ -22,7 +22,8 @@ Fields = list[tuple[str, str]]
 
 
 def _text(fields: Iterable[Any]) -> Fields:
-    return [(name, value) for name, value in fields]
+    """As they came: `indexable` of each says whether it may be indexed."""
+    return list(fields)
 
 
 @dataclass

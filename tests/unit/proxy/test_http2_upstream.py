@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from hpack import NeverIndexedHeaderTuple
 
 from headgate import spec
 from headgate.core.cells import Word, WorkerWord
@@ -44,6 +45,21 @@ async def test_many_on_one_connection(stage: Stage) -> None:
     assert answers == list(range(50))
     assert stage.word(ENDPOINT, Word.CONNECTIONS) == 1
     await until(lambda: stage.word(SERVICE, Word.RESPONSES_2XX) == 50, "all to be counted")
+
+
+async def test_what_must_not_be_indexed(stage: Stage) -> None:
+    """RFC 7541 section 6.2.3: neither on the next hop, in either direction."""
+    secret: Any = NeverIndexedHeaderTuple("x-secret", "1")
+    await serve(stage)
+    client = Http2End((await stage.client()).socket)
+    await client.begin()
+    asked = await client.start(fields=[secret, ("x-a", "2")])
+    end = await accepted(stage)
+    request = await end.request()
+    await end.respond(request, fields=[("x-a", "2"), secret], body=b"ok", trailers=[secret])
+    answer = await client.answer(asked)
+    for fields in (request.fields, answer.fields, answer.trailers):
+        assert [field for field in fields if not getattr(field, "indexable", True)] == [secret]
 
 
 async def test_nothing_before_the_settings(stage: Stage) -> None:

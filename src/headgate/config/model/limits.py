@@ -11,6 +11,7 @@ from pydantic import Field
 
 from headgate.config.model.scalars import (
     ByteRate,
+    ConnectionWindow,
     Count,
     Duration,
     OnOff,
@@ -18,6 +19,7 @@ from headgate.config.model.scalars import (
     OptionalDuration,
     OptionalSize,
     Size,
+    StreamWindow,
 )
 from headgate.config.model.section import Section, setting
 
@@ -108,5 +110,5 @@ class Http2(Section):
         json_schema_extra={"default": "on"},
     )
     max_streams: Count | None = setting("http2.max_streams")
-    window_size: Size | None = setting("http2.window_size")
-    window_budget: Size | None = setting("http2.window_budget")
+    window_size: StreamWindow | None = setting("http2.window_size")
+    window_budget: ConnectionWindow | None = setting("http2.window_budget")

@@ -146,6 +146,31 @@ Size: TypeAlias = Annotated[
     PlainSerializer(units.format_size),
     _schema("size", units.SIZE_PATTERN, "64KiB", "1MiB", number=True),
 ]
+
+
+def _bounded(lowest: int, highest: int) -> Callable[[object], float]:
+    def bounded(value: object) -> float:
+        size = _size(value)
+        if not lowest <= size <= highest:
+            raise refuse(f"is not between {units.format_size(lowest)} and {units.format_size(highest)}")
+        return size
+
+    return bounded
+
+
+# Windows of HTTP/2: of a frame at least; that of a connection begins with 64 KiB (RFC 9113 section 6.9.2).
+StreamWindow: TypeAlias = Annotated[
+    int,
+    PlainValidator(_bounded(16 * 1024, 1024**3)),
+    PlainSerializer(units.format_size),
+    _schema("size", units.SIZE_PATTERN, "64KiB", "1MiB", number=True),
+]
+ConnectionWindow: TypeAlias = Annotated[
+    int,
+    PlainValidator(_bounded(64 * 1024, 1024**3)),
+    PlainSerializer(units.format_size),
+    _schema("size", units.SIZE_PATTERN, "1MiB", "16MiB", number=True),
+]
 OptionalSize: TypeAlias = Annotated[
     int,
     PlainValidator(_size),
