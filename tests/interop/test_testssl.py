@@ -12,8 +12,9 @@ from typing import NamedTuple
 import pytest
 
 from support import free_port
+from support.commands import program
 from support.edge import Certificates, Edge
-from support.peers import peer, program
+from support.peers import peer
 
 RANKS = ("OK", "INFO", "DEBUG", "LOW", "MEDIUM", "WARN", "HIGH", "CRITICAL", "FATAL")
 # Protocols, standard cipher categories, forward secrecy, server preferences, server defaults, the answer's
