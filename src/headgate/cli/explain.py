@@ -101,6 +101,7 @@ def command(
     request = _request(snapshot, method, _split(url), fields, client, listener)
     table = RoutingTable(snapshot.routes, listeners=[one.name for one in snapshot.listeners])
     try:
+        handshake = handshake_of(dict(facts)) if facts else None
         found = table.explain(
             request.method,
             request.host,
@@ -109,7 +110,7 @@ def command(
             request.fields,
             request.client,
             request.listener,
-            handshake_of(dict(facts)) if facts else None,
+            handshake,
         )
     except ValueError as error:
         raise click.UsageError(f"{error}.") from None

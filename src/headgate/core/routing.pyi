@@ -31,6 +31,7 @@ class RoutingTable:
         headers: Sequence[tuple[str, str]] = (),
         client: str | None = None,
         listener: str = "",
+        handshake: Handshake | None = None,
     ) -> int: ...
     def shadowed(self) -> list[tuple[int, int]]: ...
     def measure(

@@ -192,11 +192,13 @@ cdef class RoutingTable:
         return self.listeners.index(listener)
 
     def winner(self, method: str, host: str, path: str, query: str | None = None, headers=(),
-               client: str | None = None, listener: str = "") -> int:
+               client: str | None = None, listener: str = "", Handshake handshake=None) -> int:
         """Index of the route that takes the request, or -1, found as traffic is. See `explain`."""
         cdef bytes address = address_bytes(client) if client is not None else None
         cdef const uint8_t* packed = octets(address)
-        return self.match(request_head(method, host, path, query, headers), self.number_of(listener), packed)
+        cdef Head head = request_head(method, host, path, query, headers)
+        head.handshake = handshake
+        return self.match(head, self.number_of(listener), packed)
 
     def shadowed(self) -> list[tuple[int, int]]:
         """Pairs (route that can never match, an earlier route that takes all it could), by index.

@@ -146,3 +146,21 @@ def test_a_refused_file(file: Path) -> None:
     shown = explain(file, "GET", "http://x/")
     assert shown.exit_code == 1
     assert 'did you mean "rest"?' in shown.stderr or "rset" in shown.stderr
+
+
+def test_facts_of_tls(tmp_path: Path) -> None:
+    file = tmp_path / "headgate.yaml"
+    file.write_text(
+        "listeners: { web: { bind: 127.0.0.1:8443, tls: internal } }\n"
+        "routes:\n"
+        "  - { name: shops, match: { tls: { sni: '~ ^shop', version: TLSv1.3 } }, service: app }\n"
+        "  - { name: rest, service: app }\n"
+        "services: { app: { endpoints: ['127.0.0.1:9001'] } }\n"
+    )
+    asked = ("GET", "https://x/", "--tls", "sni=shop.example", "--tls")
+    assert explained(file, *asked, "version=TLSv1.3")["route"]["name"] == "shops"
+    assert explained(file, *asked, "version=TLSv1.2")["route"]["name"] == "rest"
+    wrong = explain(file, *asked, "cypher=x")
+    assert wrong.exit_code == 2
+    assert "there is no fact cypher; there are: sni, alpn, version" in wrong.output
+    assert explain(file, *asked, "sni").exit_code == 2

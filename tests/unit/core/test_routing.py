@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from headgate.core.handshake import handshake_of
 from headgate.core.routing import RoutingTable, check_regex
 from headgate.spec import FieldMatch, Match, PathMatch, Route
 
@@ -46,6 +47,7 @@ def route(
     client: tuple[str, ...] = (),
     listeners: tuple[str, ...] = (),
     priority: int = 0,
+    tls: dict[str, str | bool] | None = None,
 ) -> Route:
     match = Match(
         hosts=(host,) if isinstance(host, str) else host,
@@ -54,6 +56,7 @@ def route(
         headers=fields(headers),
         query=fields(query),
         client=client,
+        tls=fields(tls),
     )
     return Route(name=name, match=match, listeners=listeners, priority=priority, where=f"file.yaml:{name}")
 
@@ -215,6 +218,32 @@ def test_headers() -> None:
     assert asked("/present") is None
     assert asked("/absent", headers=[("X-A", "")]) == "absent"
     assert asked("/absent", headers=[("Authorization", "")]) is None
+
+
+def test_facts_of_tls() -> None:
+    asked = Asked(
+        route("sni", tls={"sni": "~ [.]example$", "alpn": "h2"}),
+        route("old", tls={"version": "TLSv1.2"}),
+        route("known", tls={"certificate": True}),
+        route("robot", tls={"ja4": "t13d"}),
+        route("plain", tls={"version": False}),
+        route("other"),
+    )
+
+    def of(**facts: str) -> str | None:
+        return asked(handshake=handshake_of(facts))
+
+    assert asked() == of(sni="a.example") == "plain"
+    assert of(version="TLSv1.3", sni="a.example", alpn="h2") == "sni"
+    assert of(version="TLSv1.3", sni="a.example.org", alpn="h2") == "other"
+    assert of(version="TLSv1.2") == "old"
+    assert of(version="TLSv1.3", certificate="00ff") == "known"
+    assert of(version="TLSv1.3", ja4="t13d") == "robot"
+    assert of(version="TLSv1.3", ja4="t13dx") == "other"
+    only = Asked(route("only", tls={"sni": "a"}))
+    assert only.nearest(handshake=handshake_of({"sni": "b"})) == "only: tls sni has not the value asked for"
+    with pytest.raises(ValueError, match="there is no fact cypher; there are: sni, alpn"):
+        handshake_of({"cypher": "x"})
 
 
 @pytest.mark.parametrize(

@@ -91,3 +91,12 @@ def test_listeners() -> None:
     assert shadowed(Match(), Match(), priorities=(1, 0), listeners=(("web",), ("web",))) == [(1, 0)]
     assert shadowed(Match(), Match(), priorities=(1, 0), listeners=(("web",), ())) == []
     assert shadowed(Match(), Match(), priorities=(1, 0), listeners=(("web", "secure"), ())) == [(1, 0)]
+
+
+def test_facts_of_tls() -> None:
+    shop = FieldMatch(name="sni", kind="exact", value="shop.example")
+    any_name = FieldMatch(name="sni", kind="present")
+    assert shadowed(Match(tls=(any_name,)), Match(tls=(any_name, shop))) == []  # the narrower one goes first
+    assert shadowed(Match(tls=(any_name,)), Match(tls=(shop,))) == [(1, 0)]
+    assert shadowed(Match(tls=(shop,)), Match(tls=(any_name,))) == []
+    assert shadowed(Match(tls=(shop,)), Match()) == []
