@@ -25,7 +25,15 @@ from headgate.cli.options import log_option, single_option, workers_option
 @click.option(
     "--balance",
     type=click.Choice(
-        ["round_robin", "least_requests", "power_of_two", "random", "first_available", "ip_hash"]
+        [
+            "round_robin",
+            "least_requests",
+            "power_of_two",
+            "least_time",
+            "random",
+            "first_available",
+            "ip_hash",
+        ]
     ),
     default="round_robin",
     show_default=True,

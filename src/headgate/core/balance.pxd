@@ -7,11 +7,13 @@ cdef struct EndpointState:
     double current
     uint32_t in_flight          # exchanges of this worker that are at the endpoint now
     bint usable
+    double latency              # seconds that its answers take, as far as it is known; else 0
     uint64_t identity           # hash of its name: the same in every worker and after every reload
 
 
 cdef class Balancer:
     cdef readonly bint counts   # it looks at what is in flight
+    cdef readonly bint times    # it looks at latencies
     cdef readonly bint keyed    # equal keys go to the same endpoint
 
     # Get ready for these endpoints: their identities and weights stay as they are.
@@ -36,12 +38,17 @@ cdef class LeastRequests(Balancer):
 
 cdef class Random(Balancer):
     cdef uint64_t state
+    cdef double load_of(self, const EndpointState* endpoint) noexcept
     cdef double draw(self) noexcept
     cdef Py_ssize_t draw_one(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
                              Py_ssize_t other) noexcept
 
 
 cdef class PowerOfTwo(Random):
+    pass
+
+
+cdef class LeastTime(PowerOfTwo):
     pass
 
 

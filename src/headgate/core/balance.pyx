@@ -7,6 +7,10 @@ are usable and which were tried already. Each pick walks the endpoints once or t
 from libc.stdint cimport uint64_t
 
 
+# What an exchange costs at an endpoint that has not answered yet: more than anywhere else.
+cdef double UNKNOWN_SECONDS = 3600.0
+
+
 cdef bint open_to(const EndpointState* endpoint) noexcept:
     return endpoint.usable and endpoint.weight > 0
 
@@ -106,6 +110,10 @@ cdef class Random(Balancer):
         self.state ^= self.state >> 27
         return ((self.state * <uint64_t>0x2545F4914F6CDD1D) >> 11) * (1.0 / 9007199254740992.0)
 
+    cdef double load_of(self, const EndpointState* endpoint) noexcept:
+        """Of two, the one with less is chosen."""
+        return endpoint.in_flight / endpoint.weight
+
     cdef Py_ssize_t draw_one(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
                              Py_ssize_t other) noexcept:
         """By chance, but not `other`; -1 when there is none."""
@@ -145,10 +153,20 @@ cdef class PowerOfTwo(Random):
         other = self.draw_one(endpoints, count, avoid, one)
         if other < 0:
             return one
-        if (endpoints[other].in_flight / endpoints[other].weight
-                < endpoints[one].in_flight / endpoints[one].weight):
-            return other
-        return one
+        return other if self.load_of(&endpoints[other]) < self.load_of(&endpoints[one]) else one
+
+
+cdef class LeastTime(PowerOfTwo):
+    """Of two by chance the one where the next exchange will be over sooner, as far as its latency and what is
+    in flight there tell. One of unknown latency gets one exchange, and no other until that is answered."""
+
+    def __cinit__(self):
+        self.times = True
+
+    cdef double load_of(self, const EndpointState* endpoint) noexcept:
+        if endpoint.latency <= 0:
+            return endpoint.in_flight * UNKNOWN_SECONDS / endpoint.weight
+        return endpoint.latency * (endpoint.in_flight + 1) / endpoint.weight
 
 
 cdef class FirstAvailable(Balancer):

@@ -16,4 +16,5 @@ def simulate(
     *,
     keys: Iterable[int] | None = None,
     names: Sequence[str] | None = None,
+    latencies: Sequence[float] | None = None,
 ) -> list[int]: ...

@@ -5,11 +5,11 @@ from libc.stdint cimport uint64_t
 from headgate.core.affinity cimport hash_bytes
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.affinity import Maglev, Rendezvous, Ring
-from headgate.core.balance import FirstAvailable, LeastRequests, PowerOfTwo, Random, RoundRobin
+from headgate.core.balance import FirstAvailable, LeastRequests, LeastTime, PowerOfTwo, Random, RoundRobin
 
 TABLES = {"ring": Ring, "maglev": Maglev}
 ALGORITHMS = (
-    "round_robin", "random", "least_requests", "power_of_two", "first_available", "ip_hash", "consistent_hash",
+    "round_robin", "random", "least_requests", "power_of_two", "least_time", "first_available", "ip_hash", "consistent_hash",
     "rendezvous",
 )
 
@@ -17,8 +17,9 @@ ALGORITHMS = (
 def balancer(str name, uint64_t seed = 0, *, str table = "ring", double bound = 0) -> Balancer:
     """The balancer of that name, one of ALGORITHMS. `table` and `bound` are for those with keys. Raises
     ValueError."""
-    if name in ("random", "power_of_two"):
-        return {"random": Random, "power_of_two": PowerOfTwo}[name](seed)
+    drawn = {"random": Random, "power_of_two": PowerOfTwo, "least_time": LeastTime}
+    if name in drawn:
+        return drawn[name](seed)
     if name == "consistent_hash":
         return TABLES[table](bound)
     if name in ("rendezvous", "ip_hash"):
@@ -35,7 +36,8 @@ def identity_of(str name not None) -> int:
     return hash_bytes(text, len(text), 0)
 
 
-def simulate(Balancer chosen, weights, in_flight, usable, avoid: int, int picks, *, keys=None, names=None) -> list[int]:
+def simulate(Balancer chosen, weights, in_flight, usable, avoid: int, int picks, *, keys=None, names=None,
+             latencies=None) -> list[int]:
     """The row of `picks` choices among endpoints in these states, which do not change; for tests. With
     `keys`, one choice for each of them."""
     cdef EndpointState endpoints[128]
@@ -45,7 +47,8 @@ def simulate(Balancer chosen, weights, in_flight, usable, avoid: int, int picks,
         raise ValueError("at most 128 endpoints")
     for index in range(count):
         name = names[index] if names is not None else f"endpoint {index}"
-        endpoints[index] = EndpointState(weights[index], 0, in_flight[index], usable[index], identity_of(name))
+        endpoints[index] = EndpointState(weights[index], 0, in_flight[index], usable[index],
+                                         latencies[index] if latencies is not None else 0, identity_of(name))
     chosen.prepare(endpoints, count)
     if keys is None:
         keys = [identity_of(str(number)) for number in range(picks)]

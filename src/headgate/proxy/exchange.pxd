@@ -140,6 +140,8 @@ cdef class Exchange:
     cdef int _not_base64(self) except -1
     cdef int _request_end(self) except -1
     cdef int _unbuffer(self) except -1
+    cdef int _measure(self, Head head) except -1
+    cdef int _count_failure(self, int status) except -1
     cdef int _interim(self, Head head) except -1
     cdef int _begin_tunnel(self, Head head) except -1
     cdef bint _takes_trailers(self) noexcept

@@ -15,7 +15,12 @@ cdef class Endpoint:
     cdef readonly str host              # that a certificate has to name; "" of a unix socket
     cdef public object source           # pool.Pool
     cdef uint32_t in_flight             # exchanges of this worker that are here now
+    cdef double latency                 # seconds until an answer begins; 0: not known
+    cdef double measured_at
     cdef Block block
+
+    cdef void measure(self, double seconds, double now) noexcept
+    cdef double latency_at(self, double now) noexcept
 
 
 cdef class Service:
@@ -32,7 +37,7 @@ cdef class Service:
     cdef Block block
 
     cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
-    cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key) noexcept
+    cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
 
 
 # What exchanges of a route may take; routes with equal limits share one.

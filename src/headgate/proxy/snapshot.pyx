@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Callable
 
 from cpython.bytes cimport PyBytes_AS_STRING
+from libc.math cimport exp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
@@ -26,6 +27,11 @@ cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address, int to_write) noexcept nogil
 
 
+# After so long, two thirds of what was known of a latency are forgotten.
+cdef double FORGOTTEN_SECONDS = 10.0
+cdef double LEAST_SECONDS = 1e-6
+
+
 cdef class Endpoint:
     """One address of a service, with its connections."""
 
@@ -35,6 +41,19 @@ cdef class Endpoint:
         self.host = spec.host
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
+
+    cdef void measure(self, double seconds, double now) noexcept:
+        """Take a latency. What is slower than known counts at once, what is faster little by little (Finagle's
+        peak EWMA)."""
+        cdef double known = self.latency_at(now)
+        cdef double kept = exp((self.measured_at - now) / FORGOTTEN_SECONDS)
+        self.latency = seconds if seconds > known else max(
+            self.latency * kept + seconds * (1 - kept), LEAST_SECONDS)
+        self.measured_at = now
+
+    cdef double latency_at(self, double now) noexcept:
+        """What is known of it now: an endpoint that nobody asks is given another chance by and by."""
+        return self.latency * exp((self.measured_at - now) / FORGOTTEN_SECONDS)
 
 
 cdef class Service:
@@ -80,13 +99,16 @@ cdef class Service:
         self.turn += <uint64_t>0x9E3779B97F4A7C15
         return self.key_source.key_of(head, client, self.turn)
 
-    cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key) noexcept:
+    cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept:
         """The number of the endpoint for the next attempt, or -1."""
         cdef Py_ssize_t i
         if self.balancer.counts:
             # Kept by the endpoints, which outlive snapshots.
             for i in range(self.count):
                 self.states[i].in_flight = (<Endpoint>self.endpoints[i]).in_flight
+        if self.balancer.times:
+            for i in range(self.count):
+                self.states[i].latency = (<Endpoint>self.endpoints[i]).latency_at(now)
         return self.balancer.pick(self.states, self.count, avoid, key)
 
 

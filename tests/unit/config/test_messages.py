@@ -64,12 +64,12 @@ h.yaml:2:48: error: services.api.health_check: "health_check" is not supported b
     "balance of a later version": (
         """\
 listeners: { web: { bind: ':80' } }
-services: { api: { endpoints: ['127.0.0.1:1'], balance: least_time } }
+services: { api: { endpoints: ['127.0.0.1:1'], balance: sticky } }
 routes: [{ name: r, service: api }]
 """,
         """\
-h.yaml:2:57: error: services.api.balance: "least_time" is not supported by this version yet
-    write round_robin, random, least_requests, power_of_two, first_available, ip_hash, consistent_hash or rendezvous
+h.yaml:2:57: error: services.api.balance: "sticky" is not supported by this version yet
+    write round_robin, random, least_requests, power_of_two, least_time, first_available, ip_hash, consistent_hash or rendezvous
 """,
     ),
     "retry cause of a later version": (
@@ -465,7 +465,7 @@ routes: [{ name: r, service: api }]
 """,
         """\
 h.yaml:2:57: error: services.api.balance: "roundrobin" is not round_robin, random, least_requests, \
-power_of_two, first_available, ip_hash, consistent_hash or rendezvous
+power_of_two, least_time, first_available, ip_hash, consistent_hash or rendezvous
     did you mean "round_robin"?
 """,
     ),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.balance import FirstAvailable, LeastRequests, PowerOfTwo, Random, RoundRobin
+from headgate.core.balance import FirstAvailable, LeastRequests, LeastTime, PowerOfTwo, Random, RoundRobin
 from headgate.core.balancers import ALGORITHMS, balancer, simulate
 
 NAMES = ALGORITHMS
@@ -33,6 +33,7 @@ def test_factory() -> None:
     assert isinstance(balancer("least_requests"), LeastRequests)
     assert isinstance(balancer("random", 7), Random)
     assert isinstance(balancer("power_of_two", 7), PowerOfTwo)
+    assert isinstance(balancer("least_time", 7), LeastTime)
     assert isinstance(balancer("first_available"), FirstAvailable)
     with pytest.raises(ValueError, match="no balancer is called 'fastest'; there are: round_robin"):
         balancer("fastest")
@@ -83,6 +84,27 @@ def test_the_better_of_two() -> None:
     assert abs(row[2] - 2000) < 5 * (3000 * 2 / 9) ** 0.5
     # By weight: 7 of weight 4 are fewer than 2 of weight 1.
     assert set(picks("power_of_two", [4, 1], 50, in_flight=[7, 2])) == {0}
+
+
+def times(latencies: list[float], in_flight: list[int], weights: list[float] | None = None) -> Counter[int]:
+    size = len(latencies)
+    chosen = balancer("least_time", 5)
+    return Counter(
+        simulate(chosen, weights or [1.0] * size, in_flight, [True] * size, 0, 3000, latencies=latencies)
+    )
+
+
+def test_the_sooner_of_two() -> None:
+    row = times([0.01, 0.01, 0.5], [0, 0, 0])
+    assert row[2] == 0  # slower than whichever stands beside it
+    assert times([0.01, 0.5], [60, 0]) == {1: 3000}  # 61 exchanges of 10 ms are longer than one of 500
+    assert times([0.01, 0.5], [40, 0]) == {0: 3000}
+    assert times([0.4, 0.1], [0, 0], [8.0, 1.0]) == {0: 3000}  # 50 ms a unit of weight
+
+
+def test_an_unknown_latency_is_tried_once() -> None:
+    assert times([0.01, 0.0], [0, 0]) == {1: 3000}
+    assert times([0.01, 0.0], [0, 1]) == {0: 3000}
 
 
 def test_the_first_that_can_be_had() -> None:

@@ -20,6 +20,8 @@ class Crowd:
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.backends = [stage.backend, *(Backend() for _ in range(COUNT - 1))]
+        self.slow: dict[int, float] = {}  # seconds, by number
+        self.refusing: set[int] = set()  # those that answer 429, at once
         self.tasks = [asyncio.create_task(self._serve(number)) for number in range(COUNT)]
 
     async def serve(self, balance: spec.Balance) -> None:
@@ -30,7 +32,7 @@ class Crowd:
         client = await self.stage.client()
         answer = await client.ask(post(*lines, method="GET", path=path))
         client.close()
-        return int(answer.body)
+        return int(answer.body) if answer.status == 200 else -1
 
     async def close(self) -> None:
         for task in self.tasks:
@@ -44,6 +46,11 @@ class Crowd:
             with suppress(AssertionError):
                 upstream = await self.backends[number].accept()
                 await upstream.request()
+                await asyncio.sleep(self.slow.get(number, 0))
+                if number in self.refusing:
+                    await upstream.send(OK.replace(b"200 OK", b"429 Too Many Requests")[:-2] + b"xx")
+                    upstream.close()
+                    continue
                 await upstream.send(OK.replace(b"Length: 2", b"Length: 1")[:-2] + b"%d" % number)
                 upstream.close()
 
@@ -89,3 +96,20 @@ async def test_one_client_goes_to_one_endpoint(crowd: Crowd) -> None:
 async def test_the_first_is_taken(crowd: Crowd) -> None:
     await crowd.serve(spec.Balance("first_available"))
     assert {await crowd.ask() for _ in range(12)} == {0}
+
+
+async def test_a_slow_endpoint_is_left_alone(crowd: Crowd) -> None:
+    """After the first slow answer, and asked again when that is forgotten."""
+    await crowd.serve(spec.Balance("least_time"))
+    crowd.slow[2] = 0.2
+    first = [await crowd.ask() for _ in range(2 * COUNT)]
+    assert first.count(2) <= 1
+    assert 2 not in [await crowd.ask() for _ in range(30)]
+
+
+async def test_refusals_draw_nobody(crowd: Crowd) -> None:
+    """They are the fastest answers."""
+    await crowd.serve(spec.Balance("least_time"))
+    crowd.refusing.add(1)
+    crowd.slow = dict.fromkeys((0, 2, 3), 0.01)
+    assert [await crowd.ask() for _ in range(40)].count(-1) <= 1

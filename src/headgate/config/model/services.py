@@ -73,6 +73,7 @@ class Balance(Section):
             "random",
             "least_requests",
             "power_of_two",
+            "least_time",
             "first_available",
             "ip_hash",
             "consistent_hash",
@@ -83,17 +84,19 @@ class Balance(Section):
             "random",
             "least_requests",
             "power_of_two",
+            "least_time",
             "first_available",
             "ip_hash",
             "consistent_hash",
             "rendezvous",
-            later=("sticky", "least_time"),
+            later=("sticky",),
         ),
     ] = Field(
         default="round_robin",
         description="`round_robin`: each in turn, smooth and weighted. `random`: by chance and weight. "
         "`least_requests`: the one with the fewest requests in flight for its weight. `power_of_two`: two by "
-        "chance, and of these the one with fewer. `first_available`: the first of the list that can be had. "
+        "chance, and of these the one with fewer. `least_time`: of two by chance the one that will answer "
+        "sooner, by its latency and what is in flight there. `first_available`: the first that can be had. "
         "`ip_hash`: the same one for each client address (IPv6: /64). `consistent_hash` and `rendezvous`: "
         "the same one for equal keys; when endpoints come or go, only the keys move that must.",
     )
