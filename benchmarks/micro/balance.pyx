@@ -1,38 +1,86 @@
-"""Picking one of eight endpoints."""
+"""Balancers: what one pick costs, among 8 endpoints, and among 100 where there is a table."""
 
-from libc.string cimport memset
+from libc.stdint cimport uint64_t
 
-from headgate.core.balance cimport Balancer, EndpointState, balancer
+from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.balancers import balancer, identity_of
 
 
-cdef void pick(str name, Py_ssize_t rounds) except *:
+cdef EndpointState[100] _endpoints
+cdef dict _balancers = {}       # prepared ones: their tables are made once for each snapshot
+
+
+cdef Balancer prepared(str name, Py_ssize_t count, dict options):
+    cdef Balancer made
     cdef Py_ssize_t i
-    cdef EndpointState endpoints[8]
-    cdef Balancer chosen = balancer(name, 1)
-    memset(endpoints, 0, sizeof(endpoints))
-    for i in range(8):
-        endpoints[i].weight = 1
-        endpoints[i].usable = True
-        endpoints[i].in_flight = i % 3
+    key = (name, *options.items())
+    if key not in _balancers:
+        for i in range(100):
+            _endpoints[i] = EndpointState(
+                1 + i % 3, 0, i % 5, True, 0.001 * (i + 1), identity_of(f"10.0.0.{i}:80"))
+        made = balancer(name, 1, **options)
+        made.prepare(_endpoints, count)
+        _balancers[key] = made
+    return _balancers[key]
+
+
+cdef void pick(str name, Py_ssize_t count, Py_ssize_t rounds, dict options={}) except *:
+    cdef Balancer chosen = prepared(name, count, options)
+    cdef Py_ssize_t i
+    cdef uint64_t key = 1
     for i in range(rounds):
-        if chosen.pick(endpoints, 8, 0) < 0:
+        key = key * <uint64_t>0x5851F42D4C957F2D + <uint64_t>0x14057B7EF767814F
+        if chosen.pick(_endpoints, count, 0, key) < 0:
             raise RuntimeError("no endpoint was picked")
 
 
-def case_round_robin(Py_ssize_t rounds) -> None:
-    pick("round_robin", rounds)
+def case_round_robin(Py_ssize_t rounds):
+    pick("round_robin", 8, rounds)
 
 
-def case_least_requests(Py_ssize_t rounds) -> None:
-    pick("least_requests", rounds)
+def case_least_requests(Py_ssize_t rounds):
+    pick("least_requests", 8, rounds)
 
 
-def case_random(Py_ssize_t rounds) -> None:
-    pick("random", rounds)
+def case_random(Py_ssize_t rounds):
+    pick("random", 8, rounds)
+
+
+def case_power_of_two(Py_ssize_t rounds):
+    pick("power_of_two", 8, rounds)
+
+
+def case_least_time(Py_ssize_t rounds):
+    pick("least_time", 8, rounds)
+
+
+def case_rendezvous(Py_ssize_t rounds):
+    pick("rendezvous", 8, rounds)
+
+
+def case_ring(Py_ssize_t rounds):
+    pick("consistent_hash", 100, rounds)
+
+
+def case_maglev(Py_ssize_t rounds):
+    pick("consistent_hash", 100, rounds, {"table": "maglev"})
+
+
+def case_ring_bounded(Py_ssize_t rounds):
+    pick("consistent_hash", 100, rounds, {"bound": 1.25})
 
 
 CASES = {
     "pick of 8, round_robin": case_round_robin,
     "pick of 8, least_requests": case_least_requests,
     "pick of 8, random": case_random,
+    "pick of 8, power_of_two": case_power_of_two,
+    "pick of 8, least_time": case_least_time,
+    "pick of 8, rendezvous": case_rendezvous,
+    "pick of 100, ring": case_ring,
+    "pick of 100, maglev": case_maglev,
+    "pick of 100, ring with bounded load": case_ring_bounded,
 }
+
+for case in CASES.values():
+    case(1)     # tables are made here, not in what is timed
