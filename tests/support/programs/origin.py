@@ -5,6 +5,7 @@ GET  /bytes/SIZE/SEED        a body of support.content with Content-Length
 GET  /chunks/SIZE/SEED       the same, chunked
 GET  /close/SIZE/SEED        the same, ended by the end of the connection
 GET  /slow/SECONDS           the path, later
+     /after/…                the path, when the request's body was read, if it has one
 GET  /cut/SIZE/AT            Content-Length: SIZE, but the connection ends after AT bytes
 GET  /cutchunks/SIZE/AT      chunked, and the same
 GET  /reset/SIZE/AT          as /cut, with a reset
@@ -86,6 +87,13 @@ class Request:
 
 async def text(request: Request) -> None:
     """The path."""
+    await request.send(request.target)
+
+
+async def after(request: Request) -> None:
+    """The path, after the body."""
+    async for _ in request.body():
+        pass
     await request.send(request.target)
 
 
@@ -201,6 +209,7 @@ async def tunnel(request: Request) -> None:
 
 ANSWERS: dict[str, Callable[[Request], Coroutine[Any, Any, None]]] = {
     "text": text,
+    "after": after,
     "slow": slow,
     "bytes": whole,
     "close": close,
