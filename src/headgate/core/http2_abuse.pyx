@@ -16,7 +16,7 @@ LIMITS = {
     PRIORITIES: (2000, 50),             # CVE-2019-9513
     CONTINUATIONS: (200, 20),           # CVE-2024-27316
     UNKNOWN_FRAMES: (500, 20),
-    LARGE_HEADS: (100, 5),
+    LARGE_HEADS: (20, 2),
     TINY_WINDOWS: (1000, 50),           # CVE-2019-9511, CVE-2019-9517
     GOAWAYS: (20, 1),                   # a graceful end takes two
 }
