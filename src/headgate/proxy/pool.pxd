@@ -22,7 +22,8 @@ cdef class Pool(Source):
     cdef Http1Upstream oldest
     cdef Py_ssize_t idle_count
     cdef Py_ssize_t open_count
-    cdef Py_ssize_t connecting
+    cdef Py_ssize_t connecting          # connections that are being opened, or will be
+    cdef Py_ssize_t deferred            # of them to a later turn of the event loop
     cdef Py_ssize_t begun               # of them in this turn of the event loop
     cdef list shared                    # connections of HTTP/2
     cdef Py_ssize_t greeting            # those of them whose first settings have not come
@@ -37,6 +38,7 @@ cdef class Pool(Source):
     cdef int unlink(self, Http1Upstream leg) except -1
     cdef int serve(self, Http1Upstream leg) except -1
     cdef int introduce(self, Http1Upstream leg, Exchange exchange) except -1
+    cdef int _begin_some(self) except -1
     cdef int open_more(self) except -1
     cdef Py_ssize_t coming(self) noexcept
     cdef int begin(self, int fd, Tls tls, bytes early) except -1

@@ -309,18 +309,34 @@ cdef class Pool(Source):
                 self.unlink(leg)
                 return leg.close()      # left() goes on here
             self.connecting += 1
+            self.deferred += 1
+        return self._begin_some()
+
+    cdef int _begin_some(self) except -1:
+        """Begin connections in this turn of the event loop, as many as it may bear: one client may want a
+        hundred at once, and others would wait for them all."""
+        while self.deferred and self.begun < BEGUN_IN_A_TURN:
+            self.deferred -= 1
+            if not self.multiplexed and self.connecting > <Py_ssize_t>len(self.waiting):
+                self.connecting -= 1        # whoever wanted it has left
+                continue
+            if not self.begun:
+                self.context.loop.call_soon(self._next_turn)
+            self.begun += 1
             task = self.context.loop.create_task(self._connect())
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         return 0
+
+    def _next_turn(self) -> None:
+        self.begun = 0
+        self._begin_some()
 
     async def _connect(self) -> None:
         fault = None
         opened = None
         try:
             async with asyncio.timeout(self.options.connect_timeout):
-                if not await self._turn_came():
-                    return
                 opened = await self._opened()
         except (OSError, TimeoutError, TlsFault) as error:
             fault = connect_fault(error)
@@ -340,21 +356,6 @@ cdef class Pool(Source):
             self.open_more()
         except Exception:
             self.context.own_error("a new connection, or the want of one, could not be handled")
-
-    async def _turn_came(self) -> bool:
-        """Wait for the turn of the event loop in which this connection is opened: one client may want a
-        hundred at once, and others would wait for them all. Whether anybody still wants it then."""
-        wanted = True
-        while self.begun == BEGUN_IN_A_TURN:
-            await asyncio.sleep(0)
-            wanted = self.multiplexed or self.connecting <= len(self.waiting)
-        if wanted and not self.begun:
-            self.context.loop.call_soon(self._next_turn)
-        self.begun += wanted
-        return wanted
-
-    def _next_turn(self) -> None:
-        self.begun = 0
 
     async def _opened(self) -> tuple[int, object, bytes]:
         """A connected descriptor; the TLS on it, or None, and what the endpoint said first."""
@@ -517,6 +518,8 @@ cdef class Pool(Source):
 
     def cancel(self) -> None:
         """Stop opening connections."""
+        self.connecting -= self.deferred
+        self.deferred = 0
         for task in list(self.tasks):
             task.cancel()
 
