@@ -148,6 +148,7 @@ cdef class Head(Event):
     cdef Field* find(self, int token) noexcept
     cdef Field* find_name(self, const char* name, Py_ssize_t size, int start) noexcept
     cdef void drop(self, int token) noexcept
+    cdef void drop_name(self, const char* name, Py_ssize_t size) noexcept
     cdef void mark(self, int token, int flag) noexcept
     cdef int set_path(self, const char* data, Py_ssize_t size) except -1
 

@@ -277,6 +277,13 @@ cdef class Head(Event):
         """Mark every line of a well-known name: it is not sent on."""
         self.mark(token, DROPPED)
 
+    cdef void drop_name(self, const char* name, Py_ssize_t size) noexcept:
+        """The same for a name in any case that may be well-known or not."""
+        cdef Field* field = self.find_name(name, size, 0)
+        while field != NULL:
+            field.flags |= DROPPED
+            field = self.find_name(name, size, 0)
+
     cdef void mark(self, int token, int flag) noexcept:
         cdef int i = self.first[token]
         if i < 0:

@@ -22,8 +22,7 @@ from headgate.core.handshake cimport Handshake
 from headgate.core.head cimport (
     ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
     METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_POST, METHOD_PUT, METHOD_TRACE, REFERER,
-    RETRY_AFTER,
-    USER_AGENT, Field, Head, Span, new_head, release_head,
+    RETRY_AFTER, USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
 from headgate.core.tls cimport Tls

@@ -118,17 +118,8 @@ cdef int drop_claims(Head head, Peer peer, LiveSnapshot snapshot) except -1:
     head.drop(X_REQUEST_ID)
     head.drop(X_FORWARDED_CLIENT_CERT)
     for name in snapshot.identity_fields:
-        _drop_name(head, name)
+        head.drop_name(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
     return 0
-
-
-cdef int _drop_name(Head head, bytes name) except -1:
-    cdef Field* field
-    while True:
-        field = head.find_name(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), 0)
-        if field == NULL:
-            return 0
-        field.flags |= DROPPED
 
 
 cdef int _add_identity(Head head, Secured secured) except -1:
@@ -138,7 +129,7 @@ cdef int _add_identity(Head head, Secured secured) except -1:
         if token:
             head.drop(token)
         else:
-            _drop_name(head, name)
+            head.drop_name(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
         _add(head, name, value, token)
     return 0
 

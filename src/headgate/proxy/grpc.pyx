@@ -13,7 +13,7 @@ from headgate.core.grpc cimport (
     trailers_only,
 )
 from headgate.core.grpc_web cimport NOT_WEB, WEB_TEXT, answer_kind, grpc_type, web_kind, web_type
-from headgate.core.head cimport ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, DROPPED, OTHER, Field
+from headgate.core.head cimport ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, OTHER, Field
 from headgate.core import grpc_health
 from headgate.proxy import replies
 
@@ -22,15 +22,6 @@ cdef bytes HEALTH = b"/grpc.health.v1.Health/"
 
 cdef inline bytes _value(Head head, Field* field):
     return head.bytes[field.value_start:field.value_start + field.value_size]
-
-
-cdef int _drop(Head head, bytes name) except -1:
-    cdef Field* field
-    while True:
-        field = head.find_name(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name), 0)
-        if field == NULL:
-            return 0
-        field.flags |= DROPPED
 
 
 cdef inline int _set_type(Head head, bytes content_type) except -1:
@@ -84,7 +75,7 @@ cdef class GrpcCall:
         cdef char text[TIMEOUT_SIZE]
         if seconds_left < 1e9:
             # Each server on the way gives up no later than who waits for it.
-            _drop(head, b"grpc-timeout")
+            head.drop_name(b"grpc-timeout", 12)
             size = format_timeout(<int64_t>(max(seconds_left, 0.0) * 1e9), text)
             head.add_line(b"grpc-timeout", 12, text, size, OTHER)
         self.translates = self.kind != NOT_WEB and (http2 or self.translated)

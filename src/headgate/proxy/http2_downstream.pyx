@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t
 
 from headgate.core.cells cimport REJECTED, WORKER_ABUSES, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
 from headgate.core.events cimport VIOLATION, Data, Event, Reset, Violation
-from headgate.core.head cimport DROPPED, METHOD_CONNECT, METHOD_GET, Field, Head, Span
+from headgate.core.head cimport METHOD_CONNECT, METHOD_GET, Head, Span
 from headgate.core.http2 cimport Http2Server
 from headgate.core.http2_frames cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR
 from headgate.proxy.connection cimport Connection
@@ -333,7 +333,7 @@ cdef class DownstreamStream(Http2Stream):
         """What switching protocols is in HTTP/1.1, success is here (RFC 8441 section 5)."""
         head.status = 200
         head.last = False
-        drop_named(head, b"sec-websocket-accept")
+        head.drop_name(b"sec-websocket-accept", 20)
         return 0
 
     cdef bint input_complete(self) noexcept:
@@ -418,11 +418,3 @@ cdef class DownstreamStream(Http2Stream):
             self.leave()
             return exchange.client_gone(b"connection_write_timeout")
         return exchange.fail(408, b"http_request_error")
-
-
-cdef int drop_named(Head head, bytes name) except -1:
-    """A field that means nothing here is not sent on."""
-    cdef Field* field = head.find_name(name, len(name), 0)
-    if field != NULL:
-        field.flags |= DROPPED
-    return 0
