@@ -144,14 +144,16 @@ class Flooder:
         self.ends: Counter[str] = Counter()
         self.sent = 0
         self._kind = kind
-        tls = client_context() if name else None
-        self._where = {"host": "127.0.0.1", "port": port, "ssl": tls, "server_hostname": name}
+        self._port, self._name = port, name
+        self._tls = client_context() if name else None
 
     async def run(self) -> None:
         """Flood, for ever."""
         while True:
             try:
-                reader, writer = await asyncio.open_connection(**self._where)  # type: ignore[arg-type]
+                reader, writer = await asyncio.open_connection(
+                    "127.0.0.1", self._port, ssl=self._tls, server_hostname=self._name
+                )
             except OSError:
                 self.ends["refused"] += 1
                 await asyncio.sleep(0.05)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
@@ -39,6 +39,19 @@ class Endpoint(Section):
     weight: Weight = Field(default=1, description="Its part of the exchanges; 0 takes none.")
 
 
+Algorithm = Literal[
+    "round_robin",
+    "random",
+    "least_requests",
+    "power_of_two",
+    "least_time",
+    "first_available",
+    "ip_hash",
+    "consistent_hash",
+    "rendezvous",
+]
+
+
 def _key(text: str) -> str:
     kind, colon, name = text.partition(":")
     if kind in ("client", "path") and not colon:
@@ -67,31 +80,7 @@ class Balance(Section):
 
     SHORT: ClassVar[str] = "algorithm"
 
-    algorithm: Annotated[
-        Literal[
-            "round_robin",
-            "random",
-            "least_requests",
-            "power_of_two",
-            "least_time",
-            "first_available",
-            "ip_hash",
-            "consistent_hash",
-            "rendezvous",
-        ],
-        Choice(
-            "round_robin",
-            "random",
-            "least_requests",
-            "power_of_two",
-            "least_time",
-            "first_available",
-            "ip_hash",
-            "consistent_hash",
-            "rendezvous",
-            later=("sticky",),
-        ),
-    ] = Field(
+    algorithm: Annotated[Algorithm, Choice(*get_args(Algorithm), later=("sticky",))] = Field(
         default="round_robin",
         description="`round_robin`: each in turn, smooth and weighted. `random`: by chance and weight. "
         "`least_requests`: the one with the fewest requests in flight for its weight. `power_of_two`: two by "
