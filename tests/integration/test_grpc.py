@@ -21,7 +21,7 @@ from headgate.core import grpc_health
 from support import Message, RecordingBackend, free_port, proxying
 from support.backend import Connection
 from support.grpc_cases import SECONDS, channel_to, unary
-from support.http2 import Code, Http2Wire
+from support.http2 import Code, Http2Wire, headers
 from support.peers import grpc_service, running
 from support.product import Product, until
 
@@ -227,6 +227,20 @@ def test_a_question_that_cannot_be_read(product: Product, question: bytes, statu
         )
         answer = wire.message(stream)
     assert (answer.status, answer.get("grpc-status")) == (200, status)
+
+
+def test_a_question_that_ends_with_trailers(product: Product) -> None:
+    with Http2Wire.connected(port_of(product)) as wire:
+        stream = wire.ask(
+            ("content-type", "application/grpc"),
+            method="POST",
+            path="/grpc.health.v1.Health/Check",
+            body=frame(b""),
+            end=False,
+        )
+        wire.send(headers(stream, wire.block([("x-end", "1")]), end=True))
+        answer = wire.message(stream)
+    assert (answer.status, answer.trailer("grpc-status")) == (200, "0")
 
 
 # --- gRPC-Web ---

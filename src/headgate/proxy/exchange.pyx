@@ -501,6 +501,10 @@ cdef class Exchange:
         if self.response_complete or self.closed:
             release_head(head)
             return 0
+        if self.call is not None and self.call.question is not None:
+            release_head(head)
+            self.request_read = True
+            return self._answer_health()
         if self.up is not None:
             self.up.send_trailers(head)
             self.replayable = False
