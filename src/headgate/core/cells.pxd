@@ -48,6 +48,9 @@ cpdef enum WorkerWord:
     WORKER_ABUSES = 32          # connections of HTTP/2 ended for too much of something: one word for each Abuse
 
 
+cdef char* start_of(memory, bint writable, Py_ssize_t* size) except NULL
+
+
 cdef enum:
     BUCKETS = 112
 

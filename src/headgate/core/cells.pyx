@@ -19,11 +19,11 @@ cdef enum:
     BLOCK_BYTES = 1088
 
 
-cdef char* _start_of(memory, int flags, Py_ssize_t* size) except NULL:
+cdef char* start_of(memory, bint writable, Py_ssize_t* size) except NULL:
     """Where the bytes of a memoryview begin; they stay there as long as a view of them lives."""
     cdef Py_buffer buffer
     cdef char* start
-    PyObject_GetBuffer(memory, &buffer, flags)
+    PyObject_GetBuffer(memory, &buffer, PyBUF_WRITABLE if writable else PyBUF_SIMPLE)
     start = <char*>buffer.buf
     size[0] = buffer.len
     PyBuffer_Release(&buffer)
@@ -43,7 +43,7 @@ cdef class Block:
         cdef Py_ssize_t size = 0
         cdef char* start
         view = memoryview(memory)
-        start = _start_of(view, PyBUF_WRITABLE, &size)
+        start = start_of(view, True, &size)
         if not 0 <= number < size // BLOCK_BYTES:
             raise IndexError(f"block {number} of {size // BLOCK_BYTES}")
         self.memory = view
@@ -109,7 +109,7 @@ cdef class Sums:
         if len({view.nbytes for view in views}) > 1:
             raise ValueError("slots are all of one size")
         for slot, view in enumerate(views):
-            self.starts[slot] = <uint64_t*>_start_of(view, PyBUF_SIMPLE, &size)
+            self.starts[slot] = <uint64_t*>start_of(view, False, &size)
         self.blocks = size // BLOCK_BYTES
         self.memories = views
 

@@ -7,7 +7,7 @@ from headgate.proxy.context cimport Context
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.grpc cimport GrpcCall
-from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Route, Service
+from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Outcome, Route, Service
 
 
 # One side of an exchange: a connection of HTTP/1, a stream of HTTP/2.
@@ -140,8 +140,8 @@ cdef class Exchange:
     cdef int _not_base64(self) except -1
     cdef int _request_end(self) except -1
     cdef int _unbuffer(self) except -1
-    cdef int _measure(self, Head head) except -1
-    cdef int _count_failure(self, int status) except -1
+    cdef int _observe(self, Outcome outcome, Head head) except -1
+    cdef int _count_failure(self, int status, Outcome outcome) except -1
     cdef int _interim(self, Head head) except -1
     cdef int _begin_tunnel(self, Head head) except -1
     cdef bint _takes_trailers(self) noexcept

@@ -22,13 +22,14 @@ from headgate.core.handshake cimport Handshake
 from headgate.core.head cimport (
     ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
     METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_POST, METHOD_PUT, METHOD_TRACE, REFERER,
-    RETRY_AFTER, USER_AGENT, Field, Head, Span, new_head, release_head,
+    USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
 from headgate.proxy.grpc cimport answer_health, call_of
+from headgate.proxy.snapshot cimport ANSWERED, BROKEN, TIMED_OUT, UNREACHABLE, Outcome
 from headgate.proxy import replies
 
 cdef extern from "scan.h" nogil:
@@ -39,10 +40,6 @@ cdef enum:
     RECORDS_BYTES = 32768
     QUESTION_BYTES = 4101       # a message of grpc.health.v1 with its prefix
     READ_BYTES = 65536          # what one more read can add to what waits already
-
-
-# What a failed attempt counts as, for balancers that look at latencies.
-cdef double FAILURE_SECONDS = 1.0
 
 
 cdef class Leg:
@@ -364,7 +361,7 @@ cdef class Exchange:
         """No connection could be had. Another endpoint may have one; this one saw nothing."""
         cdef int most = max(self.route.attempts, min(CONNECT_ATTEMPTS, self.service.count))
         self.waiting = False
-        self._count_failure(status)
+        self._count_failure(status, UNREACHABLE)
         self._release_endpoint()
         if status != 503 and self.attempts < most and self.service.count > 1:
             self.endpoint.block.add(RETRIES, 1)
@@ -373,12 +370,10 @@ cdef class Exchange:
             return self.start_attempt()
         return self.fail(status, reason)
 
-    cdef int _count_failure(self, int status) except -1:
+    cdef int _count_failure(self, int status, Outcome outcome) except -1:
         self.endpoint.block.add(TIMEOUTS if status == 504 else FAILURES, 1)
-        if self.service.balancer.times:
-            # It failed fast, maybe: that must not draw all others there.
-            self.endpoint.measure(max(self.context.now - self.attempt_started, FAILURE_SECONDS),
-                                  self.context.now)
+        if self.service.observes:
+            self._observe(TIMED_OUT if status == 504 else outcome, None)
         return 0
 
     cdef void _release_endpoint(self) noexcept:
@@ -393,7 +388,7 @@ cdef class Exchange:
             # RFC 9112 section 9.3.1: it closed an idle connection while the request was on its way.
             return self._try_again()
         if self.endpoint is not None:
-            self._count_failure(status)
+            self._count_failure(status, BROKEN)
         self.ended_by = b"upstream"
         return self.fail(status or 502, reason)
 
@@ -583,8 +578,8 @@ cdef class Exchange:
         self.response_at = self.context.now
         self.held = None
         self.replayable = False
-        if self.service.balancer.times:
-            self._measure(head)
+        if self.service.observes:
+            self._observe(ANSWERED, head)
         edit_response(head, self.context, self.snapshot, self.listener)
         if self.call is not None:
             self.call.answer_head(head)
@@ -599,13 +594,10 @@ cdef class Exchange:
             return self._response_end()
         return 0
 
-    cdef int _measure(self, Head head) except -1:
-        """Tell the balancer how long the answer took. One that says "not now" is no fast answer."""
-        cdef double seconds = self.context.now - self.attempt_started
-        if head.status == 429 or head.number(RETRY_AFTER) >= 0:
-            seconds = max(seconds, FAILURE_SECONDS)
-        self.endpoint.measure(seconds, self.context.now)
-        return 0
+    cdef int _observe(self, Outcome outcome, Head head) except -1:
+        """Tell whoever wants to know how an attempt ended."""
+        return self.service.observe(self.endpoint, outcome, head, self.context.now - self.attempt_started,
+                                    self.context.now)
 
     cdef int _interim(self, Head head) except -1:
         """RFC 9110 section 15.2: forwarded, but never to an HTTP/1.0 client."""

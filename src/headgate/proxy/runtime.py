@@ -16,6 +16,7 @@ from weakref import WeakSet
 from headgate import spec
 from headgate.core.cells import WorkerWord
 from headgate.core.openssl import OpenSslMissing
+from headgate.core.shared import SharedTable, TableFull
 from headgate.core.tls import TlsContext, log_keys
 from headgate.proxy.acceptor import Acceptor
 from headgate.proxy.connection import Register
@@ -27,6 +28,7 @@ from headgate.proxy.pool import Pool
 from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
 from headgate.proxy.snapshot import Endpoint, LiveSnapshot
+from headgate.shm.names import endpoint_cell
 from headgate.shm.tickets import ticket_secrets
 
 if TYPE_CHECKING:
@@ -54,14 +56,15 @@ class Plan:
 
 
 class Runtime:
-    """One per worker process. `slot` is its part of the shared memory, `tickets` the secrets in it of
-    session tickets, without which no session is resumed.
+    """One per worker process. `slot` is its own part of the shared memory, `shared` the part that is everybody's,
+    `tickets` the secrets in it of session tickets, without which no session is resumed.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         slot: memoryview,
+        shared: memoryview,
         *,
         worker: int,
         log: logging.Logger,
@@ -69,6 +72,7 @@ class Runtime:
     ) -> None:
         self._loop = loop
         self._slot = slot
+        self._shared = SharedTable(shared)
         self._worker = worker
         self.context = Context(loop, slot, log)
         self.register = Register(self.context)
@@ -106,13 +110,13 @@ class Runtime:
         try:
             seed = int.from_bytes(os.urandom(7), "little")
             sites_of = functools.partial(self._sites_of, into=sites)
-            live = LiveSnapshot(snapshot, self._slot, endpoints_of, sites_of, seed)
+            live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, seed)
             upstream = {
                 service.name: upstream_context(service.tls, self._contexts)
                 for service in snapshot.services
                 if any(endpoint.scheme == "https" for endpoint in service.endpoints)
             }
-        except (ValueError, KeyError, IndexError, OpenSslMissing) as error:
+        except (ValueError, KeyError, IndexError, OpenSslMissing, TableFull) as error:
             raise SnapshotRefused(f"snapshot {snapshot.version}: {error}") from error
         return Plan(live, endpoints, sites, upstream)
 
@@ -156,7 +160,9 @@ class Runtime:
                 identity = (service.name, entry.name, address)
                 endpoint = self._endpoints.get(identity)
                 if endpoint is None:
-                    endpoint = Endpoint(entry, address, self._slot)
+                    endpoint = Endpoint(
+                        entry, address, self._slot, self._shared.cell(endpoint_cell(*identity))
+                    )
                     endpoint.source = Pool(self.context, self.register, endpoint, service)
                 into[identity] = endpoint
                 endpoints.append(endpoint)

@@ -6,6 +6,15 @@ from headgate.core.head cimport Head
 from headgate.core.keys cimport KeySource
 from headgate.core.record cimport RecordFormat
 from headgate.core.routing cimport RoutingTable
+from headgate.core.shared cimport SharedCell
+
+
+# How an attempt ended, as far as its endpoint is concerned.
+cdef enum Outcome:
+    ANSWERED            # with the head of a final response, whatever its status
+    UNREACHABLE         # no connection could be had
+    BROKEN              # the connection ended, or what came was no answer
+    TIMED_OUT           # in connecting or waiting for the answer
 
 
 cdef class Endpoint:
@@ -18,6 +27,7 @@ cdef class Endpoint:
     cdef double latency                 # seconds until an answer begins; 0: not known
     cdef double measured_at
     cdef Block block
+    cdef SharedCell cell                # what all workers and the controller know of it
 
     cdef void measure(self, double seconds, double now) noexcept
     cdef double latency_at(self, double now) noexcept
@@ -33,11 +43,14 @@ cdef class Service:
     cdef EndpointState* states
     cdef Py_ssize_t count
     cdef KeySource key_source           # None: the balancer asks for no key
+    cdef bint observes                  # somebody wants to know how attempts end
     cdef uint64_t turn                  # the last key of a request that has none itself
     cdef Block block
+    cdef SharedCell cell
 
     cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
+    cdef int observe(self, Endpoint endpoint, Outcome outcome, Head head, double seconds, double now) except -1
 
 
 # What exchanges of a route may take; routes with equal limits share one.
@@ -70,6 +83,7 @@ cdef class Route:
     cdef list weights
     cdef list current                   # of the smooth weighted round robin over services
     cdef Block block
+    cdef SharedCell cell
 
     cdef Service choose(self)
 

@@ -2,12 +2,15 @@ from collections.abc import Callable
 
 from headgate import spec
 from headgate.core.routing import RoutingTable
+from headgate.core.shared import SharedCell, SharedTable
 from headgate.proxy.pool import Pool
 from headgate.proxy.sites import Sites
 
 class Endpoint:
     source: Pool
-    def __init__(self, spec: spec.Endpoint, address: spec.Address, memory: memoryview) -> None: ...
+    def __init__(
+        self, spec: spec.Endpoint, address: spec.Address, memory: memoryview, cell: SharedCell
+    ) -> None: ...
     @property
     def name(self) -> bytes: ...
     @property
@@ -30,6 +33,7 @@ class LiveSnapshot:
         self,
         spec: spec.Snapshot,
         memory: memoryview,
+        shared: SharedTable,
         endpoints_of: Callable[[spec.Service], tuple[list[Endpoint], list[int]]],
         sites_of: Callable[[spec.Listener], Sites | None],
         seed: int,

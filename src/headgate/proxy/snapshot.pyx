@@ -15,11 +15,14 @@ from libc.string cimport memcmp, memcpy
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.balancers import balancer, identity_of
 from headgate.core.cells cimport Block
+from headgate.core.head cimport RETRY_AFTER
 from headgate.core.keys cimport KeySource
 from headgate.core.paths import path_policy
 from headgate.core.record import FINGERPRINTS, record_format
 from headgate.core.routing cimport RoutingTable
+from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.proxy.rewriting import rewrite_of
+from headgate.shm.names import route_cell, service_cell
 from headgate.spec import Redirect
 
 
@@ -30,17 +33,20 @@ cdef extern from *:
 # After so long, two thirds of what was known of a latency are forgotten.
 cdef double FORGOTTEN_SECONDS = 10.0
 cdef double LEAST_SECONDS = 1e-6
+# What a failed attempt, and an answer that says "not now", count as at least: failing fast must draw nobody.
+cdef double FAILURE_SECONDS = 1.0
 
 
 cdef class Endpoint:
     """One address of a service, with its connections."""
 
-    def __init__(self, object spec, object address, object memory):
+    def __init__(self, object spec, object address, object memory, SharedCell cell):
         self.address = address
         self.scheme = spec.scheme
         self.host = spec.host
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
+        self.cell = cell
 
     cdef void measure(self, double seconds, double now) noexcept:
         """Take a latency. What is slower than known counts at once, what is faster little by little (Finagle's
@@ -59,7 +65,8 @@ cdef class Endpoint:
 cdef class Service:
     """A group of endpoints that serve the same thing, and the balancer among them."""
 
-    def __init__(self, object spec, list endpoints, list weights, object memory, uint64_t seed):
+    def __init__(self, object spec, list endpoints, list weights, object memory, SharedCell cell,
+                 uint64_t seed):
         cdef Py_ssize_t i
         self.spec = spec
         self.name = spec.name.encode()
@@ -71,8 +78,10 @@ cdef class Service:
                                  bound=spec.balance.bounded_load)
         if self.balancer.keyed:
             self.key_source = KeySource(spec.balance.key, spec.balance.key_name)
+        self.observes = self.balancer.times
         self.turn = seed
         self.block = Block(memory, spec.metric)
+        self.cell = cell
         self.endpoints = endpoints
         self.count = len(endpoints)
         self.states = <EndpointState*>calloc(self.count or 1, sizeof(EndpointState))
@@ -111,6 +120,15 @@ cdef class Service:
                 self.states[i].latency = (<Endpoint>self.endpoints[i]).latency_at(now)
         return self.balancer.pick(self.states, self.count, avoid, key)
 
+    cdef int observe(self, Endpoint endpoint, Outcome outcome, Head head, double seconds, double now) except -1:
+        """How an attempt at an endpoint ended, `seconds` after it began; each attempt ends once. `head`: of the
+        answer, when there was one. Called only if somebody `observes`."""
+        if self.balancer.times:
+            if outcome != ANSWERED or head.status == 429 or head.number(RETRY_AFTER) >= 0:
+                seconds = max(seconds, FAILURE_SECONDS)
+            endpoint.measure(seconds, now)
+        return 0
+
 
 cdef class RouteLimits:
     """The limits of a route, as numbers that compiled code reads."""
@@ -132,11 +150,12 @@ cdef class RouteLimits:
 cdef class Route:
     """A match's action with everything that it needs resolved."""
 
-    def __init__(self, object spec, dict services, object memory, RouteLimits limits):
+    def __init__(self, object spec, dict services, object memory, SharedCell cell, RouteLimits limits):
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
         self.words = self.block.words
+        self.cell = cell
         self.rewrites = tuple(rewrite_of(middleware) for middleware in spec.middlewares) or None
         self.services = [services[share.service] for share in spec.services]
         self.weights = [share.weight for share in spec.services]
@@ -228,15 +247,17 @@ cdef class LiveSnapshot:
     """One snapshot, ready to serve. `endpoints_of(service)` gives live endpoints and their weights,
     `sites_of(listener)` what TLS presents, or None."""
 
-    def __init__(self, object spec, object memory, endpoints_of: Callable, sites_of: Callable, uint64_t seed):
+    def __init__(self, object spec, object memory, SharedTable shared, endpoints_of: Callable, sites_of: Callable,
+                 uint64_t seed):
         forwarding = spec.forwarding
         self.spec = spec
         self.version = spec.version
         self.services = {
-            service.name: Service(service, *endpoints_of(service), memory, seed + number)
+            service.name: Service(service, *endpoints_of(service), memory, shared.cell(service_cell(service.name)),
+                                  seed + number)
             for number, service in enumerate(spec.services)
         }
-        self._set_routes(spec.routes, memory)
+        self._set_routes(spec.routes, memory, shared)
         self.listeners = {
             listener.name: Listener(listener, number, memory, sites_of(listener))
             for number, listener in enumerate(spec.listeners)
@@ -269,14 +290,15 @@ cdef class LiveSnapshot:
     def __dealloc__(self):
         free(self.words)
 
-    def _set_routes(self, routes: tuple[object, ...], memory: memoryview) -> None:
+    def _set_routes(self, routes: tuple[object, ...], memory: memoryview, SharedTable shared) -> None:
         cdef Py_ssize_t number
-        shared: dict[object, RouteLimits] = {}
+        limits: dict[object, RouteLimits] = {}
         self.routes = []
         for route in routes:
-            if route.limits not in shared:
-                shared[route.limits] = RouteLimits(route.limits)
-            self.routes.append(Route(route, self.services, memory, shared[route.limits]))
+            if route.limits not in limits:
+                limits[route.limits] = RouteLimits(route.limits)
+            self.routes.append(Route(route, self.services, memory, shared.cell(route_cell(route.name)),
+                                     limits[route.limits]))
         self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))
         if self.words == NULL:
             raise MemoryError()

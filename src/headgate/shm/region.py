@@ -1,11 +1,11 @@
 """One memory region for all roles, created by the supervisor as a sparse memfd.
 
-    header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1
+    header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1 | shared state
 
 The header holds the geometry and, from TICKETS_AT on, what tickets.py describes. Each slot is BLOCKS
 blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a
 block mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
-when a worker starts in the slot.
+when a worker starts in the slot. Shared state is what core/shared.pyx describes, written by all.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections.abc import Iterator
 
 from headgate.shm import tickets
 
-FORMAT = 2
+FORMAT = 3
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
 TICKETS_AT = 1024
@@ -27,7 +27,9 @@ BLOCK_BYTES = 1088  # see core/cells.pyx
 BLOCKS = 65_536
 SLOTS = 64
 SLOT_BYTES = BLOCKS * BLOCK_BYTES
-REGION_BYTES = HEADER_BYTES + SLOTS * SLOT_BYTES
+SHARED_AT = HEADER_BYTES + SLOTS * SLOT_BYTES
+SHARED_BYTES = 16 * 1024 * 1024  # 65,536 cells
+REGION_BYTES = SHARED_AT + SHARED_BYTES
 
 
 class RegionError(ValueError):
@@ -64,6 +66,11 @@ class Region:
     def tickets(self) -> memoryview:
         """The memory that tickets.py reads and writes."""
         return memoryview(self._map)[TICKETS_AT : TICKETS_AT + tickets.RECORD_BYTES]
+
+    @property
+    def shared(self) -> memoryview:
+        """The memory of core.shared.SharedTable, writable."""
+        return memoryview(self._map)[SHARED_AT : SHARED_AT + SHARED_BYTES]
 
     def slot(self, number: int) -> memoryview:
         """The memory of one slot, writable. Units: bytes; SLOT_BYTES long."""

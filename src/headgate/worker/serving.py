@@ -23,7 +23,9 @@ class Serving:
     ) -> None:
         self._loop = loop
         self._log = log
-        self._runtime = Runtime(loop, region.slot(worker), worker=worker, log=log, tickets=region.tickets)
+        self._runtime = Runtime(
+            loop, region.slot(worker), region.shared, worker=worker, log=log, tickets=region.tickets
+        )
         self._listening = Listening(loop, self._runtime.listen)
         self._records = Records(loop)
         self._plan: Plan | None = None

@@ -240,7 +240,10 @@ class Stage:
         self.files = open_files()
         self.memory = mmap.mmap(-1, BLOCKS * 1088)
         self.log = logging.getLogger("headgate.test")
-        self.runtime = Runtime(self.loop, memoryview(self.memory), worker=0, log=self.log)
+        self.shared = mmap.mmap(-1, 1 << 16)
+        self.runtime = Runtime(
+            self.loop, memoryview(self.memory), memoryview(self.shared), worker=0, log=self.log
+        )
         self.backend = Backend()
         self.clients: list[End] = []
         self.records = Records()

@@ -1,0 +1,23 @@
+"""The names of cells of shared state: the same in all roles, and after every reload."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headgate.spec import Address
+
+
+def service_cell(service: str) -> str:
+    """The name of what is known together of a service."""
+    return f"service:{service}"
+
+
+def route_cell(route: str) -> str:
+    """The name of what is known together of a route."""
+    return f"route:{route}"
+
+
+def endpoint_cell(service: str, endpoint: str, address: Address) -> str:
+    """The name of what is known together of one address of an endpoint."""
+    return f"endpoint:{service}/{endpoint} {address.unix or address.host} {address.port}"
