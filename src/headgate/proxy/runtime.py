@@ -56,8 +56,8 @@ class Plan:
 
 
 class Runtime:
-    """One per worker process. `slot` is its own part of the shared memory, `shared` the part that is everybody's,
-    `tickets` the secrets in it of session tickets, without which no session is resumed.
+    """One per worker process. `slot` is its own part of the shared memory, `shared` everybody's, `tickets`
+    the secrets in it of session tickets, without which no session is resumed.
     """
 
     def __init__(
