@@ -84,24 +84,4 @@ def test_processes_that_claim_the_same_names_at_once_agree(tmp_path: Path) -> No
     processes = [subprocess.Popen(command) for _ in range(4)]
     assert [process.wait() for process in processes] == [0] * 4
     table = SharedTable(memoryview(_mapped(path)))
-    for _ in range(times):
-        for name in names:
-            table.cell(name).increase(1)
-
-
-def _mapped(path: Path) -> mmap.mmap:
-    with path.open("r+b") as file:
-        return mmap.mmap(file.fileno(), 0)
-
-
-def test_processes_that_claim_the_same_names_at_once_agree(tmp_path: Path) -> None:
-    path = tmp_path / "shared"
-    path.write_bytes(bytes(512 * CELL_BYTES))
-    names = [f"endpoint:{number}" for number in range(300)]
-    processes = [get_context("spawn").Process(target=_count, args=(path, names, 20)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
-    table = SharedTable(memoryview(_mapped(path)))
     assert [table.cell(name).read(1) for name in names] == [80] * 300
