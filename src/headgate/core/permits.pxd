@@ -18,18 +18,24 @@ cpdef enum PermitWord:
     REFUSED_TIMEOUT = 26        # waited too long
     REFUSED_DISPLACED = 27      # gave their place to somebody else
     LEFT = 28                   # clients that left while they waited
+    HUNGRY = 29                 # a bit for each slot where somebody waits and less than its share is held
 
 
 cdef class Permits:
     cdef SharedCell cell
     cdef int slot
+    cdef int workers
     cdef int words
+    cdef bint hungry                    # as the cell has it
     cdef uint64_t last_mask
     cdef readonly uint64_t held         # by this process
 
     cpdef uint64_t used(self) noexcept
     cpdef bint take(self, uint64_t limit) noexcept
     cpdef void give(self) noexcept
+    cpdef void say_hungry(self, bint waits, uint64_t limit) noexcept
+    cpdef bint crowds_out(self, uint64_t limit) noexcept
+    cdef void _set_hungry(self, bint hungry) noexcept
     cdef int _shift(self) noexcept
     cdef uint64_t _own(self) noexcept
 

@@ -17,6 +17,7 @@ class PermitWord(IntEnum):
     REFUSED_TIMEOUT = 26
     REFUSED_DISPLACED = 27
     LEFT = 28
+    HUNGRY = 29
 
 @final
 class Permits:
@@ -27,6 +28,8 @@ class Permits:
     def used(self) -> int: ...
     def take(self, limit: int) -> bool: ...
     def give(self) -> None: ...
+    def say_hungry(self, waits: bool, limit: int) -> None: ...
+    def crowds_out(self, limit: int) -> bool: ...
 
 @final
 class AdaptiveLimit:

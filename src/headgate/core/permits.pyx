@@ -2,6 +2,7 @@
 
 Permits are counted for each slot of a worker in a lane of its own that only this worker changes, and are summed
 to be compared with the limit: what a worker held that died is forgotten when the next one starts in its slot.
+A worker may have more than its share as long as nobody with less has somebody waiting.
 """
 
 cimport cython
@@ -38,11 +39,13 @@ cdef class Permits:
         self.slot = slot
         self.set_workers(workers)
         if slot >= 0:
+            self._set_hungry(False)
             self.cell.add(PERMITS + slot // LANES, -<uint64_t>(self._own() << self._shift()))
 
     def set_workers(self, int workers) -> None:
         """There are more or fewer workers now."""
         workers = min(max(workers, 1), SLOTS)
+        self.workers = workers
         self.words = (workers + LANES - 1) // LANES
         self.last_mask = <uint64_t>-1
         if workers % LANES:
@@ -76,6 +79,28 @@ cdef class Permits:
         """Give one back."""
         self.cell.add(PERMITS + self.slot // LANES, -(<uint64_t>1 << self._shift()))
         self.held -= 1
+
+    cpdef void say_hungry(self, bint waits, uint64_t limit) noexcept:
+        """Tell others whether somebody waits here while this worker holds less than its share."""
+        cdef bint hungry = waits and self.held * <uint64_t>self.workers < limit
+        if hungry != self.hungry:
+            self._set_hungry(hungry)
+
+    cpdef bint crowds_out(self, uint64_t limit) noexcept:
+        """Whether one more would be above the share of this worker while another is hungry."""
+        cdef uint64_t others = ~(<uint64_t>1 << self.slot)
+        if self.workers < SLOTS:
+            others &= (<uint64_t>1 << self.workers) - 1
+        return (self.held + 1) * <uint64_t>self.workers > limit and self.cell.get(HUNGRY) & others != 0
+
+    cdef void _set_hungry(self, bint hungry) noexcept:
+        cdef uint64_t own = <uint64_t>1 << self.slot
+        cdef uint64_t word
+        self.hungry = hungry
+        while True:
+            word = self.cell.get(HUNGRY)
+            if self.cell.swap(HUNGRY, word, word | own if hungry else word & ~own):
+                return
 
     cdef int _shift(self) noexcept:
         return self.slot % LANES * LANE_BITS

@@ -74,7 +74,9 @@ def render(
         _add_kind(text, kind, _rows(sums, kind, blocks))
     for family, found in overload.samples(SharedTable(region.shared), snapshot).items():
         name = text.open(family)
-        text.add(f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found)
+        text.add(
+            f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found
+        )
     return text.finished()
 
 

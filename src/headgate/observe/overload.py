@@ -59,9 +59,7 @@ def _breakers(shared: SharedTable, service: Service) -> Iterator[tuple[dict[str,
         yield {"service": service.name, "endpoint": endpoint.name}, cells
 
 
-def _add_breaker(
-    found: dict[Family, list[Sample]], labels: dict[str, str], cells: list[SharedCell]
-) -> None:
+def _add_breaker(found: dict[Family, list[Sample]], labels: dict[str, str], cells: list[SharedCell]) -> None:
     states = [cell.read(BreakerWord.BREAKER_STATE) & 3 for cell in cells]
     found[families.BREAKER_STATE].append((labels, max(states, default=0)))
     for family, word in (

@@ -33,11 +33,13 @@ cdef class Gate:
     cdef Py_ssize_t waiting
     cdef Py_ssize_t most_waiting
     cdef double timeout
+    cdef double yields_until            # another worker may take what is free before this one; 0: none does
     cdef double crowded_since           # when the queue was empty last
     cdef bint called
     cdef object timer
 
     cdef bint take(self) noexcept
+    cdef uint64_t most(self) noexcept
     cdef int give(self) except -1
     cdef bint line_up(self, QueuePlace place) except -1
     cdef int forget(self, QueuePlace place) except -1

@@ -32,6 +32,7 @@ cdef enum:
     REFUSED = 3                 # the line of those that are answered at the next call
 
 cdef double TICK_SECONDS = 0.005
+cdef double YIELD_SECONDS = 0.006           # other workers look once in that time
 # A queue that was never empty for so long is more than a burst: from then on who came last goes first, since
 # who waited longest has the least patience left (CoDel's interval; Facebook's adaptive LIFO).
 cdef double BURST_SECONDS = 0.1
@@ -93,9 +94,29 @@ cdef class Gate:
         self.timeout = policy.queue_timeout
 
     cdef bint take(self) noexcept:
-        if self.share and self.permits.held >= self.share * <uint64_t>self.service.usable_count():
+        """Take a permit, if one is free and no worker with fewer of them wants it."""
+        cdef uint64_t limit
+        cdef Py_ssize_t usable
+        if self.share:
+            usable = self.service.usable_count()
+            if usable and self.permits.held >= self.share * <uint64_t>usable:
+                return False
+        limit = self.most()
+        if not self.permits.crowds_out(limit):
+            self.yields_until = 0
+        elif self.yields_until == 0:
+            self.yields_until = self.context.now + YIELD_SECONDS
             return False
-        return self.permits.take(self.limit if self.adaptive is None else self.adaptive.limit())
+        elif self.context.now < self.yields_until:
+            return False
+        if not self.permits.take(limit):
+            return False
+        self.yields_until = 0
+        return True
+
+    cdef uint64_t most(self) noexcept:
+        """How many may run now, in all workers."""
+        return self.limit if self.adaptive is None else self.adaptive.limit()
 
     cdef int give(self) except -1:
         self.permits.give()
@@ -136,6 +157,7 @@ cdef class Gate:
         self.waiting += 1
         self.cell.add(QUEUED, 1)
         self.block.add(OPEN, 1)
+        self.permits.say_hungry(True, self.most())
         if self.timer is None:
             self.timer = self.context.loop.call_later(TICK_SECONDS, self._tick)
         return True
@@ -147,6 +169,8 @@ cdef class Gate:
         if place.line != REFUSED:
             self.waiting -= 1
             self.block.subtract(OPEN, 1)
+            if self.waiting == 0:
+                self.permits.say_hungry(False, 0)
         return 0
 
     cdef bint _crowded(self) noexcept:
@@ -223,6 +247,7 @@ cdef class Gate:
             self._refuse_line(line, now, REFUSED_TIMEOUT, "waited too long for its turn")
         while self.waiting and self.take():
             self._grant(self._next())
+        self.permits.say_hungry(self.waiting > 0, self.most())
         if self.waiting and self.timer is None:
             self.timer = self.context.loop.call_later(TICK_SECONDS, self._tick)
 

@@ -59,6 +59,33 @@ def test_never_more_than_the_limit(plan: list[tuple[int, bool]], limit: int) -> 
         assert workers[slot].used() == sum(held)
 
 
+def test_a_worker_with_its_share_makes_room_for_a_hungry_one() -> None:
+    shared = cell()
+    greedy, hungry = Permits(shared, 0, 2), Permits(shared, 1, 2)
+    assert all(greedy.take(4) for _ in range(3))
+    assert not greedy.crowds_out(4)
+    hungry.say_hungry(True, 4)
+    assert greedy.crowds_out(4)
+    assert not hungry.crowds_out(4)
+    greedy.give()
+    greedy.give()
+    assert not greedy.crowds_out(4)  # one more is its share
+    assert hungry.take(4)
+    assert hungry.take(4)
+    hungry.say_hungry(True, 4)  # has its share
+    assert not greedy.crowds_out(4)
+    hungry.say_hungry(False, 4)
+    assert shared.read(PermitWord.HUNGRY) == 0
+
+
+def test_the_next_worker_in_a_slot_is_not_hungry() -> None:
+    shared = cell()
+    Permits(shared, 1, 2).say_hungry(True, 4)
+    assert shared.read(PermitWord.HUNGRY) == 2
+    Permits(shared, 1, 2)
+    assert shared.read(PermitWord.HUNGRY) == 0
+
+
 def simulate(capacity: int, offered: int, seconds: float, *, start: float = 1000.0, noise: float = 0.2,
              shared: SharedCell | None = None) -> list[int]:  # fmt: skip
     """The limit over time in front of a server that does `capacity` at a time in 50 ms each, and lets others

@@ -15,7 +15,7 @@ from headgate.core.permits import PermitWord
 from headgate.core.shared import SharedCell, SharedTable
 from headgate.shm.names import OVERLOAD_CELL, permits_cell, service_cell
 from support import Message
-from unit.proxy.stage import GET, OK, ROUTE, SERVICE, Backend, End, Stage, post, until
+from unit.proxy.stage import GET, LISTENER, OK, ROUTE, SERVICE, Backend, End, Stage, post, until
 
 BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 BREAKER = spec.Breaker(error_ratio=0.0, consecutive=2, open_seconds=60.0, longest_seconds=60.0, trials=1)
@@ -169,12 +169,18 @@ async def clients_of(stage: Stage, count: int, request: bytes = GET) -> list[End
     """Clients that have asked, one after the other."""
     clients = []
     for _ in range(count):
-        before = stage.runtime.active
+        before = begun(stage)
         client = await stage.client()
         await client.send(request)
-        await until(lambda before=before: stage.runtime.active > before, "the exchange to begin")  # type: ignore[misc]  # a default keeps the value of this turn
+        await until(lambda before=before: begun(stage) > before, "the exchange to begin")  # type: ignore[misc]  # a default keeps the value of this turn
         clients.append(client)
     return clients
+
+
+def begun(stage: Stage) -> int:
+    """Exchanges so far, those that are over, too."""
+    words = (Word.IN_FLIGHT, Word.RESPONSES_2XX, Word.RESPONSES_5XX, Word.ABORTED)
+    return sum(stage.word(LISTENER, word) for word in words)
 
 
 def waiting(stage: Stage, block: int = SERVICE) -> int:
@@ -344,8 +350,8 @@ async def test_a_reload_keeps_permits_and_who_waits(stage: Stage) -> None:
     await stage.serve(**limited(limit=1, queue_timeout=60.0))
     first, second = await clients_of(stage, 2)
     await stage.serve(**limited(limit=2, queue_timeout=60.0))
-    for client in (first, second):
-        upstream = await stage.backend.accept()
+    upstreams = [await stage.backend.accept(), await stage.backend.accept()]
+    for client, upstream in zip((first, second), upstreams, strict=True):
         await upstream.request()
         await upstream.send(OK)
         assert (await client.response()).status == 200
