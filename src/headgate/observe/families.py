@@ -162,16 +162,10 @@ WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event lo
 BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open")
 BREAKER_OPENED = Family("breaker_opened", "counter", "Times that the breaker opened")
 BREAKER_REFUSED = Family("breaker_refused", "counter", "Attempts that the breaker did not let begin")
-CONCURRENCY_LIMIT = Family(
-    "concurrency_limit", "gauge", "The most exchanges that may run now; 0 for no limit"
-)
-CONCURRENCY_RUNNING = Family(
-    "concurrency_running", "gauge", "Exchanges that run now, of those that are limited"
-)
-CONCURRENCY_QUEUED = Family("concurrency_queued", "counter", "Exchanges that had to wait for their turn")
-CONCURRENCY_REFUSED = Family(
-    "concurrency_refused", "counter", "Exchanges that did not get their turn, by reason"
-)
+CONCURRENCY_LIMIT = Family("concurrency_limit", "gauge", "The most exchanges that may run; 0 for no limit")
+CONCURRENCY_RUNNING = Family("concurrency_running", "gauge", "Exchanges that run now, where they are limited")
+CONCURRENCY_QUEUED = Family("concurrency_queued", "counter", "Exchanges that waited for their turn")
+CONCURRENCY_REFUSED = Family("concurrency_refused", "counter", "Exchanges that got no turn, by reason")
 CONCURRENCY_LEFT = Family("concurrency_left", "counter", "Exchanges whose client left while they waited")
 SHED = Family("shed", "counter", "Exchanges refused because a worker had too much to do, by importance")
 OVERLOAD = (

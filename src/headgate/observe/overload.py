@@ -37,7 +37,9 @@ def samples(shared: SharedTable, snapshot: Snapshot) -> dict[Family, list[Sample
     for kind, name, policy in limited:
         if policy.limits:
             cell = shared.cell(permits_cell(kind, name))
-            _add_permits(found, {"kind": kind, "name": name}, cell, policy, snapshot.process.workers)
+            _add_permits(
+                found, {"service": "", "route": "", kind: name}, cell, policy, snapshot.process.workers
+            )
     shed = shared.cell(OVERLOAD_CELL)
     found[families.SHED] += [
         ({"importance": importance}, shed.read(word)) for word, importance in enumerate(_IMPORTANCES, 1)
