@@ -288,7 +288,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         host=service.host or "",
         nodelay=service.socket.nodelay,
         keepalive=service.socket.keepalive,
-        tls=service_tls(service.tls, model.folder),
+        tls=service_tls(service.tls, model.folder, one_client=service.proxy_protocol is not None),
         proxy_protocol=_proxy_header(service.proxy_protocol),
         breaker=breaker(service.breaker),
         concurrency=concurrency(service.concurrency),
