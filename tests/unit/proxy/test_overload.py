@@ -258,6 +258,13 @@ async def test_a_client_that_leaves_frees_its_place(stage: Stage) -> None:
     assert cell(stage, permits_cell("service", "backend")).read(PermitWord.LEFT) == 1
 
 
+async def test_the_deadline_of_the_exchange_holds_in_the_queue_too(stage: Stage) -> None:
+    await stage.serve(**limited(limit=1, queue_timeout=60.0), limits=spec.RouteLimits(request_timeout=0.3))
+    first, second = await clients_of(stage, 2)
+    assert (await first.response()).status == (await second.response()).status == 504
+    assert waiting(stage) == 0
+
+
 async def test_the_permit_of_a_client_that_left_is_given_back(stage: Stage) -> None:
     await stage.serve(**limited(limit=1, queue_timeout=60.0))
     first, second = await clients_of(stage, 2)
