@@ -1,5 +1,7 @@
 """What to do: the compiled configuration as frozen, plain data, and its encoding between roles."""
 
+from headgate.spec.answers import Respond
+from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.snapshot import (
     FORMAT,
@@ -18,7 +20,6 @@ from headgate.spec.snapshot import (
     Pool,
     Process,
     Redirect,
-    Respond,
     Route,
     RouteLimits,
     Service,
@@ -50,8 +51,10 @@ __all__ = [
     "AccessLog",
     "Address",
     "Balance",
+    "Breaker",
     "Certificate",
     "ClientCertificates",
+    "Concurrency",
     "Endpoint",
     "FieldMatch",
     "Forwarding",
@@ -64,6 +67,7 @@ __all__ = [
     "Match",
     "Metrics",
     "Middleware",
+    "Overload",
     "PathMatch",
     "Pool",
     "Process",

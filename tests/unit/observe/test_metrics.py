@@ -121,6 +121,7 @@ def every_family() -> Iterator[families.Family]:
     for kind in families.KINDS:
         yield from (count.family for count in kind.counts)
         yield kind.duration
+    yield from families.OVERLOAD
 
 
 def test_the_ends_of_the_forms(region: Region) -> None:
