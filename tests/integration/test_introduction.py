@@ -78,7 +78,7 @@ def test_each_connection_is_introduced(version: int) -> None:
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 def test_a_connection_with_tls_is_introduced_before_hands_are_shaken(version: str, tmp_path: Path) -> None:
-    """To a listener of the product itself that wants a header and TLS; its own endpoint tells whom it heard of."""
+    """To a listener of the product itself that wants a header and TLS, which tells its own endpoint."""
     certificates = Certificates(tmp_path)
     cert, key = map(str, certificates.pair)
     inner = free_port()
