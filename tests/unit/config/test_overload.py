@@ -48,7 +48,7 @@ CASES = {
     "an unknown fallback": (
         "breaker: { fallback: v }",
         '"v" is no service of this file',
-        "add it under services",
+        "known here: s, t, u",
     ),
     "a fallback to itself": (
         "breaker: { fallback: s }",
