@@ -17,6 +17,7 @@ from headgate.core.permits import Permits, PermitWord
 from headgate.core.shared import SharedCell, SharedTable
 from headgate.shm.names import OVERLOAD_CELL, permits_cell, service_cell
 from support import Message
+from unit.proxy.http2_end import Http2End
 from unit.proxy.stage import GET, LISTENER, OK, ROUTE, SERVICE, Backend, End, Stage, post, until
 
 BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
@@ -276,6 +277,24 @@ async def test_the_permit_of_a_client_that_left_is_given_back(stage: Stage) -> N
     await upstream.request()
     await upstream.send(OK)
     assert (await second.response()).status == 200
+
+
+async def test_streams_of_one_connection_wait_each_for_itself(stage: Stage) -> None:
+    await stage.serve(**limited(limit=1, queue=2, queue_timeout=60.0))
+    client = Http2End((await stage.client()).socket)
+    await client.begin()
+    first, second, third = [await client.start() for _ in range(3)]
+    fourth = await client.start()
+    assert (await client.answer(fourth)).status == 503
+    assert fourth.get("retry-after") == "1"
+    await until(lambda: waiting(stage) == 2, "two to wait")
+    await client.reset_stream(second.stream)
+    await until(lambda: waiting(stage) == 1, "its place to be free")
+    upstream = await stage.backend.accept()
+    for asked in (first, third):
+        await upstream.request()
+        await upstream.send(OK)
+        assert (await client.answer(asked)).status == 200
 
 
 async def test_in_a_crowd_who_came_last_goes_first_and_who_waited_longest_makes_room(stage: Stage) -> None:
