@@ -1,5 +1,6 @@
 """What people write, as pydantic models: one class for each section, `Config` for the whole."""
 
+from headgate.config.model.attempts import Backoff, Hedge, Retry, RetryBudget
 from headgate.config.model.limits import (
     Buffering,
     Http2,
@@ -16,7 +17,7 @@ from headgate.config.model.listeners import Hsts, HttpsRedirect, Listener, Proxy
 from headgate.config.model.middlewares import AddPrefix, StripPrefix
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
-from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route, Share
+from headgate.config.model.routes import Match, Redirect, Respond, Route, Share
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
@@ -25,6 +26,7 @@ __all__ = [
     "AccessLog",
     "AddPrefix",
     "Admin",
+    "Backoff",
     "Balance",
     "Buffering",
     "CertificatePair",
@@ -32,6 +34,7 @@ __all__ = [
     "Config",
     "Endpoint",
     "Forwarding",
+    "Hedge",
     "Hsts",
     "Http2",
     "HttpsRedirect",
@@ -49,6 +52,7 @@ __all__ = [
     "Redirect",
     "Respond",
     "Retry",
+    "RetryBudget",
     "Route",
     "RouteLimits",
     "RouteTimeouts",
