@@ -150,6 +150,10 @@ WORKER = (
            WorkerWord.WORKER_HANDSHAKES_FAILED),
     _count("worker_misdirected", "counter", "Requests for a host that their TLS connection does not serve",
            WorkerWord.WORKER_MISDIRECTED),
+    _count("worker_suspects", "counter", "Connections of clients that had flooded shortly before",
+           WorkerWord.WORKER_SUSPECTS),
+    _count("worker_suspects_delayed", "counter", "Times that such a connection waited for its turn",
+           WorkerWord.WORKER_SUSPECTS_DELAYED),
 )  # fmt: skip
 WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
 

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from headgate.core.cells cimport Block
 from headgate.core.output cimport Output
 from headgate.proxy.snapshot cimport LiveSnapshot
+from headgate.proxy.suspects cimport Suspects
 
 
 cdef class Context:
@@ -11,6 +12,7 @@ cdef class Context:
     cdef readonly object log
     cdef readonly object memory
     cdef Block block
+    cdef Suspects suspects
     cdef Output records
     cdef public object sink
     cdef public bint ready

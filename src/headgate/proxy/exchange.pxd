@@ -104,6 +104,7 @@ cdef class Exchange:
     cdef bytes detail
 
     cdef int begin(self, Head head) except -1
+    cdef int dismiss(self, Head head, bytes reason) except -1
     cdef int refuse(self, int status, bytes reason, str detail) except -1
     cdef int start_attempt(self) except -1
     cdef int connected(self, Leg leg) except -1

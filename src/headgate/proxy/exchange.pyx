@@ -174,6 +174,14 @@ cdef class Exchange:
         self.detail = detail.encode()
         return self.fail(status, reason)
 
+    cdef int dismiss(self, Head head, bytes reason) except -1:
+        """The client took its request back before anything was done with it."""
+        self.request = head
+        self.context.active += 1
+        self.listener.block.add(IN_FLIGHT, 1)
+        self.client = self.peer.text
+        return self.client_gone(reason)
+
     cdef int _route(self) except -1:
         cdef uint8_t[16] address
         cdef Head head = self.request

@@ -32,7 +32,7 @@ cdef extern from "../proxy/socket.h" nogil:
 
 cdef enum:
     HANDSHAKE_BYTES = 16384
-    BEGUN_IN_A_TURN = 3         # connections, at some 100 us each
+    BEGUN_IN_A_TURN = 1         # connections, at some 100 us each
 
 
 def connect_fault(error: BaseException) -> tuple[int, bytes]:
