@@ -5,17 +5,20 @@ hedge, the second attempt beside the first, is an exchange of its own with the s
 of its own, but without a client: whichever is answered first, the leg that answers goes to the first one.
 """
 
-from libc.stdint cimport uint64_t
-
+import re
 from email.utils import parsedate_to_datetime
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
+from libc.stdint cimport int64_t, uint64_t
 
 from headgate.core.attempts cimport (
     CAUSES, HEDGES_LOST, HEDGES_SENT, HEDGES_WITHHELD, HEDGES_WON, NO_ATTEMPT, NO_BODY, NO_BUDGET, NO_METHOD,
     NO_OBSTACLE, NO_TIME, NOT_RETRIED, ON_CONNECT, ON_GRPC, ON_REFUSED, ON_STATUS, RETRIED, AttemptPolicy, Tries,
 )
+from headgate.core.attempts import OBSTACLES, RETRY_CAUSES
 from headgate.core.cells cimport RETRIES
 from headgate.core.grpc cimport parse_status
-from headgate.core.head cimport RETRY_AFTER, Field
+from headgate.core.head cimport OTHER, RETRY_AFTER, Field, Span
 from headgate.proxy.exchange cimport Leg, new_exchange
 from headgate.proxy.snapshot cimport ANSWERED
 
@@ -272,6 +275,7 @@ cdef int _send_hedge(Exchange first) except -1:
     hedge.service = first.service
     hedge.key = first.key
     hedge.tried = first.tried
+    hedge.deadline = first.deadline
     hedge.idempotent = True
     hedge.request_read = True
     hedge.held = first.held
@@ -370,3 +374,70 @@ cdef int _forget(Exchange hedge) except -1:
     hedge.trailers = None
     hedge.down = None
     return 0
+
+
+# --- Deadlines of the request's own ---
+
+cdef bytes TIMEOUT_NAME = b"x-request-timeout"
+_TIMEOUT = re.compile(rb"([0-9]{1,9}(?:\.[0-9]{1,6})?)(ms|s)?")
+
+
+cdef bytes _asked_timeout(Head head):
+    """The value of X-Request-Timeout, or None."""
+    cdef Field* field = head.find_name(PyBytes_AS_STRING(TIMEOUT_NAME), PyBytes_GET_SIZE(TIMEOUT_NAME), 0)
+    if field == NULL:
+        return None
+    return head.bytes[field.value_start:field.value_start + field.value_size]
+
+
+cdef bint read_deadline(Exchange exchange) except -1:
+    """Take the time that a client who is trusted gives the exchange: it can only lower what the route gives.
+    False when it cannot be read."""
+    cdef bytes text = _asked_timeout(exchange.request)
+    cdef double seconds
+    if text is None:
+        return True
+    found = _TIMEOUT.fullmatch(text)
+    if found is None:
+        return False
+    seconds = float(found[1]) / (1000 if found[2] == b"ms" else 1)
+    exchange.deadline = min(exchange.deadline, exchange.started + seconds)
+    return True
+
+
+cdef int pass_deadline(Exchange exchange) except -1:
+    """Tell the endpoint what is left of that time, in the unit in which it came."""
+    cdef Head head = exchange.request
+    cdef bytes text = _asked_timeout(head)
+    cdef bytes left
+    if text is None:
+        return 0
+    seconds = max(exchange.deadline - exchange.context.now, 0.001)
+    left = b"%dms" % <int64_t>(seconds * 1000) if text.endswith(b"ms") else b"%.3f" % seconds
+    if text.endswith(b"s") and not text.endswith(b"ms"):
+        left += b"s"
+    head.drop_name(PyBytes_AS_STRING(TIMEOUT_NAME), PyBytes_GET_SIZE(TIMEOUT_NAME))
+    return head.add_line(b"X-Request-Timeout", PyBytes_GET_SIZE(TIMEOUT_NAME), PyBytes_AS_STRING(left),
+                         PyBytes_GET_SIZE(left), OTHER)
+
+
+# --- Records ---
+
+cdef list _causes = [cause.encode() for cause in RETRY_CAUSES]
+cdef list _obstacles = [obstacle.encode() for obstacle in OBSTACLES]
+cdef list _winners = [None, b"first", b"second", b"none"]
+
+
+cdef int record_tries(Record* record, Tries tries) except -1:
+    if tries.cause < CAUSES:
+        record.retried = _span(_causes[tries.cause])
+    if tries.obstacle < NO_OBSTACLE:
+        record.not_retried = _span(_obstacles[tries.obstacle])
+    if tries.winner:
+        record.hedge = _span(_winners[tries.winner])
+    return 0
+
+
+cdef inline Span _span(bytes text) noexcept:
+    """Of a text that lives as long as the process."""
+    return Span(PyBytes_AS_STRING(text), PyBytes_GET_SIZE(text))

@@ -29,7 +29,8 @@ from headgate.core.record cimport Record
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.attempts cimport (
-    begin_attempt, begin_tries, drop_hedge, end_attempt, failed, judge, keeps_body, note_connect,
+    begin_attempt, begin_tries, drop_hedge, end_attempt, failed, judge, keeps_body, note_connect, pass_deadline,
+    read_deadline, record_tries,
 )
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
 from headgate.proxy.grpc cimport answer_health, call_of
@@ -226,6 +227,9 @@ cdef class Exchange:
                 return self.fail(400, b"http_request_error")
             # The client's own deadline can only be the earlier one.
             self.deadline = min(self.deadline, self.started + self.call.timeout * 1e-9)
+        if self.peer.is_trusted(self.snapshot) and not read_deadline(self):
+            self.detail = b"a malformed X-Request-Timeout"
+            return self.fail(400, b"http_request_error")
         if self.route.answers:
             return self._answer_route(number)
         if 0 < self.route.limits.body_bytes < head.content_length:
@@ -368,6 +372,8 @@ cdef class Exchange:
             self.replayable = self.replayable or keeps_body(self)
         if self.call is not None:
             self.call.begin_attempt(self.request, leg.refusable, self.deadline - self.connected_at)
+        if self.deadline < INFINITY:
+            pass_deadline(self)
         leg.send_head(self.request)
         if not self._send_held():
             return self._not_base64()
@@ -639,6 +645,8 @@ cdef class Exchange:
 
     cdef int _interim(self, Head head) except -1:
         """RFC 9110 section 15.2: forwarded, but never to an HTTP/1.0 client."""
+        if self.hedge:
+            return drop_hedge(self) if head.status == 101 else 0    # nobody's until it answers
         if head.status == 101:
             return self._begin_tunnel(head)
         if self.request.version >= 11:
@@ -1027,6 +1035,9 @@ cdef class Exchange:
         record.status = self.status
         record.upstream_status = self.upstream_status
         record.attempts = self.attempts
+        record.retried = record.not_retried = record.hedge = Span(NULL, 0)
+        if self.tries is not None:
+            record_tries(&record, self.tries)
         record.bytes_in = self.bytes_in
         record.bytes_out = self.bytes_out
         record.duration = duration

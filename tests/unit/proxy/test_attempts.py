@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -468,6 +470,19 @@ async def test_a_client_that_leaves_two_attempts(stage: Stage) -> None:
         await stage.quiet()
 
 
+async def test_interim_answers_of_the_second_attempt_are_nobodys(stage: Stage) -> None:
+    with backends(2) as (one, two):
+        await serve(stage, [one, two], hedge=HEDGE)
+        client = await stage.client()
+        await client.send(GET)
+        slow = await asked(one)
+        hedge = await asked(two, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n")
+        assert await client.silent(0.05)
+        await hedge.send(OK)
+        assert (await client.response()).body == b"ok"
+        await slow.end()
+
+
 async def test_hedges_over_http2(stage: Stage) -> None:
     with backends(2) as (one, two):
         await serve(stage, [one, two], hedge=HEDGE, scheme="h2c")
@@ -479,3 +494,94 @@ async def test_hedges_over_http2(stage: Stage) -> None:
         await second.respond(await second.request(), body=b"ok")
         assert (await client.response()).body == b"ok"
         await first.until(lambda: slow.reset == 8)
+
+
+# --- What is recorded ---
+
+
+async def record(stage: Stage) -> dict[str, Any]:
+    await stage.quiet()
+    stage.runtime.context.write_records()
+    found: dict[str, Any] = json.loads(stage.records.text)
+    return {name: found.get(name) for name in ("attempts", "retried", "not_retried", "hedge")}
+
+
+async def test_the_record_of_a_retry(stage: Stage) -> None:
+    with backends(2) as (one, two):
+        await serve(stage, [one, two], {"statuses": (503,)}, access_log=spec.AccessLog())
+        client = await stage.client()
+        await client.send(GET)
+        await asked(one, BUSY)
+        await asked(two, BUSY)
+        assert (await client.response()).status == 503
+        found = await record(stage)
+        assert found == {"attempts": 2, "retried": "status", "not_retried": "attempts", "hedge": None}
+
+
+async def test_the_record_of_a_hedge(stage: Stage) -> None:
+    with backends(2) as (one, two):
+        await serve(stage, [one, two], hedge=HEDGE, access_log=spec.AccessLog())
+        client = await stage.client()
+        await client.send(GET)
+        await asked(one)
+        await asked(two, OK)
+        assert (await client.response()).status == 200
+        found = await record(stage)
+        assert found == {"attempts": 2, "retried": None, "not_retried": None, "hedge": "second"}
+
+
+# --- Deadlines of the request's own ---
+
+
+async def deadline(stage: Stage, value: str, *, trusted: bool = True) -> End:
+    """A client that says how long it waits."""
+    await stage.serve(trusted_proxies=("127.0.0.0/8",) if trusted else ())
+    client = await stage.client()
+    await client.send(GET.replace(b"\r\n\r\n", f"\r\nX-Request-Timeout: {value}\r\n\r\n".encode()))
+    return client
+
+
+@pytest.mark.parametrize(
+    ("value", "pattern", "unit"),
+    [("5", r"[0-9.]+", 1), ("5s", r"[0-9.]+s", 1), ("5000ms", r"[0-9]+ms", 1000)],
+)
+async def test_a_deadline_is_passed_on_as_what_is_left(
+    stage: Stage, value: str, pattern: str, unit: int
+) -> None:
+    client = await deadline(stage, value)
+    end = await stage.backend.accept()
+    (left,) = (await end.request()).all("x-request-timeout")
+    assert re.fullmatch(pattern, left)
+    assert 1 < float(left.rstrip("ms")) / unit <= 5
+    await end.send(OK)
+    assert (await client.response()).status == 200
+
+
+async def test_a_deadline_that_passes(stage: Stage) -> None:
+    client = await deadline(stage, "50ms")
+    await asked(stage.backend)
+    assert (await client.response()).status == 504
+
+
+async def test_strangers_set_no_deadlines(stage: Stage) -> None:
+    client = await deadline(stage, "1ms", trusted=False)
+    end = await stage.backend.accept()
+    assert (await end.request()).all("x-request-timeout") == []
+    assert await client.silent(0.4)
+    await end.send(OK)
+    assert (await client.response()).status == 200
+
+
+@pytest.mark.parametrize("value", ["", "-1", "soon", "1m", "1e3", "5 s"])
+async def test_a_deadline_that_is_none(stage: Stage, value: str) -> None:
+    client = await deadline(stage, value)
+    assert (await client.response()).status == 400
+
+
+async def test_a_deadline_can_only_be_lower(stage: Stage) -> None:
+    await stage.serve(trusted_proxies=("127.0.0.0/8",), limits=spec.RouteLimits(request_timeout=0.05))
+    client = await stage.client()
+    await client.send(GET.replace(b"\r\n\r\n", b"\r\nX-Request-Timeout: 100\r\n\r\n"))
+    end = await stage.backend.accept()
+    assert (await end.request()).all("x-request-timeout")[0].startswith("0.0")
+    assert (await client.response()).status == 504
