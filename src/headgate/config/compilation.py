@@ -10,6 +10,7 @@ from headgate.config import addresses, conditions
 from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
+from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError
 from headgate.config.references import check
 from headgate.config.workers import resolve_workers
@@ -40,6 +41,7 @@ def compile(  # noqa: A001
         forwarding=spec.Forwarding(**dict(model.forwarding)),
         identity_fields=identity_fields(model.listeners.values()),
         access_log=_access_log(model.access_log),
+        overload=overload(model.overload),
         encoded_slash=model.paths.encoded_slash,
         encoded_backslash=model.paths.encoded_backslash,
         encoded_nul=model.paths.encoded_nul,
@@ -180,10 +182,12 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         middlewares=tuple(_middleware(name, model.middlewares[name]) for name in route.middlewares),
         services=_shares(route),
         redirect=_redirect(route.redirect),
-        respond=_respond(route.respond),
+        respond=respond(route.respond),
         limits=_route_limits(model, route),
         retry=retry(route.retry),
         hedge=hedge(route.hedge),
+        concurrency=concurrency(route.concurrency),
+        importance=IMPORTANCE[route.importance],
         where=route.where,
         metric=blocks[f"route:{route.name}"],
     )
@@ -225,12 +229,6 @@ def _redirect(redirect: written.Redirect | None) -> spec.Redirect | None:
         query=redirect.query,
         status=redirect.status,
     )
-
-
-def _respond(respond: written.Respond | None) -> spec.Respond | None:
-    if respond is None:
-        return None
-    return spec.Respond(status=respond.status, headers=tuple(respond.headers.items()), body=respond.body)
 
 
 def _route_limits(model: written.Config, route: written.Route) -> spec.RouteLimits:
@@ -292,9 +290,11 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         host=service.host or "",
         nodelay=service.socket.nodelay,
         keepalive=service.socket.keepalive,
-        tls=service_tls(service.tls, model.folder),
+        tls=service_tls(service.tls, model.folder, one_client=service.proxy_protocol is not None),
         proxy_protocol=_proxy_header(service.proxy_protocol),
         retry_budget=retry_budget(service.retry_budget),
+        breaker=breaker(service.breaker),
+        concurrency=concurrency(service.concurrency),
         metric=blocks[f"service:{name}"],
     )
 

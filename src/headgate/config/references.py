@@ -19,6 +19,7 @@ from headgate.config.contradictions import (
     warnings_of_services,
 )
 from headgate.config.document import Document
+from headgate.config.overload import errors_of_overload
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
 from headgate.config.plain import shown as _shown
@@ -54,6 +55,7 @@ def errors_between(document: Document) -> list[Problem]:
         _services,
         errors_of_listeners,
         errors_of_services,
+        errors_of_overload,
     )
     return [problem for each in checks for problem in each(data, document)]
 
@@ -204,7 +206,7 @@ def _routes(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         yield from _action(("routes", index), route, document)
         yield from _weights(("routes", index, "services"), route.get("services"), document)
         yield from _templates(("routes", index), route, document)
-        yield from _response(("routes", index, "respond"), _mapping(route.get("respond")), document)
+        yield from errors_of_response(("routes", index, "respond"), _mapping(route.get("respond")), document)
 
 
 def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
@@ -291,7 +293,9 @@ def _groups(paths: Any) -> frozenset[str]:
     return frozenset.intersection(*groups) if groups else frozenset()
 
 
-def _response(path: tuple[str | int, ...], respond: dict[str, Any], document: Document) -> Iterator[Problem]:
+def errors_of_response(
+    path: tuple[str | int, ...], respond: dict[str, Any], document: Document
+) -> Iterator[Problem]:
     if respond.get("body") and str(respond.get("status")) in ("204", "205", "304"):
         yield document.problem(
             (*path, "body"),

@@ -98,9 +98,14 @@ ROUTE = _kind(
     "route", ("route",),
     _count("route_retries", "counter", "Attempts after the first", Word.RETRIES),
     _count("route_timeouts", "counter", "Exchanges ended by the timeout of the route", Word.TIMEOUTS),
-    _count("route_rejected", "counter", "Exchanges refused by a limit", Word.REJECTED),
+    _count("route_rejected", "counter", "Exchanges refused by a limit or a breaker", Word.REJECTED),
+    _count("route_waiting", "gauge", "Exchanges waiting for their turn now", Word.OPEN),
 )  # fmt: skip
-SERVICE = _kind("service", ("service",))
+SERVICE = _kind(
+    "service", ("service",),
+    _count("service_rejected", "counter", "Exchanges refused by a limit or a breaker", Word.REJECTED),
+    _count("service_waiting", "gauge", "Exchanges waiting for their turn now", Word.OPEN),
+)  # fmt: skip
 ENDPOINT = _kind(
     "endpoint", ("service", "endpoint"),
     _count("endpoint_connections", "counter", "Connections opened", Word.CONNECTIONS),
@@ -186,6 +191,21 @@ WORKER = (
            WorkerWord.WORKER_SUSPECTS_DELAYED),
 )  # fmt: skip
 WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
+
+# What is in shared cells; observe/overload.py reads them.
+BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open")
+BREAKER_OPENED = Family("breaker_opened", "counter", "Times that the breaker opened")
+BREAKER_REFUSED = Family("breaker_refused", "counter", "Attempts that the breaker did not let begin")
+CONCURRENCY_LIMIT = Family("concurrency_limit", "gauge", "The most exchanges that may run; 0 for no limit")
+CONCURRENCY_RUNNING = Family("concurrency_running", "gauge", "Exchanges that run now, where they are limited")
+CONCURRENCY_QUEUED = Family("concurrency_queued", "counter", "Exchanges that waited for their turn")
+CONCURRENCY_REFUSED = Family("concurrency_refused", "counter", "Exchanges that got no turn, by reason")
+CONCURRENCY_LEFT = Family("concurrency_left", "counter", "Exchanges whose client left while they waited")
+SHED = Family("shed", "counter", "Exchanges refused because a worker had too much to do, by importance")
+OVERLOAD = (
+    BREAKER_STATE, BREAKER_OPENED, BREAKER_REFUSED, CONCURRENCY_LIMIT, CONCURRENCY_RUNNING,
+    CONCURRENCY_QUEUED, CONCURRENCY_REFUSED, CONCURRENCY_LEFT, SHED,
+)  # fmt: skip
 
 BUILD = Family("build", "info", "Version of Headgate and of Python")
 SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller published last")

@@ -14,7 +14,7 @@ from headgate.base.version import VERSION
 from headgate.core.attempts import AttemptWord
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.core.shared import SharedTable
-from headgate.observe import families
+from headgate.observe import families, overload
 from headgate.observe.families import PREFIX, Count, Family, Kind
 from headgate.shm.names import attempts_cell, service_cell
 
@@ -76,6 +76,11 @@ def render(
     for kind, blocks in _things(snapshot):
         _add_kind(text, kind, _rows(sums, kind, blocks))
     _add_attempts(text, SharedTable(region.shared), snapshot)
+    for family, found in overload.samples(SharedTable(region.shared), snapshot).items():
+        name = text.open(family)
+        text.add(
+            f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found
+        )
     return text.finished()
 
 

@@ -17,6 +17,8 @@ cdef class Context:
     cdef public object sink
     cdef public bint ready
     cdef public bint draining
+    cdef public object admission        # exchange.Admission
+    cdef public int shed_level          # less important exchanges are refused; 0: none
     cdef double now
     cdef double wall_offset
     cdef char date[32]

@@ -47,6 +47,18 @@ cdef class Source:
     cdef int keep_session(self, Tls tls) except -1
 
 
+# Says whether and when attempts begin. What is not to begin has been answered, or waits.
+cdef class Admission:
+    cdef bint admits(self, Exchange exchange) except -1
+    cdef Py_ssize_t choose(self, Exchange exchange) except -2
+    cdef bint sheds(self, Exchange exchange) except -1
+
+
+# What an exchange holds of what others may have when it is done.
+cdef class Place:
+    cdef int leave(self) except -1
+
+
 cdef class Exchange:
     cdef Context context
     cdef LiveSnapshot snapshot
@@ -84,6 +96,8 @@ cdef class Exchange:
     cdef uint64_t tried
     cdef uint64_t key                   # for the balancer
     cdef int attempts
+    cdef Place place                    # None: nothing limits how many run
+    cdef int retry_after                # seconds that a refusal says; 0: nothing
     # Request body that waits for a connection, or is kept to be sent once more.
     cdef list held
     cdef int64_t held_bytes
@@ -132,7 +146,9 @@ cdef class Exchange:
     cdef bint _max_forwards(self) except -1
     cdef bytes _accept(self)
     cdef int _answer_route(self, Py_ssize_t number) except -1
+    cdef int _begin_attempts(self) except -1
     cdef int _begin_buffering(self) except -1
+    cdef int _leave(self) except -1
     cdef int _send_continue(self) except -1
     cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1

@@ -133,6 +133,29 @@ cdef class Source:
         raise NotImplementedError
 
 
+cdef class Admission:
+    """Says whether and when attempts begin."""
+
+    cdef bint admits(self, Exchange exchange) except -1:
+        """Whether the first attempt may begin now; else it begins later, or the exchange was answered."""
+        raise NotImplementedError
+
+    cdef Py_ssize_t choose(self, Exchange exchange) except -2:
+        """The number of the endpoint to ask, or -1 when the exchange was answered."""
+        raise NotImplementedError
+
+    cdef bint sheds(self, Exchange exchange) except -1:
+        """Whether the exchange was refused, as not important enough now."""
+        raise NotImplementedError
+
+
+cdef class Place:
+    """What an exchange holds of what others may have when it is done."""
+
+    cdef int leave(self) except -1:
+        raise NotImplementedError
+
+
 cdef Exchange new_exchange(Context context, Listener listener, Leg down, Peer peer):
     cdef Exchange exchange = Exchange.__new__(Exchange)
     exchange.context = context
@@ -232,6 +255,8 @@ cdef class Exchange:
             return self.fail(400, b"http_request_error")
         if self.route.answers:
             return self._answer_route(number)
+        if self.context.shed_level and (<Admission>self.context.admission).sheds(self):
+            return 0
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
         return self._prepare_request(address if self.peer.has_address else NULL)
@@ -314,7 +339,22 @@ cdef class Exchange:
             begin_tries(self)
         if self.route.limits.buffer_request and not self.request_read:
             return self._begin_buffering()
+        return self._begin_attempts()
+
+    cdef int _begin_attempts(self) except -1:
+        """The first attempt, when the limits of what runs at a time allow it."""
+        if ((self.route.gate is not None or self.service.gate is not None)
+                and not (<Admission>self.context.admission).admits(self)):
+            return 0
         return self.start_attempt()
+
+    cdef int _leave(self) except -1:
+        """The service is needed no more."""
+        cdef Place place = self.place
+        if place is None:
+            return 0
+        self.place = None
+        return place.leave()
 
     cdef int _begin_buffering(self) except -1:
         """Read the body first, for backends that a slow client must not occupy."""
@@ -341,7 +381,12 @@ cdef class Exchange:
         cdef Leg leg
         self.attempts += 1
         if not self.fresh:
-            number = self.service.pick(self.tried, self.key, self.context.now)
+            if self.service.guarded:
+                number = (<Admission>self.context.admission).choose(self)
+                if number < 0:
+                    return 0
+            else:
+                number = self.service.pick(self.tried, self.key, self.context.now)
             if number < 0:
                 return self.fail(503, b"destination_unavailable")
             self.tried |= <uint64_t>1 << (number & 63)
@@ -607,7 +652,7 @@ cdef class Exchange:
             self.request.last = self.held_bytes == 0
         elif not self.request_read:
             self.down.pause()
-        return self.start_attempt()
+        return self._begin_attempts()
 
     # --- The response ---
 
@@ -697,6 +742,7 @@ cdef class Exchange:
         self.response_complete = True
         self.down.flush()
         self._release_up(self.request_sent)
+        self._leave()
         if self.down.write_blocked:
             return 0                # writable() goes on when the last byte was taken
         return self._close()
@@ -902,6 +948,8 @@ cdef class Exchange:
         if self.call is not None:
             return self._reply(200, self.call.error_fields(status, reason, self.detail), b"")
         fields, body = replies.error(status, reason, self._accept(), self.request_id, self.detail)
+        if self.retry_after:
+            fields.append((b"Retry-After", b"%d" % self.retry_after))
         return self._reply(status, fields, body)
 
     cdef bytes _accept(self):
@@ -917,6 +965,7 @@ cdef class Exchange:
         """Send an answer of our own."""
         cdef Head head = self._own_head(status, fields)
         cdef bytes value
+        self._leave()
         head.content_length = PyBytes_GET_SIZE(body)
         if status != 204 and status != 304:
             value = b"%d" % PyBytes_GET_SIZE(body)
@@ -964,6 +1013,7 @@ cdef class Exchange:
         if self.closed:
             return 0
         self.closed = True
+        self._leave()
         self.context.active -= 1
         duration = self.context.tick() - self.started
         self._count(duration)

@@ -14,6 +14,7 @@ from libc.string cimport memcmp, memcpy
 
 from headgate.core.attempts cimport AttemptPolicy, RetryBudget
 from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.breaker cimport UNCHANGED, Breaker
 from headgate.core.balancers import balancer, identity_of
 from headgate.core.cells cimport Block
 from headgate.core.head cimport RETRY_AFTER
@@ -22,6 +23,7 @@ from headgate.core.paths import path_policy
 from headgate.core.record import FINGERPRINTS, record_format
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
+from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.rewriting import rewrite_of
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
@@ -79,7 +81,13 @@ cdef class Service:
                                  bound=spec.balance.bounded_load)
         if self.balancer.keyed:
             self.key_source = KeySource(spec.balance.key, spec.balance.key_name)
-        self.observes = self.balancer.times
+        if spec.breaker is not None and spec.breaker.scope == "service":
+            self.breaker = breaker_of(cell, spec.breaker)
+        elif spec.breaker is not None:
+            self.breakers = {endpoint: breaker_of((<Endpoint>endpoint).cell, spec.breaker)
+                             for endpoint in endpoints}
+        self.observes = self.balancer.times or spec.breaker is not None
+        self.guarded = spec.breaker is not None or spec.concurrency.endpoint > 0
         self.turn = seed
         self.block = Block(memory, spec.metric)
         self.cell = cell
@@ -123,13 +131,31 @@ cdef class Service:
                 self.states[i].latency = (<Endpoint>self.endpoints[i]).latency_at(now)
         return self.balancer.pick(self.states, self.count, avoid, key)
 
+    cdef Py_ssize_t usable_count(self) noexcept:
+        """How many endpoints may be chosen."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t usable = 0
+        for i in range(self.count):
+            usable += self.states[i].usable and self.states[i].weight > 0
+        return usable
+
     cdef int observe(self, Endpoint endpoint, Outcome outcome, Head head, double seconds, double now) except -1:
         """How an attempt at an endpoint ended, `seconds` after it began; each attempt ends once. `head`: of the
         answer, when there was one. Called only if somebody `observes`."""
+        if self.breaker is not None or self.breakers is not None:
+            self._tell_breaker(endpoint, outcome, head, seconds, now)
         if self.balancer.times:
             if outcome != ANSWERED or head.status == 429 or head.number(RETRY_AFTER) >= 0:
                 seconds = max(seconds, FAILURE_SECONDS)
             endpoint.measure(seconds, now)
+        return 0
+
+    cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
+                           double now) except -1:
+        cdef Breaker breaker = self.breaker if self.breakers is None else self.breakers[endpoint]
+        breaker.tell(outcome == ANSWERED, head.status if head is not None else 0, seconds, now)
+        if breaker.change != UNCHANGED:
+            report(self.name, b"" if self.breakers is None else endpoint.name, breaker, now)
         return 0
 
 

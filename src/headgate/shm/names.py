@@ -26,3 +26,12 @@ def attempts_cell(route: str) -> str:
 def endpoint_cell(service: str, endpoint: str, address: Address) -> str:
     """The name of what is known together of one address of an endpoint."""
     return f"endpoint:{service}/{endpoint} {address.unix or address.host} {address.port}"
+
+
+def permits_cell(kind: str, name: str) -> str:
+    """The name of what limits how many exchanges of a service or route run at a time."""
+    return f"permits:{kind}:{name}"
+
+
+# What workers shed.
+OVERLOAD_CELL = "overload"

@@ -1,5 +1,7 @@
 """What to do: the compiled configuration as frozen, plain data, and its encoding between roles."""
 
+from headgate.spec.answers import Respond
+from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.snapshot import (
     FORMAT,
@@ -19,7 +21,6 @@ from headgate.spec.snapshot import (
     Pool,
     Process,
     Redirect,
-    Respond,
     Retry,
     RetryBudget,
     Route,
@@ -53,8 +54,10 @@ __all__ = [
     "AccessLog",
     "Address",
     "Balance",
+    "Breaker",
     "Certificate",
     "ClientCertificates",
+    "Concurrency",
     "Endpoint",
     "FieldMatch",
     "Forwarding",
@@ -68,6 +71,7 @@ __all__ = [
     "Match",
     "Metrics",
     "Middleware",
+    "Overload",
     "PathMatch",
     "Pool",
     "Process",

@@ -11,7 +11,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from headgate.spec.answers import Respond
 from headgate.spec.data import Data
+from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
 
@@ -110,12 +112,6 @@ class Redirect(Data, frozen=True):
     status: int = 308
 
 
-class Respond(Data, frozen=True):
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
-
-
 class RouteLimits(Data, frozen=True):
     request_timeout: float = 0.0  # whole exchange; 0: none
     body_idle_timeout: float = 60.0  # no progress of the request body
@@ -170,6 +166,8 @@ class Route(Data, frozen=True):
     limits: RouteLimits = RouteLimits()
     retry: Retry | None = None
     hedge: Hedge | None = None
+    concurrency: Concurrency = Concurrency()
+    importance: int = 1  # 0 low, 1 normal, 2 high
     where: str = ""  # "file:line" for explanations
     metric: int = 0
 
@@ -234,6 +232,8 @@ class Service(Data, frozen=True):
     tls: ServiceTls = ServiceTls()  # for its endpoints with https
     proxy_protocol: ProxyHeader | None = None
     retry_budget: RetryBudget | None = RetryBudget()  # None: no limit
+    breaker: Breaker | None = None
+    concurrency: Concurrency = Concurrency()
     metric: int = 0
 
 
@@ -284,6 +284,7 @@ class Snapshot(Data, frozen=True, omit_defaults=False):  # its format is always 
     forwarding: Forwarding = Forwarding()
     identity_fields: tuple[str, ...] = ("x-forwarded-client-cert",)  # dropped when they come from outside
     access_log: AccessLog | None = None
+    overload: Overload = Overload()
     encoded_slash: Literal["keep", "reject", "decode"] = "keep"
     encoded_backslash: Literal["reject", "keep"] = "reject"
     encoded_nul: Literal["reject", "keep"] = "reject"

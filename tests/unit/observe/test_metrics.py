@@ -126,6 +126,7 @@ def every_family() -> Iterator[families.Family]:
         yield kind.duration
     yield from (count.family for count in (*families.ATTEMPTS, *families.BUDGETS))
     yield families.HEDGE_DELAY
+    yield from families.OVERLOAD
 
 
 def test_the_ends_of_the_forms(region: Region) -> None:

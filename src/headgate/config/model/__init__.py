@@ -1,5 +1,6 @@
 """What people write, as pydantic models: one class for each section, `Config` for the whole."""
 
+from headgate.config.model.answers import Respond
 from headgate.config.model.attempts import Backoff, Hedge, Retry, RetryBudget
 from headgate.config.model.limits import (
     Buffering,
@@ -15,9 +16,10 @@ from headgate.config.model.limits import (
 )
 from headgate.config.model.listeners import Hsts, HttpsRedirect, Listener, ProxyProtocol, SocketOptions
 from headgate.config.model.middlewares import AddPrefix, StripPrefix
+from headgate.config.model.overload import Breaker, Overload, RouteConcurrency, ServiceConcurrency
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
-from headgate.config.model.routes import Match, Redirect, Respond, Route, Share
+from headgate.config.model.routes import Match, Redirect, Route, Share
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
@@ -28,6 +30,7 @@ __all__ = [
     "Admin",
     "Backoff",
     "Balance",
+    "Breaker",
     "Buffering",
     "CertificatePair",
     "ClientCertificates",
@@ -44,6 +47,7 @@ __all__ = [
     "ListenerTimeouts",
     "ListenerTls",
     "Match",
+    "Overload",
     "Paths",
     "Pool",
     "Process",
@@ -54,10 +58,12 @@ __all__ = [
     "Retry",
     "RetryBudget",
     "Route",
+    "RouteConcurrency",
     "RouteLimits",
     "RouteTimeouts",
     "Section",
     "Service",
+    "ServiceConcurrency",
     "ServiceSocket",
     "ServiceTimeouts",
     "ServiceTls",

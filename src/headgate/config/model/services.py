@@ -11,6 +11,7 @@ from headgate.base.errors import Refusal
 from headgate.config import conditions
 from headgate.config.model.attempts import RetryBudget, RetryBudgetOrOff
 from headgate.config.model.limits import Pool, ServiceTimeouts
+from headgate.config.model.overload import Breaker, ServiceConcurrency
 from headgate.config.model.scalars import (
     Authority,
     Choice,
@@ -163,7 +164,6 @@ class Service(Section):
             "health_check",
             "outlier",
             "outliers",
-            "breaker",
             "sticky",
             "protocol",
             "hash",
@@ -193,6 +193,16 @@ class Service(Section):
         WrapSerializer(lambda value, write: "off" if value is None else write(value)),
     ] = Field(
         default=None, description="Tell endpoints the client's address by the PROXY protocol: `v1` or `v2`."
+    )
+    breaker: Annotated[
+        Breaker | None,
+        BeforeValidator(_off_is_none, json_schema_input_type=Breaker | Literal["off"]),
+        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
+    ] = Field(
+        default=None, description="When the service is asked no more for a while; `{}` for the defaults."
+    )
+    concurrency: ServiceConcurrency = Field(
+        default=ServiceConcurrency(), description="How many exchanges of this service run at a time."
     )
     pool: Pool = Field(default=Pool(), description="Connections that are kept open to each endpoint.")
     timeouts: ServiceTimeouts = Field(default=ServiceTimeouts(), description="Timeouts of this service.")
