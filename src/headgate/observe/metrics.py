@@ -75,13 +75,12 @@ def render(
     sums = Sums(memories)
     for kind, blocks in _things(snapshot):
         _add_kind(text, kind, _rows(sums, kind, blocks))
-    shared = SharedTable(region.shared)
-    for family, found in overload.samples(shared, snapshot).items():
+    _add_attempts(text, SharedTable(region.shared), snapshot)
+    for family, found in overload.samples(SharedTable(region.shared), snapshot).items():
         name = text.open(family)
         text.add(
             f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found
         )
-    _add_attempts(text, shared, snapshot)
     return text.finished()
 
 
