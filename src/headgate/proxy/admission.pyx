@@ -386,7 +386,7 @@ cdef class Admissions(Admission):
             avoided |= closed
         if closed != full:
             self.answer_open(exchange, seconds)
-        elif full:
+        elif full and not exchange.hedge:
             self.refuse(exchange, b"connection_limit_reached", "all endpoints have as many as they may",
                         REFUSED_SECONDS)
         else:
@@ -409,6 +409,8 @@ cdef class Admissions(Admission):
     cdef int answer_open(self, Exchange exchange, double seconds) except -1:
         """Answer for a service that must not be asked."""
         policy = exchange.service.spec.breaker
+        if exchange.hedge:
+            return exchange.fail(503, b"destination_unavailable")       # nobody waits for it alone
         if policy.fallback:
             return self.fall_back(exchange, exchange.snapshot.services[policy.fallback])
         if policy.respond is None or exchange.call is not None:

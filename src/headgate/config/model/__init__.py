@@ -1,6 +1,7 @@
 """What people write, as pydantic models: one class for each section, `Config` for the whole."""
 
 from headgate.config.model.answers import Respond
+from headgate.config.model.attempts import Backoff, Hedge, Retry, RetryBudget
 from headgate.config.model.limits import (
     Buffering,
     Http2,
@@ -18,7 +19,7 @@ from headgate.config.model.middlewares import AddPrefix, StripPrefix
 from headgate.config.model.overload import Breaker, Overload, RouteConcurrency, ServiceConcurrency
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
-from headgate.config.model.routes import Match, Redirect, Retry, Route, Share
+from headgate.config.model.routes import Match, Redirect, Route, Share
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
@@ -27,6 +28,7 @@ __all__ = [
     "AccessLog",
     "AddPrefix",
     "Admin",
+    "Backoff",
     "Balance",
     "Breaker",
     "Buffering",
@@ -35,6 +37,7 @@ __all__ = [
     "Config",
     "Endpoint",
     "Forwarding",
+    "Hedge",
     "Hsts",
     "Http2",
     "HttpsRedirect",
@@ -53,6 +56,7 @@ __all__ = [
     "Redirect",
     "Respond",
     "Retry",
+    "RetryBudget",
     "Route",
     "RouteConcurrency",
     "RouteLimits",
