@@ -349,10 +349,8 @@ cdef class Exchange:
         return self.start_attempt()
 
     cdef int _leave(self) except -1:
-        """The service is needed no more."""
+        """The service is needed no more: others may have what is held of it."""
         cdef Place place = self.place
-        if place is None:
-            return 0
         self.place = None
         return place.leave()
 
@@ -742,7 +740,8 @@ cdef class Exchange:
         self.response_complete = True
         self.down.flush()
         self._release_up(self.request_sent)
-        self._leave()
+        if self.place is not None:
+            self._leave()
         if self.down.write_blocked:
             return 0                # writable() goes on when the last byte was taken
         return self._close()
@@ -967,7 +966,8 @@ cdef class Exchange:
         """Send an answer of our own."""
         cdef Head head = self._own_head(status, fields)
         cdef bytes value
-        self._leave()
+        if self.place is not None:
+            self._leave()
         head.content_length = PyBytes_GET_SIZE(body)
         if status != 204 and status != 304:
             value = b"%d" % PyBytes_GET_SIZE(body)
@@ -1015,7 +1015,8 @@ cdef class Exchange:
         if self.closed:
             return 0
         self.closed = True
-        self._leave()
+        if self.place is not None:
+            self._leave()
         self.context.active -= 1
         duration = self.context.tick() - self.started
         self._count(duration)

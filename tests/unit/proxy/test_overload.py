@@ -165,6 +165,44 @@ async def test_another_service_answers_for_one_with_an_open_breaker(stage: Stage
     other.close()
 
 
+def again(**more: Any) -> dict[str, Any]:
+    """A route whose exchanges have several attempts."""
+    return {"services": (spec.ServiceShare(service="backend"),), **more}
+
+
+async def test_a_retry_asks_the_breaker(stage: Stage) -> None:
+    await stage.serve(
+        service={"breaker": spec.Breaker(error_ratio=0.0, consecutive=1, open_seconds=60.0)},
+        route=again(retry=spec.Retry(attempts=3, statuses=(500,), backoff=0.0)),
+    )
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(BROKEN)
+    refused = await client.response()
+    assert (refused.status, refused.get("proxy-status")) == (503, "headgate; error=destination_unavailable")
+    assert await upstream.silent(0.05)
+    assert stage.backend.untouched()
+
+
+async def test_a_hedge_that_the_breaker_refuses_takes_nothing_from_the_first(stage: Stage) -> None:
+    refused = cell(stage, service_cell("backend"))
+    await stage.serve(
+        service={"breaker": spec.Breaker(error_ratio=0.0, consecutive=1, open_seconds=60.0)},
+        route=again(hedge=spec.Hedge(delay=0.2, percent=100.0)),
+    )
+    slow, bad = await clients_of(stage, 2)
+    ends = [await stage.backend.accept(), await stage.backend.accept()]
+    for end in ends:
+        await end.request()
+    await ends[1].send(BROKEN)
+    assert (await bad.response()).status == 500
+    await until(lambda: refused.read(BreakerWord.BREAKER_REFUSED) == 1, "the hedge to be refused")
+    await ends[0].send(OK)
+    assert (await slow.response()).status == 200
+
+
 # --- How many run at a time ---
 
 
@@ -202,6 +240,24 @@ async def test_who_is_too_many_waits_for_its_turn(stage: Stage) -> None:
         assert (await client.response()).status == 200
     assert cell(stage, permits_cell("service", "backend")).read(PermitWord.QUEUED) == 2
     assert stage.backend.untouched()
+
+
+async def test_retries_are_part_of_what_runs(stage: Stage) -> None:
+    """Between two attempts the permit is kept, and afterwards given back once."""
+    await stage.serve(
+        **limited(limit=1, queue_timeout=60.0),
+        route=again(retry=spec.Retry(attempts=2, statuses=(500,), backoff=0.02)),
+    )
+    clients = await clients_of(stage, 2)
+    upstream = await stage.backend.accept()
+    for client in clients:
+        await upstream.request()
+        await upstream.send(BROKEN)
+        await upstream.request()
+        await upstream.send(OK)
+        assert (await client.response()).status == 200
+    assert stage.backend.untouched()
+    assert Permits(cell(stage, permits_cell("service", "backend")), -1, 1).used() == 0
 
 
 async def test_a_body_that_came_meanwhile_goes_up(stage: Stage) -> None:
