@@ -17,7 +17,8 @@ from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.breaker cimport UNCHANGED, Breaker
 from headgate.core.balancers import balancer, identity_of
 from headgate.core.cells cimport Block
-from headgate.core.head cimport RETRY_AFTER
+from headgate.core.grpc cimport parse_status
+from headgate.core.head cimport RETRY_AFTER, Field, Head
 from headgate.core.keys cimport KeySource
 from headgate.core.paths import path_policy
 from headgate.core.record import FINGERPRINTS, record_format
@@ -153,10 +154,26 @@ cdef class Service:
     cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
                            double now) except -1:
         cdef Breaker breaker = self.breaker if self.breakers is None else self.breakers[endpoint]
-        breaker.tell(outcome == ANSWERED, head.status if head is not None else 0, seconds, now)
+        breaker.tell(outcome == ANSWERED, _status_of(head) if head is not None else 0, seconds, now)
         if breaker.change != UNCHANGED:
             report(self.name, b"" if self.breakers is None else endpoint.name, breaker, now)
         return 0
+
+
+cdef int _status_of(Head head) except -1:
+    """The status of an answer; of a failed gRPC call that is all head ("Trailers-Only") the one that says the
+    same. What trailers say comes too late to be an answer to the question whether an endpoint answers."""
+    cdef Field* field
+    if head.status != 200 or not head.last:
+        return head.status
+    field = head.find_name(b"grpc-status", 11, 0)
+    if field == NULL:
+        return head.status
+    return _HTTP_OF_GRPC.get(parse_status(head.bytes + field.value_start, field.value_size), 200)
+
+
+# UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, INTERNAL, UNAVAILABLE, DATA_LOSS
+_HTTP_OF_GRPC = {2: 500, 4: 504, 8: 429, 13: 500, 14: 503, 15: 500}
 
 
 cdef class RouteLimits:

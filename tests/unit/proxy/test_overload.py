@@ -165,6 +165,19 @@ async def test_another_service_answers_for_one_with_an_open_breaker(stage: Stage
     other.close()
 
 
+@pytest.mark.parametrize(("status", "opens"), [(14, True), (4, True), (5, False), (0, False)])
+async def test_a_failed_grpc_call_is_a_failure(stage: Stage, status: int, opens: bool) -> None:
+    await stage.serve(service={"breaker": spec.Breaker(error_ratio=0.0, consecutive=1, open_seconds=60.0)})
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(b"HTTP/1.1 200 OK\r\ngrpc-status: %d\r\nContent-Length: 0\r\n\r\n" % status)
+    assert (await client.response()).status == 200
+    state = cell(stage, service_cell("backend")).read(BreakerWord.BREAKER_STATE) & 3
+    assert (state == BreakerState.OPEN) is opens
+
+
 def again(**more: Any) -> dict[str, Any]:
     """A route whose exchanges have several attempts."""
     return {"services": (spec.ServiceShare(service="backend"),), **more}
