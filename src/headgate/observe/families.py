@@ -203,8 +203,9 @@ CONCURRENCY_REFUSED = Family("concurrency_refused", "counter", "Exchanges that g
 CONCURRENCY_LEFT = Family("concurrency_left", "counter", "Exchanges whose client left while they waited")
 SHED = Family("shed", "counter", "Exchanges refused because a worker had too much to do, by importance")
 OVERLOAD = (
-    BREAKER_STATE, BREAKER_OPENED, BREAKER_REFUSED, CONCURRENCY_LIMIT, CONCURRENCY_RUNNING,
-    CONCURRENCY_QUEUED, CONCURRENCY_REFUSED, CONCURRENCY_LEFT, SHED,
+    BREAKER_STATE, BREAKER_OPENED, BREAKER_REFUSED,
+    CONCURRENCY_LIMIT, CONCURRENCY_RUNNING, CONCURRENCY_QUEUED, CONCURRENCY_REFUSED, CONCURRENCY_LEFT,
+    SHED,
 )  # fmt: skip
 
 BUILD = Family("build", "info", "Version of Headgate and of Python")

@@ -333,6 +333,8 @@ cdef class Admissions(Admission):
 
     cdef int refuse(self, Exchange exchange, bytes reason, str detail, double seconds) except -1:
         """Answer 503 with Retry-After."""
+        if exchange.hedge:
+            return exchange.fail(503, reason)       # its client has another attempt
         exchange.route.block.add(REJECTED, 1)
         if exchange.service is not None:
             exchange.service.block.add(REJECTED, 1)
@@ -386,7 +388,7 @@ cdef class Admissions(Admission):
             avoided |= closed
         if closed != full:
             self.answer_open(exchange, seconds)
-        elif full and not exchange.hedge:
+        elif full:
             self.refuse(exchange, b"connection_limit_reached", "all endpoints have as many as they may",
                         REFUSED_SECONDS)
         else:
@@ -408,9 +410,9 @@ cdef class Admissions(Admission):
 
     cdef int answer_open(self, Exchange exchange, double seconds) except -1:
         """Answer for a service that must not be asked."""
-        policy = exchange.service.spec.breaker
         if exchange.hedge:
-            return exchange.fail(503, b"destination_unavailable")       # nobody waits for it alone
+            return exchange.fail(503, b"destination_unavailable")
+        policy = exchange.service.spec.breaker
         if policy.fallback:
             return self.fall_back(exchange, exchange.snapshot.services[policy.fallback])
         if policy.respond is None or exchange.call is not None:
