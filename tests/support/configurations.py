@@ -110,7 +110,17 @@ routes:
       client: [10.0.0.0/8]
     priority: 5
     middlewares: [strip, add]
-    services: [{ service: app, weight: 9 }, { service: canary }]
+    services:
+      - { service: app, weight: 9, name: stable }
+      - service: canary
+        match:
+          method: GET
+          headers: { x-canary: "yes" }
+          cookies: { canary: "~ ^y" }
+          query: { canary: { present: true } }
+          client: [10.0.0.0/8]
+    sticky: cookie:user
+    variant_header: X-Variant
     timeouts: { request: off, idle: 5s, first_byte: 7s, tunnel_idle: 1m }
     limits: { body_size: off, buffer_size: 16KiB, minimum_rate: 1KiB/s, minimum_rate_grace: 5s }
     buffering: { request: off, response: off }

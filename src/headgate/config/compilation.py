@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from headgate.config import model as written
     from headgate.config.model.middlewares import Middleware
+    from headgate.config.model.splits import Selection
 
 
 def compile(  # noqa: A001
@@ -55,6 +56,9 @@ def _identities(model: written.Config) -> Iterator[str]:
         yield f"listener:{name}"
     for route in model.routes:
         yield f"route:{route.name}"
+        if len(route.services or ()) > 1:
+            for share in route.services or ():
+                yield f"variant:{route.name}/{share.name or share.service}"
     for name, service in model.services.items():
         yield f"service:{name}"
         for endpoint in service.endpoints:
@@ -177,7 +181,9 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         match=_match(route.match, decode_slash=model.paths.encoded_slash == "decode"),
         priority=route.priority,
         middlewares=tuple(_middleware(name, model.middlewares[name]) for name in route.middlewares),
-        services=_shares(route),
+        services=_shares(route, blocks),
+        sticky=_key(route.sticky) if route.sticky is not None else None,
+        variant_header=route.variant_header or "",
         redirect=_redirect(route.redirect),
         respond=_respond(route.respond),
         limits=_route_limits(model, route),
@@ -199,11 +205,39 @@ def _match(match: written.Match, *, decode_slash: bool) -> spec.Match:
     )
 
 
-def _shares(route: written.Route) -> tuple[spec.ServiceShare, ...]:
+def _shares(route: written.Route, blocks: dict[str, int]) -> tuple[spec.ServiceShare, ...]:
     if route.service is not None:
         return (spec.ServiceShare(service=route.service),)
     return tuple(
-        spec.ServiceShare(service=share.service, weight=share.weight) for share in route.services or ()
+        spec.ServiceShare(
+            service=share.service,
+            weight=share.weight,
+            variant=share.name or "",
+            selection=_selection(share.match) if share.match is not None else None,
+            metric=blocks.get(f"variant:{route.name}/{share.name or share.service}", 0),
+        )
+        for share in route.services or ()
+    )
+
+
+def _selection(selection: Selection, percent: float = 100.0) -> spec.Selection:
+    return spec.Selection(
+        match=spec.Match(
+            methods=selection.method,
+            headers=tuple(conditions.parse_condition(*item) for item in selection.headers.items()),
+            query=tuple(conditions.parse_condition(*item) for item in selection.query.items()),
+            client=selection.client,
+        ),
+        cookies=tuple(conditions.parse_condition(*item) for item in selection.cookies.items()),
+        percent=percent,
+    )
+
+
+def _key(text: str) -> spec.Key:
+    kind, _, name = text.partition(":")
+    return spec.Key(
+        kind=cast("Literal['client', 'path', 'header', 'cookie', 'query']", kind),
+        name=name.lower() if kind == "header" else name,
     )
 
 
@@ -265,7 +299,7 @@ def _first_byte(model: written.Config, route: written.Route) -> float:
     """The route's own value, or the longest of its services, or the global one."""
     if route.timeouts.first_byte is not None:
         return route.timeouts.first_byte
-    services = [model.services[share.service].timeouts for share in _shares(route)] or [model.timeouts]
+    services = [model.services[share.service].timeouts for share in _shares(route, {})] or [model.timeouts]
     values: list[float] = [_pick("timeouts.first_byte", service, model.timeouts) for service in services]
     return max(values)
 
@@ -297,11 +331,11 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
 
 
 def _balance(balance: written.Balance) -> spec.Balance:
-    kind, _, name = (balance.key or "client").partition(":")
+    key = _key(balance.key or "client")
     return spec.Balance(
         algorithm=balance.algorithm,
-        key=cast("Literal['client', 'path', 'header', 'cookie', 'query']", kind),
-        key_name=name.lower() if kind == "header" else name,
+        key=key.kind,
+        key_name=key.name,
         table=balance.table or "ring",
         bounded_load=balance.bounded_load or 0.0,
     )

@@ -18,6 +18,7 @@ from headgate.config.contradictions import (
     warnings_of_listeners,
     warnings_of_services,
 )
+from headgate.config.divisions import errors_of_divisions
 from headgate.config.document import Document
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
@@ -54,6 +55,7 @@ def errors_between(document: Document) -> list[Problem]:
         _services,
         errors_of_listeners,
         errors_of_services,
+        errors_of_divisions,
     )
     return [problem for each in checks for problem in each(data, document)]
 

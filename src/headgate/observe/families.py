@@ -110,7 +110,9 @@ ENDPOINT = _kind(
     _count("endpoint_timeouts", "counter", "Attempts ended by a timeout", Word.TIMEOUTS),
     _count("endpoint_rejected", "counter", "Attempts that a limit left without connection", Word.REJECTED),
 )  # fmt: skip
-KINDS = (LISTENER, ROUTE, SERVICE, ENDPOINT)
+VARIANT = _kind("variant", ("route", "variant"))
+VARIANT_WEIGHT = Family("variant_weight", "gauge", "Weight among the services of the route, as it holds now")
+KINDS = (LISTENER, ROUTE, VARIANT, SERVICE, ENDPOINT)
 
 WORKER = (
     _count("worker_pid", "gauge", "Process number", WorkerWord.WORKER_PID),

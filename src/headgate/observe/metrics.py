@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING
 
 from headgate.base.version import VERSION
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
+from headgate.core.shared import SharedTable
+from headgate.core.splits import weights_set
 from headgate.observe import families
 from headgate.observe.families import PREFIX, Count, Family, Kind
+from headgate.shm.names import route_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,6 +74,7 @@ def render(
     sums = Sums(memories)
     for kind, blocks in _things(snapshot):
         _add_kind(text, kind, _rows(sums, kind, blocks))
+    _add_weights(text, region, snapshot)
     return text.finished()
 
 
@@ -131,6 +135,15 @@ def _things(snapshot: Snapshot) -> Iterator[tuple[Kind, dict[tuple[str, ...], in
     """Each kind with the block numbers of all things of that kind by name."""
     yield families.LISTENER, {(listener.name,): listener.metric for listener in snapshot.listeners}
     yield families.ROUTE, {(route.name,): route.metric for route in snapshot.routes}
+    yield (
+        families.VARIANT,
+        {
+            (route.name, share.name): share.metric
+            for route in snapshot.routes
+            for share in route.services
+            if len(route.services) > 1
+        },
+    )
     yield families.SERVICE, {(service.name,): service.metric for service in snapshot.services}
     yield (
         families.ENDPOINT,
@@ -140,6 +153,19 @@ def _things(snapshot: Snapshot) -> Iterator[tuple[Kind, dict[tuple[str, ...], in
             for endpoint in service.endpoints
         },
     )
+
+
+def _add_weights(text: _Text, region: Region, snapshot: Snapshot) -> None:
+    name = text.open(families.VARIANT_WEIGHT)
+    table = SharedTable(region.shared)
+    for route in snapshot.routes:
+        if len(route.services) < 2:
+            continue
+        names = [share.name for share in route.services]
+        configured = [share.weight for share in route.services]
+        weights = weights_set(table.cell(route_cell(route.name)), names) or configured
+        for variant, weight in zip(names, weights, strict=True):
+            text.add([f"{name}{{{_labels(('route', 'variant'), (route.name, variant))}}} {weight}"])
 
 
 def _rows(sums: Sums, kind: Kind, blocks: dict[tuple[str, ...], int]) -> list[Row]:

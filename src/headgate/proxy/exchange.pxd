@@ -2,6 +2,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
+from headgate.core.splits cimport Share
 from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
 from headgate.core.websocket cimport WebSocketWatch
@@ -57,6 +58,7 @@ cdef class Exchange:
     cdef Head response
     cdef Route route
     cdef Service service
+    cdef Share share                    # None: the route has one service
     cdef Endpoint endpoint
     cdef GrpcCall call                  # None: not gRPC
     cdef WebSocketWatch frames          # None: no WebSocket, or nobody records it
@@ -132,6 +134,7 @@ cdef class Exchange:
     cdef int _send_continue(self) except -1
     cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1
+    cdef int _choose_share(self, const uint8_t* address) except -1
     cdef int _prepare_request(self, const uint8_t* address) except -1
     cdef int _try_again(self) except -1
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1

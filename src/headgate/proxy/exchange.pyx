@@ -25,6 +25,7 @@ from headgate.core.head cimport (
     USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
+from headgate.core.splits cimport Share
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
@@ -281,7 +282,9 @@ cdef class Exchange:
                 if path is None:
                     return self.fail(400, b"http_request_error")
             head.set_path(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
-        self.service = self.route.choose()
+        self.service = self.route.single
+        if self.route.split is not None:
+            self._choose_share(address)
         self.service.block.add(IN_FLIGHT, 1)
         self.key = self.service.key_of(head, address)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
@@ -295,6 +298,13 @@ cdef class Exchange:
         if self.route.limits.buffer_request and not self.request_read:
             return self._begin_buffering()
         return self.start_attempt()
+
+    cdef int _choose_share(self, const uint8_t* address) except -1:
+        cdef Py_ssize_t number = self.route.split.choose(self.request, self.listener.number, address)
+        self.share = <Share>self.route.split.shares[number]
+        self.share.block.add(IN_FLIGHT, 1)
+        self.service = <Service>self.route.services[number]
+        return 0
 
     cdef int _begin_buffering(self) except -1:
         """Read the body first, for backends that a slow client must not occupy."""
@@ -581,6 +591,8 @@ cdef class Exchange:
         if self.service.observes:
             self._observe(ANSWERED, head)
         edit_response(head, self.context, self.snapshot, self.listener)
+        if self.share is not None:
+            self.share.tell(head)
         if self.call is not None:
             self.call.answer_head(head)
         if head.status >= 300 and not self.request_read:
@@ -946,6 +958,9 @@ cdef class Exchange:
             return 0
         self.service.block.subtract(IN_FLIGHT, 1)
         self.service.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
+        if self.share is not None:
+            self.share.block.subtract(IN_FLIGHT, 1)
+            self.share.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
         if self.endpoint is not None:
             self.endpoint.block.finish(self.upstream_status, microseconds, self.bytes_in,
                                        self.bytes_out)
@@ -978,6 +993,7 @@ cdef class Exchange:
         record.request_id = _span(self.request_id)
         record.route = _span(self.route.name if self.route is not None else None)
         record.service = _span(self.service.name if self.service is not None else None)
+        record.variant = _span(self.share.name if self.share is not None else None)
         record.endpoint = _span(self.endpoint.name if self.endpoint is not None else None)
         record.reason = _span(self.reason)
         record.ended_by = _span(self.ended_by if self.ended_by is not None else b"upstream")

@@ -7,6 +7,7 @@ from headgate.core.keys cimport KeySource
 from headgate.core.record cimport RecordFormat
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell
+from headgate.core.splits cimport Split
 
 
 # How an attempt ended, as far as its endpoint is concerned.
@@ -80,12 +81,9 @@ cdef class Route:
     cdef readonly bytes name
     cdef readonly object spec
     cdef list services
-    cdef list weights
-    cdef list current                   # of the smooth weighted round robin over services
+    cdef Split split                    # among several services, or None
     cdef Block block
     cdef SharedCell cell
-
-    cdef Service choose(self)
 
 
 cdef struct Network:

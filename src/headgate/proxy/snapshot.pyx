@@ -21,6 +21,7 @@ from headgate.core.paths import path_policy
 from headgate.core.record import FINGERPRINTS, record_format
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
+from headgate.core.splits cimport Share, Split
 from headgate.proxy.rewriting import rewrite_of
 from headgate.shm.names import route_cell, service_cell
 from headgate.spec import Redirect
@@ -158,25 +159,13 @@ cdef class Route:
         self.cell = cell
         self.rewrites = tuple(rewrite_of(middleware) for middleware in spec.middlewares) or None
         self.services = [services[share.service] for share in spec.services]
-        self.weights = [share.weight for share in spec.services]
-        self.current = [0] * len(self.weights)
         self.answers = not self.services
-        self.single = self.services[0] if len(self.services) == 1 else None
+        self.single = self.services[0] if self.services else None
+        if len(self.services) > 1:
+            self.split = Split([Share(spec.name, share, spec.variant_header, Block(memory, share.metric))
+                                for share in spec.services], spec.sticky, cell)
         self.attempts = spec.retry_attempts
         self.limits = limits
-
-    cdef Service choose(self):
-        """The service for the next exchange: smooth weighted round robin."""
-        cdef Py_ssize_t i
-        cdef Py_ssize_t best = 0
-        if self.single is not None:
-            return self.single
-        for i in range(len(self.services)):
-            self.current[i] += self.weights[i]
-            if self.current[i] > self.current[best]:
-                best = i
-        self.current[best] -= sum(self.weights)
-        return <Service>self.services[best]
 
 
 cdef class Networks:

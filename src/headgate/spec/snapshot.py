@@ -92,9 +92,32 @@ class Match(Data, frozen=True):
     tls: tuple[FieldMatch, ...] = ()  # names: core/handshake, FACTS
 
 
+class Key(Data, frozen=True):
+    """What of a request is equal, when it shall go to the same place."""
+
+    kind: Literal["client", "path", "header", "cookie", "query"] = "client"
+    name: str = ""  # of the header (lower case), cookie or parameter
+
+
+class Selection(Data, frozen=True):
+    """Some of a route's requests: a part of those that fit."""
+
+    match: Match = Match()  # methods, headers, query and client of it
+    cookies: tuple[FieldMatch, ...] = ()
+    percent: float = 100.0
+
+
 class ServiceShare(Data, frozen=True):
     service: str
     weight: int = 1
+    variant: str = ""  # "" is the service's name
+    selection: Selection | None = None  # of requests that are for it whatever the weights
+    metric: int = 0  # of routes with several only
+
+    @property
+    def name(self) -> str:
+        """The name in metrics and records, unique in its route."""
+        return self.variant or self.service
 
 
 class Redirect(Data, frozen=True):
@@ -143,6 +166,8 @@ class Route(Data, frozen=True):
     priority: int = 0
     middlewares: tuple[Middleware, ...] = ()
     services: tuple[ServiceShare, ...] = ()
+    sticky: Key | None = None  # what keeps a client with its share
+    variant_header: str = ""  # tells clients the name of the share
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()

@@ -399,7 +399,24 @@ def test_everything_arrives() -> None:
     )
     assert api.priority == 5
     assert [middleware.type for middleware in api.middlewares] == ["strip_prefix", "add_prefix"]
-    assert api.services == (spec.ServiceShare(service="app", weight=9), spec.ServiceShare(service="canary"))
+    blocks = snapshot.metrics.blocks
+    assert api.services == (
+        spec.ServiceShare(service="app", weight=9, variant="stable", metric=blocks["variant:api/stable"]),
+        spec.ServiceShare(
+            service="canary",
+            metric=blocks["variant:api/canary"],
+            selection=spec.Selection(
+                match=spec.Match(
+                    methods=("GET",),
+                    headers=(spec.FieldMatch("x-canary", "exact", "yes"),),
+                    query=(spec.FieldMatch("canary", "present"),),
+                    client=("10.0.0.0/8",),
+                ),
+                cookies=(spec.FieldMatch("canary", "regex", "^y"),),
+            ),
+        ),
+    )
+    assert (api.sticky, api.variant_header) == (spec.Key("cookie", "user"), "x-variant")
     assert moved.redirect == spec.Redirect(
         scheme="https", host="new.{host}", port=8443, path="/new/{page}", query="", status=301
     )

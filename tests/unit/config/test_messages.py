@@ -72,6 +72,30 @@ h.yaml:2:57: error: services.api.balance: "sticky" is not supported by this vers
     write round_robin, random, least_requests, power_of_two, least_time, first_available, ip_hash, consistent_hash or rendezvous
 """,
     ),
+    "two shares of one name": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes:
+- name: r
+  services: [{ service: api, weight: 2 }, { service: api }]
+""",
+        """\
+h.yaml:5:54: error: routes[0].services[1].service: "api" is already the name of a share of this route
+    remove one of the two, or give it another `name`
+""",
+    ),
+    "a key to choose by, and nothing to choose from": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, sticky: client }]
+""",
+        """\
+h.yaml:3:35: error: routes[0].sticky: there is nothing to choose from: the route has no two services
+    write `services` with two or more, or remove it
+""",
+    ),
     "retry cause of a later version": (
         """\
 listeners: { web: { bind: ':80' } }

@@ -116,7 +116,13 @@ def test_every_family_is_rendered_with_its_type(region: Region, openmetrics: boo
 
 
 def every_family() -> Iterator[families.Family]:
-    yield from (families.BUILD, families.SNAPSHOT, *families.ROLES, families.WORKER_LAG)
+    yield from (
+        families.BUILD,
+        families.SNAPSHOT,
+        *families.ROLES,
+        families.WORKER_LAG,
+        families.VARIANT_WEIGHT,
+    )
     yield from (count.family for count in families.WORKER)
     for kind in families.KINDS:
         yield from (count.family for count in kind.counts)

@@ -16,9 +16,10 @@ from headgate.config.model.listeners import Hsts, HttpsRedirect, Listener, Proxy
 from headgate.config.model.middlewares import AddPrefix, StripPrefix
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
-from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route, Share
+from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
+from headgate.config.model.splits import Selection, Share
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "RouteLimits",
     "RouteTimeouts",
     "Section",
+    "Selection",
     "Service",
     "ServiceSocket",
     "ServiceTimeouts",

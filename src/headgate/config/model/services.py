@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
-from headgate.base.errors import Refusal
-from headgate.config import conditions
+from headgate.config.model.keys import Key
 from headgate.config.model.limits import Pool, ServiceTimeouts
 from headgate.config.model.scalars import (
     Authority,
@@ -18,7 +16,6 @@ from headgate.config.model.scalars import (
     Switch,
     Weight,
     refuse,
-    text_like,
 )
 from headgate.config.model.section import Section
 from headgate.config.model.tls import ServiceTls
@@ -52,21 +49,6 @@ Algorithm = Literal[
 ]
 
 
-def _key(text: str) -> str:
-    kind, colon, name = text.partition(":")
-    if kind in ("client", "path") and not colon:
-        return text
-    if kind in ("header", "cookie", "query") and colon:
-        if kind == "header":
-            conditions.parse_field_name(name)
-        elif not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise Refusal("has no name behind its colon", f"write it like {kind}:user")
-        return text
-    raise Refusal(
-        "is no key", "write client, path, header:NAME, cookie:NAME or query:NAME, such as header:x-user"
-    )
-
-
 def _bound(value: object) -> float | None:
     if value in ("off", None, False):
         return None
@@ -89,7 +71,7 @@ class Balance(Section):
         "`ip_hash`: the same one for each client address (IPv6: /64). `consistent_hash` and `rendezvous`: "
         "the same one for equal keys; when endpoints come or go, only the keys move that must.",
     )
-    key: Annotated[str, PlainValidator(text_like(_key)), WithJsonSchema({"type": "string"})] | None = Field(
+    key: Key | None = Field(
         default=None,
         json_schema_extra={"default": "client"},
         examples=["header:x-user"],

@@ -1,0 +1,53 @@
+"""What contradicts itself in how a route divides its exchanges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from headgate.config.plain import items, mapping, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.config.document import Document
+    from headgate.config.problems import Problem
+
+Path = tuple[str | int, ...]
+
+
+def errors_of_divisions(data: dict[str, Any], document: Document) -> Iterator[Problem]:
+    """What cannot be as it is written."""
+    for index, route in enumerate(items(data.get("routes"))):
+        path: Path = ("routes", index)
+        yield from _shares(path, items(mapping(route).get("services")), document)
+        yield from _single(path, mapping(route), document)
+
+
+def _shares(path: Path, shares: Any, document: Document) -> Iterator[Problem]:
+    """Two shares of one name cannot be told from each other."""
+    seen: set[str] = set()
+    for number, share in enumerate(shares):
+        key = "name" if mapping(share).get("name") else "service"
+        name = mapping(share).get(key)
+        where = (*path, "services", number, key)
+        if isinstance(name, str) and name in seen:
+            yield document.problem(
+                where,
+                f"{shown(document, where, name)} is already the name of a share of this route",
+                "remove one of the two, or give it another `name`",
+            )
+        seen.add(str(name))
+
+
+def _single(path: Path, route: dict[str, Any], document: Document) -> Iterator[Problem]:
+    """What chooses among several services where there are none."""
+    if len(items(route.get("services"))) > 1:
+        return
+    for key in ("sticky", "variant_header"):
+        if route.get(key) is not None:
+            yield document.problem(
+                (*path, key),
+                "there is nothing to choose from: the route has no two services",
+                "write `services` with two or more, or remove it",
+                key=True,
+            )
