@@ -137,6 +137,15 @@ middlewares:
 services:
   app:
     balance: least_requests
+    sticky:
+      by: cookie
+      name: app-session
+      lifetime: 2h
+      path: /app
+      domain: example.com
+      same_site: Strict
+      secure: on
+      secret: a-long-random-text
     endpoints: [127.0.0.1:9001, { address: "app.internal:9002", weight: 3 }, unix:/run/app.sock]
     host: app.internal
     pool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headgate import spec
@@ -9,7 +10,8 @@ from headgate.base.limits import BY_NAME
 from headgate.config import addresses, conditions
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
-from headgate.config.problems import ConfigError
+from headgate.config.model.stickiness import LEAST_SECRET
+from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
 from headgate.config.workers import resolve_workers
 
@@ -61,6 +63,8 @@ def _identities(model: written.Config) -> Iterator[str]:
                 yield f"variant:{route.name}/{share.name or share.service}"
     for name, service in model.services.items():
         yield f"service:{name}"
+        if service.sticky is not None:
+            yield f"sticky:{name}"
         for endpoint in service.endpoints:
             yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
 
@@ -310,6 +314,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
     return spec.Service(
         name=name,
         balance=_balance(service.balance),
+        sticky=_sticky(service.sticky, name, Path(model.folder), blocks),
         endpoints=tuple(_endpoint(name, endpoint, blocks) for endpoint in service.endpoints),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
@@ -328,6 +333,38 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         proxy_protocol=_proxy_header(service.proxy_protocol),
         metric=blocks[f"service:{name}"],
     )
+
+
+def _sticky(
+    sticky: written.Sticky | None, service: str, folder: Path, blocks: dict[str, int]
+) -> spec.Sticky | None:
+    if sticky is None:
+        return None
+    return spec.Sticky(
+        by=sticky.by,
+        name=sticky.name or f"headgate-{service}",
+        lifetime=sticky.lifetime or 0.0,
+        path=sticky.path,
+        domain=sticky.domain or "",
+        same_site=sticky.same_site,
+        secure=sticky.secure,
+        secret=spec.Secret(sticky.secret or _secret_of(sticky, service, folder)),
+        metric=blocks[f"sticky:{service}"],
+    )
+
+
+def _secret_of(sticky: written.Sticky, service: str, folder: Path) -> str:
+    if sticky.secret_file is None:
+        return ""
+    path = folder / sticky.secret_file
+    try:
+        text = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(message=f"services.{service}.sticky: {path}: {error}")]) from None
+    if len(text) < LEAST_SECRET:
+        message = f"services.{service}.sticky: {path} has fewer than {LEAST_SECRET} characters"
+        raise ConfigError([Problem(message=message, hint="put a long random text into it")])
+    return text
 
 
 def _balance(balance: written.Balance) -> spec.Balance:

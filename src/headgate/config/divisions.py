@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from headgate.config.plain import items, mapping, shown
+from headgate.config.plain import items, mapping, section, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,6 +21,26 @@ def errors_of_divisions(data: dict[str, Any], document: Document) -> Iterator[Pr
         path: Path = ("routes", index)
         yield from _shares(path, items(mapping(route).get("services")), document)
         yield from _single(path, mapping(route), document)
+
+
+def errors_of_sessions(data: dict[str, Any], document: Document) -> Iterator[Problem]:
+    """What cannot be as it is written of sticky sessions."""
+    for name, service in mapping(data.get("services")).items():
+        sticky = section(mapping(service).get("sticky"), "by")
+        path: Path = ("services", name, "sticky")
+        if sticky.get("secret") and sticky.get("secret_file"):
+            yield document.problem(
+                (*path, "secret_file"), "there are two secrets", "remove secret or secret_file", key=True
+            )
+        if sticky.get("by") == "header":
+            for key in ("path", "domain", "same_site", "secure"):
+                if sticky.get(key) is not None:
+                    yield document.problem(
+                        (*path, key),
+                        "a header has no such thing",
+                        "write `by: cookie`, or remove it",
+                        key=True,
+                    )
 
 
 def _shares(path: Path, shares: Any, document: Document) -> Iterator[Problem]:

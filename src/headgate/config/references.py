@@ -18,7 +18,7 @@ from headgate.config.contradictions import (
     warnings_of_listeners,
     warnings_of_services,
 )
-from headgate.config.divisions import errors_of_divisions
+from headgate.config.divisions import errors_of_divisions, errors_of_sessions
 from headgate.config.document import Document
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
@@ -56,6 +56,7 @@ def errors_between(document: Document) -> list[Problem]:
         errors_of_listeners,
         errors_of_services,
         errors_of_divisions,
+        errors_of_sessions,
     )
     return [problem for each in checks for problem in each(data, document)]
 

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 from headgate.core.cells import Word, WorkerWord
 from headgate.core.http2_abuse import Abuse
+from headgate.core.stickiness import StickyWord
 
 PREFIX = "headgate_"
 
@@ -42,7 +43,7 @@ class Kind:
     name: str
     labels: tuple[str, ...]
     counts: tuple[Count, ...]
-    duration: Family
+    duration: Family | None
 
 
 # Upper bounds of the buckets that are shown, in microseconds. Each is an edge of the finer buckets that
@@ -111,8 +112,21 @@ ENDPOINT = _kind(
     _count("endpoint_rejected", "counter", "Attempts that a limit left without connection", Word.REJECTED),
 )  # fmt: skip
 VARIANT = _kind("variant", ("route", "variant"))
+STICKY = Kind(
+    "sticky", ("service",),
+    (
+        Count(
+            Family("sticky_sessions", "counter", "Exchanges of sticky services, by what their session was"),
+            tuple(
+                (word.name.removeprefix("STICKY_").lower(), word) for word in StickyWord
+            ),
+            "session",
+        ),
+    ),
+    None,
+)  # fmt: skip
 VARIANT_WEIGHT = Family("variant_weight", "gauge", "Weight among the services of the route, as it holds now")
-KINDS = (LISTENER, ROUTE, VARIANT, SERVICE, ENDPOINT)
+KINDS = (LISTENER, ROUTE, VARIANT, SERVICE, STICKY, ENDPOINT)
 
 WORKER = (
     _count("worker_pid", "gauge", "Process number", WorkerWord.WORKER_PID),

@@ -146,6 +146,14 @@ def _things(snapshot: Snapshot) -> Iterator[tuple[Kind, dict[tuple[str, ...], in
     )
     yield families.SERVICE, {(service.name,): service.metric for service in snapshot.services}
     yield (
+        families.STICKY,
+        {
+            (service.name,): service.sticky.metric
+            for service in snapshot.services
+            if service.sticky is not None
+        },
+    )
+    yield (
         families.ENDPOINT,
         {
             (service.name, endpoint.name): endpoint.metric
@@ -175,6 +183,8 @@ def _rows(sums: Sums, kind: Kind, blocks: dict[tuple[str, ...], int]) -> list[Ro
 def _add_kind(text: _Text, kind: Kind, rows: list[Row]) -> None:
     for count in kind.counts:
         _add_count(text, count, rows)
+    if kind.duration is None:
+        return
     name = text.open(kind.duration)
     for labels, words in rows:
         text.add(_histogram(name, labels, words))

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
 from headgate.core.splits cimport Share
+from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
 from headgate.core.websocket cimport WebSocketWatch
@@ -59,6 +60,7 @@ cdef class Exchange:
     cdef Route route
     cdef Service service
     cdef Share share                    # None: the route has one service
+    cdef Session session                # None: the service is not sticky
     cdef Endpoint endpoint
     cdef GrpcCall call                  # None: not gRPC
     cdef WebSocketWatch frames          # None: no WebSocket, or nobody records it
@@ -104,6 +106,7 @@ cdef class Exchange:
 
     cdef int begin(self, Head head) except -1
     cdef int refuse(self, int status, bytes reason, str detail) except -1
+    cdef Py_ssize_t _pick(self) noexcept
     cdef int start_attempt(self) except -1
     cdef int connected(self, Leg leg) except -1
     cdef int connect_failed(self, int status, bytes reason) except -1

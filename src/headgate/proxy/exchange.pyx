@@ -26,6 +26,7 @@ from headgate.core.head cimport (
 )
 from headgate.core.record cimport Record
 from headgate.core.splits cimport Share
+from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
@@ -287,6 +288,8 @@ cdef class Exchange:
             self._choose_share(address)
         self.service.block.add(IN_FLIGHT, 1)
         self.key = self.service.key_of(head, address)
+        if self.service.sticky is not None:
+            self.session = self.service.sticky.session_of(head, self.context.now + self.context.wall_offset)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
                                        self.client)
         if PyBytes_GET_SIZE(self.service.host):
@@ -331,7 +334,7 @@ cdef class Exchange:
         cdef Leg leg
         self.attempts += 1
         if not self.fresh:
-            number = self.service.pick(self.tried, self.key, self.context.now)
+            number = self._pick()
             if number < 0:
                 return self.fail(503, b"destination_unavailable")
             self.tried |= <uint64_t>1 << (number & 63)
@@ -344,6 +347,18 @@ cdef class Exchange:
         if leg is not None:
             return self.connected(leg)
         return 0
+
+    cdef Py_ssize_t _pick(self) noexcept:
+        """The number of the endpoint for the next attempt, or -1."""
+        cdef Py_ssize_t number = -1
+        if self.session is None:
+            return self.service.pick(self.tried, self.key, self.context.now)
+        number = self.session.find(self.service.states, self.service.count, self.tried)
+        if number < 0:
+            number = self.service.pick(self.tried, self.key, self.context.now)
+        if number >= 0:
+            self.session.taken = self.service.states[number].identity
+        return number
 
     cdef int connected(self, Leg leg) except -1:
         """A connection is ready: send what came of the request so far."""
@@ -593,6 +608,8 @@ cdef class Exchange:
         edit_response(head, self.context, self.snapshot, self.listener)
         if self.share is not None:
             self.share.tell(head)
+        if self.session is not None:
+            self.session.tell(head, self.context.now + self.context.wall_offset, self.peer.secured is not None)
         if self.call is not None:
             self.call.answer_head(head)
         if head.status >= 300 and not self.request_read:

@@ -8,6 +8,7 @@ from headgate.core.record cimport RecordFormat
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell
 from headgate.core.splits cimport Split
+from headgate.core.stickiness cimport Stickiness
 
 
 # How an attempt ended, as far as its endpoint is concerned.
@@ -46,6 +47,7 @@ cdef class Service:
     cdef KeySource key_source           # None: the balancer asks for no key
     cdef bint observes                  # somebody wants to know how attempts end
     cdef uint64_t turn                  # the last key of a request that has none itself
+    cdef Stickiness sticky              # None: clients are at any endpoint
     cdef Block block
     cdef SharedCell cell
 

@@ -22,6 +22,7 @@ from headgate.core.record import FINGERPRINTS, record_format
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.core.splits cimport Share, Split
+from headgate.core.stickiness cimport Stickiness
 from headgate.proxy.rewriting import rewrite_of
 from headgate.shm.names import route_cell, service_cell
 from headgate.spec import Redirect
@@ -83,6 +84,8 @@ cdef class Service:
         self.turn = seed
         self.block = Block(memory, spec.metric)
         self.cell = cell
+        if spec.sticky is not None:
+            self.sticky = Stickiness(spec.name, spec.sticky, cell, Block(memory, spec.sticky.metric))
         self.endpoints = endpoints
         self.count = len(endpoints)
         self.states = <EndpointState*>calloc(self.count or 1, sizeof(EndpointState))

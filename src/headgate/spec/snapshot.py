@@ -218,9 +218,24 @@ class Balance(Data, frozen=True):
     bounded_load: float = 0.0  # most in flight in relation to the mean; 0: no bound
 
 
+class Sticky(Data, frozen=True):
+    """How clients come back to their endpoints."""
+
+    by: Literal["cookie", "header"] = "cookie"
+    name: str = ""
+    lifetime: float = 0.0  # seconds; 0: as long as the browser runs
+    path: str = "/"
+    domain: str = ""
+    same_site: str = "Lax"
+    secure: bool = False  # even where the client's connection is plain
+    secret: Secret = Secret()  # empty: workers share one that they make themselves
+    metric: int = 0
+
+
 class Service(Data, frozen=True):
     name: str
     balance: Balance = Balance()
+    sticky: Sticky | None = None
     endpoints: tuple[Endpoint, ...] = ()
     pool: Pool = Pool()
     host: str = ""  # Host sent upstream; "" keeps the client's

@@ -429,6 +429,17 @@ def test_everything_arrives() -> None:
         False,
     )
     assert app.endpoints[1].addresses == (spec.Address(host="app.internal", port=9002),)
+    assert app.sticky == spec.Sticky(
+        by="cookie",
+        name="app-session",
+        lifetime=7200.0,
+        path="/app",
+        domain="example.com",
+        same_site="Strict",
+        secure=True,
+        secret=spec.Secret("a-long-random-text"),
+        metric=blocks["sticky:app"],
+    )
     assert spec.decode(spec.encode(snapshot)) == snapshot
 
 

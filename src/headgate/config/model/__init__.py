@@ -20,6 +20,7 @@ from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
 from headgate.config.model.splits import Selection, Share
+from headgate.config.model.stickiness import Sticky
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "ServiceTls",
     "Share",
     "SocketOptions",
+    "Sticky",
     "StripPrefix",
     "Timeouts",
     "TlsSite",

@@ -18,6 +18,7 @@ from headgate.config.model.scalars import (
     refuse,
 )
 from headgate.config.model.section import Section
+from headgate.config.model.stickiness import Sticky
 from headgate.config.model.tls import ServiceTls
 
 
@@ -145,7 +146,6 @@ class Service(Section):
             "outlier",
             "outliers",
             "breaker",
-            "sticky",
             "protocol",
             "hash",
             "slow_start",
@@ -158,6 +158,9 @@ class Service(Section):
     )
 
     balance: Balance = Field(default=Balance(), description="How an endpoint is chosen.")
+    sticky: Sticky | None = Field(
+        default=None, description="Clients come back to the endpoint that they were at: `cookie` or `header`."
+    )
     endpoints: tuple[Endpoint, ...] = Field(
         examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 3}]],
         description="Addresses, alone or with a weight.",
