@@ -48,6 +48,13 @@ class Client:
         headers = [(name.lower(), value) for name, value in response.getheaders()]
         return Answer(response.status, headers, response.read())
 
+    def begin(self, path: str) -> None:
+        """Send a request whose answer nobody reads."""
+        if self._two is not None:
+            self._two.ask(path=path)
+        else:
+            self._one.request("GET", path)
+
     def close(self) -> None:
         """Let go of the connection."""
         self._one.close()

@@ -121,6 +121,15 @@ routes:
           client: [10.0.0.0/8]
     sticky: cookie:user
     variant_header: X-Variant
+    fault: { percent: 5, match: { headers: { x-test: "1" } }, delay: 1s, slow_body: 10KiB/s }
+    mirror:
+      service: next
+      percent: 0.5%
+      match: { method: POST }
+      body: 8KiB
+      concurrency: 5
+      timeout: 2s
+      compare: { enabled: on, headers: [Content-Type], body: off, ignore: [time, "items.*.id"] }
     timeouts: { request: off, idle: 5s, first_byte: 7s, tunnel_idle: 1m }
     limits: { body_size: off, buffer_size: 16KiB, minimum_rate: 1KiB/s, minimum_rate_grace: 5s }
     buffering: { request: off, response: off }
@@ -170,4 +179,5 @@ services:
       min_version: 1.3
       http2: off
     proxy_protocol: off
+  next: { endpoints: [127.0.0.1:9005] }
 """

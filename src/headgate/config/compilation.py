@@ -58,6 +58,11 @@ def _identities(model: written.Config) -> Iterator[str]:
         yield f"listener:{name}"
     for route in model.routes:
         yield f"route:{route.name}"
+        if route.fault is not None:
+            yield f"fault:{route.name}"
+        if route.mirror is not None:
+            yield f"mirror:{route.name}"
+            yield f"mirrored:{route.name}"
         if len(route.services or ()) > 1:
             for share in route.services or ():
                 yield f"variant:{route.name}/{share.name or share.service}"
@@ -188,6 +193,8 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         services=_shares(route, blocks),
         sticky=_key(route.sticky) if route.sticky is not None else None,
         variant_header=route.variant_header or "",
+        mirror=_mirror(route, blocks),
+        fault=_fault(route, blocks),
         redirect=_redirect(route.redirect),
         respond=_respond(route.respond),
         limits=_route_limits(model, route),
@@ -221,6 +228,40 @@ def _shares(route: written.Route, blocks: dict[str, int]) -> tuple[spec.ServiceS
             metric=blocks.get(f"variant:{route.name}/{share.name or share.service}", 0),
         )
         for share in route.services or ()
+    )
+
+
+def _mirror(route: written.Route, blocks: dict[str, int]) -> spec.Mirror | None:
+    mirror = route.mirror
+    if mirror is None:
+        return None
+    compare = mirror.compare
+    return spec.Mirror(
+        service=mirror.service,
+        selection=_selection(mirror.match, mirror.percent),
+        body_bytes=mirror.body,
+        most=mirror.concurrency,
+        timeout=mirror.timeout,
+        compare=(
+            spec.Compare(headers=compare.headers, body=compare.body, ignore=compare.ignore)
+            if compare is not None and compare.enabled
+            else None
+        ),
+        metric=blocks[f"mirror:{route.name}"],
+        results_metric=blocks[f"mirrored:{route.name}"],
+    )
+
+
+def _fault(route: written.Route, blocks: dict[str, int]) -> spec.Fault | None:
+    fault = route.fault
+    if fault is None:
+        return None
+    return spec.Fault(
+        selection=_selection(fault.match, fault.percent),
+        delay=fault.delay or 0.0,
+        status=fault.abort or 0,
+        rate=fault.slow_body or 0.0,
+        metric=blocks[f"fault:{route.name}"],
     )
 
 

@@ -21,6 +21,8 @@ def errors_of_divisions(data: dict[str, Any], document: Document) -> Iterator[Pr
         path: Path = ("routes", index)
         yield from _shares(path, items(mapping(route).get("services")), document)
         yield from _single(path, mapping(route), document)
+        yield from _fault(path, mapping(route), document)
+        yield from _mirror(path, mapping(route), mapping(data.get("services")), document)
 
 
 def errors_of_sessions(data: dict[str, Any], document: Document) -> Iterator[Problem]:
@@ -57,6 +59,62 @@ def _shares(path: Path, shares: Any, document: Document) -> Iterator[Problem]:
                 "remove one of the two, or give it another `name`",
             )
         seen.add(str(name))
+
+
+def _fault(path: Path, route: dict[str, Any], document: Document) -> Iterator[Problem]:
+    fault = route.get("fault")
+    if not isinstance(fault, dict):
+        return
+    where = (*path, "fault")
+    if route.get("redirect") is not None or route.get("respond") is not None:
+        yield document.problem(
+            where,
+            "nothing can go wrong: the route answers itself",
+            "remove it, or write a service",
+            key=True,
+        )
+    elif not any(fault.get(key) for key in ("delay", "abort", "slow_body")):
+        yield document.problem(
+            where, "it does not say what goes wrong", "write delay, abort or slow_body", key=True
+        )
+    elif fault.get("abort") and fault.get("slow_body"):
+        yield document.problem(
+            (*where, "slow_body"),
+            "an answer that no service gives is not slow",
+            "remove abort or slow_body",
+            key=True,
+        )
+
+
+def _mirror(
+    path: Path, route: dict[str, Any], services: dict[str, Any], document: Document
+) -> Iterator[Problem]:
+    mirror = mapping(route.get("mirror"))
+    if not mirror:
+        return
+    where = (*path, "mirror", "service")
+    name = mirror.get("service")
+    own = [route.get("service"), *(mapping(share).get("service") for share in items(route.get("services")))]
+    if not any(own):
+        yield document.problem(
+            (*path, "mirror"),
+            "there is nothing to copy: the route answers itself",
+            "remove it, or write a service",
+            key=True,
+        )
+    elif name in own:
+        yield document.problem(
+            where,
+            f"{shown(document, where, name)} is a service of the route itself: it would get everything twice",
+            "name another service",
+        )
+    header = section(mapping(services.get(str(name))).get("proxy_protocol"), "version")
+    if header.get("version", "off" if not header else "v2") not in ("off", False):
+        yield document.problem(
+            where,
+            f"{shown(document, where, name)} wants the PROXY protocol, and a copy is no client's own",
+            "name a service without proxy_protocol",
+        )
 
 
 def _single(path: Path, route: dict[str, Any], document: Document) -> Iterator[Problem]:

@@ -217,6 +217,8 @@ def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[
     for number, share in enumerate(_items(route.get("services"))):
         if isinstance(share, dict):
             yield "service", ("routes", index, "services", number, "service"), share.get("service")
+    if (mirror := _mapping(route.get("mirror")).get("service")) is not None:
+        yield "service", ("routes", index, "mirror", "service"), mirror
     for key, kind in (("middlewares", "middleware"), ("listeners", "listener")):
         for number, name in enumerate(_items(route.get(key))):
             yield kind, ("routes", index, key, number), name

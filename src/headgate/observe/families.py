@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from headgate.core.cells import Word, WorkerWord
+from headgate.core.cells import FaultWord, MirrorWord, Word, WorkerWord
 from headgate.core.http2_abuse import Abuse
 from headgate.core.stickiness import StickyWord
 
@@ -125,8 +125,50 @@ STICKY = Kind(
     ),
     None,
 )  # fmt: skip
+FAULT = Kind(
+    "fault", ("route",),
+    (
+        Count(
+            Family("fault_injected", "counter", "Faults that were asked for, by kind"),
+            (
+                ("delay", FaultWord.FAULT_DELAYED),
+                ("abort", FaultWord.FAULT_ABORTED),
+                ("slow_body", FaultWord.FAULT_SLOWED),
+            ),
+            "fault",
+        ),
+    ),
+    None,
+)  # fmt: skip
+MIRROR = _kind("mirror", ("route",))
+MIRRORED = Kind(
+    "mirrored", ("route",),
+    (
+        Count(
+            Family("mirror_skipped", "counter", "Requests that were to be copied and were not, by reason"),
+            (
+                ("busy", MirrorWord.MIRROR_BUSY),
+                ("too_large", MirrorWord.MIRROR_TOO_LARGE),
+                ("incomplete", MirrorWord.MIRROR_INCOMPLETE),
+            ),
+            "reason",
+        ),
+        Count(
+            Family("mirror_compared", "counter", "Copies whose answer was compared, by the first difference"),
+            (
+                ("none", MirrorWord.COMPARED_EQUAL),
+                ("status", MirrorWord.COMPARED_STATUS),
+                ("fields", MirrorWord.COMPARED_FIELDS),
+                ("body", MirrorWord.COMPARED_BODY),
+                ("impossible", MirrorWord.COMPARED_NOT),
+            ),
+            "difference",
+        ),
+    ),
+    None,
+)  # fmt: skip
 VARIANT_WEIGHT = Family("variant_weight", "gauge", "Weight among the services of the route, as it holds now")
-KINDS = (LISTENER, ROUTE, VARIANT, SERVICE, STICKY, ENDPOINT)
+KINDS = (LISTENER, ROUTE, VARIANT, FAULT, MIRROR, MIRRORED, SERVICE, STICKY, ENDPOINT)
 
 WORKER = (
     _count("worker_pid", "gauge", "Process number", WorkerWord.WORKER_PID),

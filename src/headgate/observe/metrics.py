@@ -144,6 +144,11 @@ def _things(snapshot: Snapshot) -> Iterator[tuple[Kind, dict[tuple[str, ...], in
             if len(route.services) > 1
         },
     )
+    faults = {(route.name,): route.fault for route in snapshot.routes if route.fault is not None}
+    yield families.FAULT, {name: fault.metric for name, fault in faults.items()}
+    mirrors = {(route.name,): route.mirror for route in snapshot.routes if route.mirror is not None}
+    yield families.MIRROR, {name: mirror.metric for name, mirror in mirrors.items()}
+    yield families.MIRRORED, {name: mirror.results_metric for name, mirror in mirrors.items()}
     yield families.SERVICE, {(service.name,): service.metric for service in snapshot.services}
     yield (
         families.STICKY,

@@ -37,6 +37,31 @@ cdef class Leg:
     cdef int abort(self) except -1
 
 
+# Who takes copies of exchanges.
+cdef class Mirroring:
+    cdef Image image_of(self, Exchange exchange, const uint8_t* address)
+
+
+# The copy of one exchange: told what comes, in order, and at last that it ended.
+cdef class Image:
+    cdef int take(self, const char* data, Py_ssize_t size) except -1
+    cdef int complete(self) except -1
+    cdef int answer_head(self, Head head) except -1
+    cdef int answer_data(self, const char* data, Py_ssize_t size) except -1
+    cdef int original_ended(self, bint well) except -1
+
+
+# What goes wrong with exchanges on purpose.
+cdef class Faults:
+    cdef bint strike(self, Exchange exchange, const uint8_t* address) except -1
+
+
+# Holds a response body up.
+cdef class Pacer:
+    cdef int take(self, Data data) except -1
+    cdef int take_trailers(self, Head head) except -1
+
+
 # Where connections to one endpoint come from.
 cdef class Source:
     cdef Leg acquire(self, Exchange exchange)
@@ -60,6 +85,8 @@ cdef class Exchange:
     cdef Route route
     cdef Service service
     cdef Share share                    # None: the route has one service
+    cdef Pacer pacer                    # None: bodies go on as they come
+    cdef Image image                    # None: nobody wants a copy
     cdef Session session                # None: the service is not sticky
     cdef Endpoint endpoint
     cdef GrpcCall call                  # None: not gRPC
@@ -77,6 +104,8 @@ cdef class Exchange:
     cdef bint down_ended
     cdef bint up_ended
     cdef bint closed
+    cdef bint muted                     # a copy, of which no record is written
+    cdef bint watched                   # its bodies are looked at: the kernel may not move them
     # Attempts.
     cdef bint fresh                     # the attempt takes no connection that was used before
     cdef bint idempotent                # to do it twice is to do it once
@@ -124,6 +153,9 @@ cdef class Exchange:
     cdef int break_off(self, bytes reason) except -1
     cdef int writable(self, Leg leg, bint yes) except -1
     cdef int fail(self, int status, bytes reason) except -1
+    cdef int go_on(self, const uint8_t* address) except -1
+    cdef int paced(self, const char* data, Py_ssize_t size, bint last, Head trailers) except -1
+    cdef int source_over(self) except -1
     cdef int expire(self) except -1
 
     cdef int _route(self) except -1

@@ -98,6 +98,53 @@ cdef class Leg:
         raise NotImplementedError
 
 
+cdef class Mirroring:
+    """Copies exchanges to where nobody waits for the answer."""
+
+    cdef Image image_of(self, Exchange exchange, const uint8_t* address):
+        """The copy of an exchange whose head is there, or None."""
+        raise NotImplementedError
+
+
+cdef class Image:
+    """The copy of one exchange."""
+
+    cdef int take(self, const char* data, Py_ssize_t size) except -1:
+        """A piece of the request's body."""
+        raise NotImplementedError
+
+    cdef int complete(self) except -1:
+        """The whole request is there."""
+        raise NotImplementedError
+
+    cdef int answer_head(self, Head head) except -1:
+        raise NotImplementedError
+
+    cdef int answer_data(self, const char* data, Py_ssize_t size) except -1:
+        raise NotImplementedError
+
+    cdef int original_ended(self, bint well) except -1:
+        raise NotImplementedError
+
+
+cdef class Faults:
+    """Faults that are asked for."""
+
+    cdef bint strike(self, Exchange exchange, const uint8_t* address) except -1:
+        """Whether the exchange was taken over: it goes on later, or has ended."""
+        raise NotImplementedError
+
+
+cdef class Pacer:
+    """Holds a response body up, and sends it on with paced()."""
+
+    cdef int take(self, Data data) except -1:
+        raise NotImplementedError
+
+    cdef int take_trailers(self, Head head) except -1:
+        raise NotImplementedError
+
+
 cdef class Source:
     """Gives connections to one endpoint."""
 
@@ -220,7 +267,14 @@ cdef class Exchange:
             return self._answer_route(number)
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
+        if self.route.fault is not None and (<Faults>self.route.fault).strike(
+                self, address if self.peer.has_address else NULL):
+            return 0
         return self._prepare_request(address if self.peer.has_address else NULL)
+
+    cdef int go_on(self, const uint8_t* address) except -1:
+        """Do what was put off when the request came."""
+        return self._prepare_request(address)
 
     cdef int _to_https(self) except -1:
         """The same address over TLS."""
@@ -292,6 +346,8 @@ cdef class Exchange:
             self.session = self.service.sticky.session_of(head, self.context.now + self.context.wall_offset)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
                                        self.client)
+        if self.route.mirror is not None:
+            self.image = (<Mirroring>self.route.mirror).image_of(self, address)
         if PyBytes_GET_SIZE(self.service.host):
             set_host(head, self.service.host)
         elif head.authority.data == NULL and PyBytes_GET_SIZE(self.service.own_host):
@@ -469,6 +525,8 @@ cdef class Exchange:
         if 0 < limit < self.bytes_in:
             self.down.close_after()
             return self.fail(413, b"http_request_denied")
+        if self.image is not None:
+            self.image.take(data.data, data.size)
         if self.up is not None:
             if self.replayable:
                 self._hold(data.data, data.size)
@@ -536,6 +594,8 @@ cdef class Exchange:
     cdef int _request_end(self) except -1:
         self.request_read = True
         self.request_read_at = self.context.now
+        if self.image is not None:
+            self.image.complete()
         if self.buffering:
             return self._unbuffer()
         if self.up is not None:
@@ -605,6 +665,8 @@ cdef class Exchange:
         self.replayable = False
         if self.service.observes:
             self._observe(ANSWERED, head)
+        if self.image is not None:
+            self.image.answer_head(head)
         edit_response(head, self.context, self.snapshot, self.listener)
         if self.share is not None:
             self.share.tell(head)
@@ -643,14 +705,34 @@ cdef class Exchange:
         return 0
 
     cdef int response_data(self, Data data) except -1:
+        if self.pacer is not None:
+            return self.pacer.take(data)
         if self.call is not None and self.call.outgoing is not None:
             return self._web_data(data)
         self.bytes_out += data.size
+        if self.image is not None:
+            self.image.answer_data(data.data, data.size)
         self.down.send_data(data.data, data.size, data.last)
         if data.last:
             return self._response_end()
         self.up.watch()
         return 0
+
+    cdef int source_over(self) except -1:
+        """The whole response is there, but did not go out yet."""
+        return self._release_up(self.request_sent)
+
+    cdef int paced(self, const char* data, Py_ssize_t size, bint last, Head trailers) except -1:
+        """A piece of the response that was held up; behind the last one may come `trailers`."""
+        self.bytes_out += size
+        self.down.send_data(data, size, last and trailers is None)
+        self.down.flush()       # the piece lives no longer
+        if not last:
+            return 0
+        if trailers is None:
+            return self._response_end()
+        self.pacer = None
+        return self.response_trailers(trailers)
 
     cdef int response_moved(self, Py_ssize_t size, bint last) except -1:
         """The kernel moved a piece of the body downstream."""
@@ -661,6 +743,8 @@ cdef class Exchange:
         return 0
 
     cdef int response_trailers(self, Head head) except -1:
+        if self.pacer is not None:
+            return self.pacer.take_trailers(head)
         if self.call is not None:
             self.call.read_status(head)
         if self.call is not None and self.call.outgoing is not None:
@@ -946,8 +1030,11 @@ cdef class Exchange:
         self.context.active -= 1
         duration = self.context.tick() - self.started
         self._count(duration)
-        if self.snapshot.record_format is not None:
+        if self.snapshot.record_format is not None and not self.muted:
             self._record(duration)
+        if self.image is not None:
+            self.image.original_ended(self.response_complete)
+            self.image = None
         self.down = None
         self.held = None
         if down is not None:

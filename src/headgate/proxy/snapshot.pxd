@@ -84,6 +84,8 @@ cdef class Route:
     cdef readonly object spec
     cdef list services
     cdef Split split                    # among several services, or None
+    cdef object mirror                  # exchange.Mirroring, or None
+    cdef object fault                   # exchange.Faults, or None
     cdef Block block
     cdef SharedCell cell
 

@@ -107,6 +107,37 @@ class Selection(Data, frozen=True):
     percent: float = 100.0
 
 
+class Compare(Data, frozen=True):
+    """What of a mirror's answers is compared with those that clients got, beside the status."""
+
+    headers: tuple[str, ...] = ()  # lower case
+    body: bool = True
+    ignore: tuple[str, ...] = ()  # places in JSON, such as "user.*.time"
+
+
+class Mirror(Data, frozen=True):
+    """Copies of a route's requests to another service."""
+
+    service: str
+    selection: Selection = Selection()
+    body_bytes: int = 64 * 1024  # longer requests are not copied
+    most: int = 100  # copies under way, per worker
+    timeout: float = 10.0
+    compare: Compare | None = None
+    metric: int = 0
+    results_metric: int = 0
+
+
+class Fault(Data, frozen=True):
+    """What goes wrong on a route on purpose."""
+
+    selection: Selection = Selection()
+    delay: float = 0.0
+    status: int = 0  # of the answer instead of the service's; 0: none
+    rate: float = 0.0  # bytes a second of response bodies; 0: as fast as they come
+    metric: int = 0
+
+
 class ServiceShare(Data, frozen=True):
     service: str
     weight: int = 1
@@ -168,6 +199,8 @@ class Route(Data, frozen=True):
     services: tuple[ServiceShare, ...] = ()
     sticky: Key | None = None  # what keeps a client with its share
     variant_header: str = ""  # tells clients the name of the share
+    mirror: Mirror | None = None
+    fault: Fault | None = None
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()

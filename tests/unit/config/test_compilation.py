@@ -416,6 +416,24 @@ def test_everything_arrives() -> None:
             ),
         ),
     )
+    assert api.fault == spec.Fault(
+        selection=spec.Selection(
+            match=spec.Match(headers=(spec.FieldMatch("x-test", "exact", "1"),)), percent=5.0
+        ),
+        delay=1.0,
+        rate=10240.0,
+        metric=blocks["fault:api"],
+    )
+    assert api.mirror == spec.Mirror(
+        service="next",
+        selection=spec.Selection(match=spec.Match(methods=("POST",)), percent=0.5),
+        body_bytes=8192,
+        most=5,
+        timeout=2.0,
+        compare=spec.Compare(headers=("content-type",), body=False, ignore=("time", "items.*.id")),
+        metric=blocks["mirror:api"],
+        results_metric=blocks["mirrored:api"],
+    )
     assert (api.sticky, api.variant_header) == (spec.Key("cookie", "user"), "x-variant")
     assert moved.redirect == spec.Redirect(
         scheme="https", host="new.{host}", port=8443, path="/new/{page}", query="", status=301

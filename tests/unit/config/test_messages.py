@@ -96,6 +96,92 @@ h.yaml:3:35: error: routes[0].sticky: there is nothing to choose from: the route
     write `services` with two or more, or remove it
 """,
     ),
+    "a mirror of the route's own service": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, mirror: { service: api } }]
+""",
+        """\
+h.yaml:3:54: error: routes[0].mirror.service: "api" is a service of the route itself: it would get everything twice
+    name another service
+""",
+    ),
+    "a mirror of more than everything": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] }, next: { endpoints: ['127.0.0.1:2'] } }
+routes: [{ name: r, service: api, mirror: { service: next, percent: 101 } }]
+""",
+        """\
+h.yaml:3:69: error: routes[0].mirror.percent: "101" is no part from above 0 to 100 percent
+    write for example 10 or 0.5%
+""",
+    ),
+    "a mirror with the PROXY protocol": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] }, next: { endpoints: ['127.0.0.1:2'], proxy_protocol: v1 } }
+routes: [{ name: r, service: api, mirror: { service: next } }]
+""",
+        """\
+h.yaml:3:54: error: routes[0].mirror.service: "next" wants the PROXY protocol, and a copy is no client's own
+    name a service without proxy_protocol
+""",
+    ),
+    "a fault that is none": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, fault: { percent: 5 } }]
+""",
+        """\
+h.yaml:3:35: error: routes[0].fault: it does not say what goes wrong
+    write delay, abort or slow_body
+""",
+    ),
+    "a fault of a route without a service": (
+        """\
+listeners: { web: { bind: ':80' } }
+routes: [{ name: r, respond: {}, fault: { abort: 503 } }]
+""",
+        """\
+h.yaml:2:34: error: routes[0].fault: nothing can go wrong: the route answers itself
+    remove it, or write a service
+""",
+    ),
+    "a fault that contradicts itself": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, fault: { abort: 503, slow_body: 1KiB/s } }]
+""",
+        """\
+h.yaml:3:56: error: routes[0].fault.slow_body: an answer that no service gives is not slow
+    remove abort or slow_body
+""",
+    ),
+    "a fault that is answered with success": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, fault: { abort: 200 } }]
+""",
+        """\
+h.yaml:3:51: error: routes[0].fault.abort: "200" is not between 400 and 599
+""",
+    ),
+    "a mirror of nothing": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, respond: {}, mirror: { service: api } }]
+""",
+        """\
+h.yaml:3:34: error: routes[0].mirror: there is nothing to copy: the route answers itself
+    remove it, or write a service
+""",
+    ),
     "retry cause of a later version": (
         """\
 listeners: { web: { bind: ':80' } }

@@ -19,7 +19,7 @@ from headgate.config.model.root import Config, Paths
 from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
-from headgate.config.model.splits import Selection, Share
+from headgate.config.model.splits import Compare, Fault, Mirror, Selection, Share
 from headgate.config.model.stickiness import Sticky
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
 
@@ -31,8 +31,10 @@ __all__ = [
     "Buffering",
     "CertificatePair",
     "ClientCertificates",
+    "Compare",
     "Config",
     "Endpoint",
+    "Fault",
     "Forwarding",
     "Hsts",
     "Http2",
@@ -43,6 +45,7 @@ __all__ = [
     "ListenerTimeouts",
     "ListenerTls",
     "Match",
+    "Mirror",
     "Paths",
     "Pool",
     "Process",

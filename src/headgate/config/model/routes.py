@@ -36,7 +36,7 @@ from headgate.config.model.scalars import (
     refuse,
 )
 from headgate.config.model.section import Section
-from headgate.config.model.splits import Share
+from headgate.config.model.splits import Fault, Mirror, Share
 
 
 def _version(condition: str | bool | None) -> str | bool | None:
@@ -174,7 +174,6 @@ class Route(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {
-            "mirror",
             "hedge",
             "cache",
             "rate_limit",
@@ -186,7 +185,6 @@ class Route(Section):
             "access_log",
             "tls",
             "errors",
-            "fault",
             "split",
         }
     )
@@ -221,6 +219,8 @@ class Route(Section):
         examples=["X-Variant"],
         description="The field of responses that says which of several services it was.",
     )
+    fault: Fault | None = Field(default=None, description="What goes wrong on purpose.")
+    mirror: Mirror | None = Field(default=None, description="Copies of requests to another service.")
     redirect: Redirect | None = Field(default=None, description="Answer with another place.")
     respond: Respond | None = Field(default=None, description="Answer at once.")
     timeouts: RouteTimeouts = Field(default=RouteTimeouts(), description="Timeouts of this route.")
