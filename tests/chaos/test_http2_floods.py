@@ -38,7 +38,7 @@ CLIENTS = 8
 FLOODERS = 4
 BEFORE, DURING = 1.5, 3.0  # seconds of steady traffic
 PATIENCE = 30.0
-ALLOWANCE = 25.0  # milliseconds on top of twice the latency before: a slow machine is not a failure
+ALLOWANCE = 15.0  # milliseconds on top of twice the latency before: a slow machine is not a failure
 MEMORY = 32 << 20  # bytes that the worker may grow by
 
 KINDS = {

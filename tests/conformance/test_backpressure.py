@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BLOCK = bytes(range(256)) * 256  # 64 KiB
 SIZE = 96 * 1024 * 1024
-KERNEL = 24 * 1024 * 1024  # what socket buffers on two hops may swallow
+KERNEL = 72 * 1024 * 1024  # what socket buffers on two hops may swallow
 GROWTH = 8 * 1024 * 1024  # what the product may grow by
 
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import socket
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from headgate.core.proxy_protocol import read_proxy_header
-from support import Product, RawClient, proxying
+from support import Product, RawClient, free_port, proxying
+from support.edge import Certificates
+from support.product import merge
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -70,3 +74,46 @@ def test_each_connection_is_introduced(version: int) -> None:
         assert all(
             data[header.size :].startswith(b"GET / ") for data, header in zip(seen, headers, strict=True)
         )
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_a_connection_with_tls_is_introduced_before_hands_are_shaken(version: str, tmp_path: Path) -> None:
+    """To a listener of the product itself that wants a header and TLS, which tells its own endpoint."""
+    certificates = Certificates(tmp_path)
+    cert, key = map(str, certificates.pair)
+    inner = free_port()
+    with recording() as (address, seen):
+        config = {
+            "listeners": {
+                "inner": {
+                    "bind": f"127.0.0.1:{inner}",
+                    "tls": {"certificates": [{"cert": cert, "key": key}]},
+                    "proxy_protocol": {"from": ["127.0.0.1"]},
+                }
+            },
+            "routes": [
+                {"name": "outer", "listeners": ["web"], "service": "secured"},
+                {"name": "inner", "listeners": ["inner"], "service": "told"},
+            ],
+            "services": {
+                "secured": {
+                    "endpoints": [f"https://localhost:{inner}"],
+                    "tls": {"ca": str(certificates.authority)},
+                    "proxy_protocol": version,
+                },
+                "told": {"endpoints": [address], "proxy_protocol": "v1"},
+            },
+        }
+        with Product(merge({"listeners": {"web": {}}}, config)) as product:
+            clients = [RawClient(product.port) for _ in range(5)]
+            ports = [client.socket.getsockname()[1] for client in clients]
+            for _ in range(2):
+                for client in clients:
+                    client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                for client in clients:
+                    assert client.final().body == b"ok"
+            for client in clients:
+                client.close()
+            assert product.metric("headgate_endpoint_connections_total", service="secured") == 10
+    told = Counter(read_proxy_header(data).source.port for data in seen)
+    assert told == dict.fromkeys(ports, 2)

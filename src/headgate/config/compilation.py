@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from headgate import spec
 from headgate.base.limits import BY_NAME
 from headgate.config import addresses, conditions
+from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.model.stickiness import LEAST_SECRET
+from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
 from headgate.config.workers import resolve_workers
@@ -42,6 +44,7 @@ def compile(  # noqa: A001
         forwarding=spec.Forwarding(**dict(model.forwarding)),
         identity_fields=identity_fields(model.listeners.values()),
         access_log=_access_log(model.access_log),
+        overload=overload(model.overload),
         encoded_slash=model.paths.encoded_slash,
         encoded_backslash=model.paths.encoded_backslash,
         encoded_nul=model.paths.encoded_nul,
@@ -196,9 +199,12 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         mirror=_mirror(route, blocks),
         fault=_fault(route, blocks),
         redirect=_redirect(route.redirect),
-        respond=_respond(route.respond),
+        respond=respond(route.respond),
         limits=_route_limits(model, route),
-        retry_attempts=route.retry.attempts if route.retry is not None else 1,
+        concurrency=concurrency(route.concurrency),
+        importance=IMPORTANCE[route.importance],
+        retry=retry(route.retry),
+        hedge=hedge(route.hedge),
         where=route.where,
         metric=blocks[f"route:{route.name}"],
     )
@@ -304,12 +310,6 @@ def _redirect(redirect: written.Redirect | None) -> spec.Redirect | None:
     )
 
 
-def _respond(respond: written.Respond | None) -> spec.Respond | None:
-    if respond is None:
-        return None
-    return spec.Respond(status=respond.status, headers=tuple(respond.headers.items()), body=respond.body)
-
-
 def _route_limits(model: written.Config, route: written.Route) -> spec.RouteLimits:
     timeouts, limits = (route.timeouts, model.timeouts), (route.limits, model.limits)
     buffering = (route.buffering, model.buffering)
@@ -370,8 +370,11 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         host=service.host or "",
         nodelay=service.socket.nodelay,
         keepalive=service.socket.keepalive,
-        tls=service_tls(service.tls, model.folder),
+        tls=service_tls(service.tls, model.folder, one_client=service.proxy_protocol is not None),
         proxy_protocol=_proxy_header(service.proxy_protocol),
+        breaker=breaker(service.breaker),
+        concurrency=concurrency(service.concurrency),
+        retry_budget=retry_budget(service.retry_budget),
         metric=blocks[f"service:{name}"],
     )
 

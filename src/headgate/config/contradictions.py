@@ -144,11 +144,11 @@ def errors_of_services(data: dict[str, Any], document: Document) -> Iterator[Pro
             )
         verified = is_on(tls.get("verify", "on"))
         for index, target in _targets(service):
-            if header.get("version", "off") not in ("off", False) and target.scheme != "http":
+            if header.get("version", "off") not in ("off", False) and target.scheme == "h2c":
                 yield document.problem(
                     (*path, "endpoints", index),
-                    "the PROXY protocol is sent to endpoints of plain HTTP/1.1 only",
-                    "write it without a scheme, or `proxy_protocol: off`",
+                    "a connection of HTTP/2 carries many clients, of whom the PROXY protocol names one",
+                    "write it without a scheme or with https://, or `proxy_protocol: off`",
                 )
             nameless = target.scheme == "https" and target.address.unix and not tls.get("server_name")
             if nameless and verified:

@@ -51,8 +51,8 @@ def inherited(
     return above.model_copy(update={key: value for key, value in clients if value is not None})
 
 
-def service_tls(tls: written.ServiceTls, folder: str) -> spec.ServiceTls:
-    """How the endpoints with https are spoken to."""
+def service_tls(tls: written.ServiceTls, folder: str, *, one_client: bool) -> spec.ServiceTls:
+    """How the endpoints with https are spoken to; with `one_client` on each connection, not over HTTP/2."""
     certificate = None
     if tls.certificate is not None:
         certificate = spec.Certificate(
@@ -64,7 +64,7 @@ def service_tls(tls: written.ServiceTls, folder: str) -> spec.ServiceTls:
         server_name=tls.server_name or "",
         certificate=certificate,
         min_version=tls.min_version,
-        alpn=_alpn(http2=tls.http2),
+        alpn=_alpn(http2=tls.http2 and not one_client),
     )
 
 

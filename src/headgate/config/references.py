@@ -20,6 +20,7 @@ from headgate.config.contradictions import (
 )
 from headgate.config.divisions import errors_of_divisions, errors_of_sessions
 from headgate.config.document import Document
+from headgate.config.overload import errors_of_overload
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
 from headgate.config.plain import shown as _shown
@@ -57,6 +58,7 @@ def errors_between(document: Document) -> list[Problem]:
         errors_of_services,
         errors_of_divisions,
         errors_of_sessions,
+        errors_of_overload,
     )
     return [problem for each in checks for problem in each(data, document)]
 
@@ -207,7 +209,7 @@ def _routes(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         yield from _action(("routes", index), route, document)
         yield from _weights(("routes", index, "services"), route.get("services"), document)
         yield from _templates(("routes", index), route, document)
-        yield from _response(("routes", index, "respond"), _mapping(route.get("respond")), document)
+        yield from errors_of_response(("routes", index, "respond"), _mapping(route.get("respond")), document)
 
 
 def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
@@ -296,7 +298,9 @@ def _groups(paths: Any) -> frozenset[str]:
     return frozenset.intersection(*groups) if groups else frozenset()
 
 
-def _response(path: tuple[str | int, ...], respond: dict[str, Any], document: Document) -> Iterator[Problem]:
+def errors_of_response(
+    path: tuple[str | int, ...], respond: dict[str, Any], document: Document
+) -> Iterator[Problem]:
     if respond.get("body") and str(respond.get("status")) in ("204", "205", "304"):
         yield document.problem(
             (*path, "body"),

@@ -45,6 +45,8 @@ cpdef enum WorkerWord:
     WORKER_HANDSHAKES_RESUMED = 15
     WORKER_HANDSHAKES_FAILED = 16
     WORKER_MISDIRECTED = 17     # requests for a host that their connection does not serve
+    WORKER_SUSPECTS = 18        # connections of clients that flooded before
+    WORKER_SUSPECTS_DELAYED = 19    # times that one of them waited for its turn
     WORKER_ABUSES = 32          # connections of HTTP/2 ended for too much of something: one word for each Abuse
 
 

@@ -90,6 +90,7 @@ cdef class Http2:
     cdef int fail(self, uint32_t code, str reason, list events) except -1
     cdef int fail_stream(self, int64_t number, uint32_t code, str reason, list events) except -1
     cdef bint tolerate(self, int abuse, double cost, list events) except -1
+    cdef bint sated(self, const char* data, Py_ssize_t size) noexcept
     cdef Py_ssize_t read_start(self, const char* data, Py_ssize_t size, list events) except -1
     cdef int begin_frame(self, list events) except -1
     cdef Py_ssize_t read_payload(self, const char* data, Py_ssize_t size, list events) except -1

@@ -270,7 +270,7 @@ cdef class Http2:
             raise Http2ProtocolError("there is no output")
         self.heads = 0
         at = self.read_start(data, size, events)
-        while at < size and not self.over and (self.most_heads == 0 or self.heads < self.most_heads):
+        while at < size and not self.over and not self.sated(data + at, size - at):
             if self.header_size < FRAME_HEADER_BYTES:
                 used = min(FRAME_HEADER_BYTES - self.header_size, size - at)
                 memcpy(self.header + self.header_size, data + at, used)
@@ -289,6 +289,12 @@ cdef class Http2:
             self.in_head = (not self.settled or self.block_number != 0 or 0 < self.header_size
                             and (self.header_size < FRAME_HEADER_BYTES or self.type != FRAME_DATA))
         return events
+
+    cdef bint sated(self, const char* data, Py_ssize_t size) noexcept:
+        """Whether the next frame begins a head, and there were enough of them. What belongs to the last one is
+        read: that it is taken back, for example."""
+        return (self.most_heads > 0 and self.heads >= self.most_heads and self.header_size == 0
+                and (size < 4 or data[3] == FRAME_HEADERS))
 
     cdef Py_ssize_t read_start(self, const char* data, Py_ssize_t size, list events) except -1:
         """What comes before the first frame."""

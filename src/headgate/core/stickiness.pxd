@@ -37,8 +37,7 @@ cdef class Stickiness:
 cdef class Session:
     cdef Stickiness rules
     cdef uint64_t wanted        # identity of the endpoint; 0: none
-    cdef uint64_t taken
     cdef bint renewable         # half of its time is over
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t tried) noexcept
-    cdef int tell(self, Head head, double wall, bint encrypted) except -1
+    cdef int tell(self, Head head, uint64_t taken, double wall, bint encrypted) except -1

@@ -76,17 +76,17 @@ cdef class Session:
                     return number if open_to(&endpoints[number]) and not avoided(number, tried) else -1
         return -1
 
-    cdef int tell(self, Head head, double wall, bint encrypted) except -1:
+    cdef int tell(self, Head head, uint64_t taken, double wall, bint encrypted) except -1:
         """Tell the client where it was now, unless it knows."""
         cdef Stickiness rules = self.rules
         cdef bytes token, value
-        if self.wanted == self.taken:
+        if self.wanted == taken:
             rules.block.add(STICKY_KEPT, 1)
             if not self.renewable:
                 return 0
         else:
             rules.block.add(STICKY_REPLACED if self.wanted else STICKY_NEW, 1)
-        token = sealed(rules.secret, self.taken, int(wall + rules.lifetime) if rules.lifetime else 0)
+        token = sealed(rules.secret, taken, int(wall + rules.lifetime) if rules.lifetime else 0)
         if rules.in_header:
             head.drop_name(PyBytes_AS_STRING(rules.name), PyBytes_GET_SIZE(rules.name))
             return head.add_line(PyBytes_AS_STRING(rules.name), PyBytes_GET_SIZE(rules.name),

@@ -28,6 +28,9 @@ cdef class Connection(Leg):
     cdef bint closed                    # takes part in nothing more; what is unsent still goes out
     cdef bint ending                    # half-closes when the last byte is out
     cdef int read_bytes                 # received at once; 0: as much as there is room for
+    cdef bint suspect                   # its client flooded before, and it has not shown that it means well
+    cdef double spent                   # seconds, while it is suspect
+    cdef bint delayed                   # it waits until there is time for suspects
     cdef bint heard                     # bytes came since the last sweep
     cdef bint input_over                # the peer ended its side
     cdef bint write_dead                # the peer takes nothing any more
@@ -45,6 +48,13 @@ cdef class Connection(Leg):
 
     cdef int open(self, int fd) except -1
     cdef bint read_once(self) except -1
+    cdef int read_some(self) except -1
+    cdef int read_in_turn(self) except -1
+    cdef int read_charged(self) except -1
+    cdef bint may_go_on(self, object go_on) except -1
+    cdef void charge(self, double start) noexcept
+    cdef int delay(self) except -1
+    cdef int undelay(self) except -1
     cdef int _decrypt(self) except -1
     cdef bint cut_short(self) noexcept
     cdef int check(self) except -1

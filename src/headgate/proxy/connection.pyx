@@ -69,6 +69,9 @@ cdef char[RECEIVE_BYTES] _receive_bytes
 cdef char[PLAIN_BYTES] _plain_bytes
 cdef char[RECORD_BYTES] _record_bytes
 
+# What a connection that is suspect takes before it waits for its turn.
+cdef double ALLOWANCE_SECONDS = 0.0004
+
 # A peer that does not take the rest of what was sent before the end is not waited for longer.
 cdef double CLOSING_SECONDS = 30.0
 
@@ -185,13 +188,63 @@ cdef class Connection(Leg):
     def _on_readable(self) -> None:
         cdef Exchange exchange = self.exchange
         try:
-            self.heard = True
-            if self.pipe is not None:
-                self.move()
+            if self.suspect:
+                self.read_in_turn()
             else:
-                self.read_once()
+                self.read_some()
         except Exception:
             self.own_error("received bytes could not be handled", exchange)
+
+    cdef int read_some(self) except -1:
+        self.heard = True
+        if self.pipe is not None:
+            return self.move()
+        return self.read_once()
+
+    cdef int read_in_turn(self) except -1:
+        """Read if there is time for suspects, else later."""
+        if not self.delayed and self.may_go_on(self._on_admitted):
+            return self.read_charged()
+        return self.delay()
+
+    def _on_admitted(self) -> None:
+        cdef Exchange exchange = self.exchange
+        try:
+            self.undelay()
+            if self.fd >= 0 and not self.read_paused:
+                self.read_charged()
+        except Exception:
+            self.own_error("received bytes could not be handled", exchange)
+
+    cdef int delay(self) except -1:
+        """Do not look at the socket until undelay()."""
+        self.delayed = True
+        return self.listen(False)
+
+    cdef int undelay(self) except -1:
+        self.delayed = False
+        if self.fd >= 0 and not self.read_paused:
+            self.listen(True)
+        return 0
+
+    cdef int read_charged(self) except -1:
+        """Read, at the expense of all suspects."""
+        cdef double start = self.context.tick()
+        self.read_some()
+        self.charge(start)
+        return 0
+
+    cdef bint may_go_on(self, object go_on) except -1:
+        """Whether this one, which is suspect, may take time now; if not, `go_on` is called when it may. Who
+        means well hardly takes more than the allowance before that is known."""
+        return self.spent < ALLOWANCE_SECONDS or self.context.suspects.admit(go_on, self.context.tick())
+
+    cdef void charge(self, double start) noexcept:
+        """It took the time since `start`."""
+        cdef double seconds = self.context.tick() - start
+        if self.spent >= ALLOWANCE_SECONDS:
+            self.context.suspects.charge(seconds)
+        self.spent += seconds
 
     cdef bint read_once(self) except -1:
         """Receive and handle what is there. Whether more may be."""
@@ -564,6 +617,7 @@ cdef class Connection(Leg):
         self.register.remove(self)
         successor.fd = fd
         successor.tls = self.tls
+        successor.suspect = self.suspect
         self.register.add(successor)
         successor.read_paused = paused
         if not paused:

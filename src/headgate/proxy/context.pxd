@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint64_t
 from headgate.core.cells cimport Block
 from headgate.core.output cimport Output
 from headgate.proxy.snapshot cimport LiveSnapshot
+from headgate.proxy.suspects cimport Suspects
 
 
 cdef class Context:
@@ -11,10 +12,13 @@ cdef class Context:
     cdef readonly object log
     cdef readonly object memory
     cdef Block block
+    cdef Suspects suspects
     cdef Output records
     cdef public object sink
     cdef public bint ready
     cdef public bint draining
+    cdef public object admission        # exchange.Admission
+    cdef public int shed_level          # less important exchanges are refused; 0: none
     cdef double now
     cdef double wall_offset
     cdef char date[32]

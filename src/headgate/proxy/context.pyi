@@ -3,6 +3,7 @@ import logging
 from collections.abc import Callable
 from typing import Protocol
 
+from headgate.proxy.admission import Admissions
 from headgate.proxy.snapshot import LiveSnapshot
 
 class Sink(Protocol):
@@ -15,6 +16,8 @@ class Context:
     sink: Sink | None
     ready: bool
     draining: bool
+    admission: Admissions
+    shed_level: int
     most_connections: int
     most_pipes: int
     on_accept: Callable[[bool], None]

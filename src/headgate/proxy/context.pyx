@@ -11,6 +11,7 @@ from headgate.core.cells cimport (
     Block, WORKER_ACCEPT_PAUSES, WORKER_ERRORS, WORKER_RECORDS_DROPPED,
 )
 from headgate.core.output cimport Output
+from headgate.proxy.suspects cimport Suspects
 
 cdef enum:
     SPARE_OUTPUTS = 64
@@ -30,6 +31,7 @@ cdef class Context:
         self.log = log
         self.memory = memory
         self.block = Block(memory, 0)
+        self.suspects = Suspects(loop, self.block)
         self.records = Output(2 * FLUSH_RECORDS)
         self.accepting = True
         self.outputs = []

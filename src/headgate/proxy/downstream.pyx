@@ -52,6 +52,7 @@ cdef class Http1Downstream(Connection):
     cdef int accept(self, int fd) except -1:
         """Begin with a socket that was just accepted."""
         self.context.tick()
+        self.suspect = self.peer.is_suspect(self.context)
         self.port.opened()
         self.open(fd)
         return self.welcome(self.port.enter(self.peer.text))
@@ -166,6 +167,7 @@ cdef class Http1Downstream(Connection):
     cdef int start_exchange(self, Head head) except -1:
         self.in_head = False
         self.slow_seconds = 0
+        self.suspect = False            # floods are a matter of HTTP/2
         self.deadline = INFINITY
         self.listener = self.port.listener
         cdef Exchange exchange = new_exchange(self.context, self.listener, self, self.peer)

@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from headgate.core.attempts cimport Tries
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
 from headgate.core.splits cimport Share
@@ -73,6 +74,18 @@ cdef class Source:
     cdef int keep_session(self, Tls tls) except -1
 
 
+# Says whether and when attempts begin. What is not to begin has been answered, or waits.
+cdef class Admission:
+    cdef bint admits(self, Exchange exchange) except -1
+    cdef Py_ssize_t choose(self, Exchange exchange) except -2
+    cdef bint sheds(self, Exchange exchange) except -1
+
+
+# What an exchange holds of what others may have when it is done.
+cdef class Place:
+    cdef int leave(self) except -1
+
+
 cdef class Exchange:
     cdef Context context
     cdef LiveSnapshot snapshot
@@ -111,9 +124,13 @@ cdef class Exchange:
     cdef bint idempotent                # to do it twice is to do it once
     cdef bint replayable                # all that went upstream can be sent once more
     cdef bint refused                   # an endpoint refused it untouched, and it was tried once more
+    cdef bint hedge                     # this is but a second attempt of another exchange
+    cdef Tries tries                    # None: the route has no policy for attempts
     cdef uint64_t tried
     cdef uint64_t key                   # for the balancer
     cdef int attempts
+    cdef Place place                    # None: nothing limits how many run
+    cdef int retry_after                # seconds that a refusal says; 0: nothing
     # Request body that waits for a connection, or is kept to be sent once more.
     cdef list held
     cdef int64_t held_bytes
@@ -134,8 +151,9 @@ cdef class Exchange:
     cdef bytes detail
 
     cdef int begin(self, Head head) except -1
+    cdef int dismiss(self, Head head, bytes reason) except -1
     cdef int refuse(self, int status, bytes reason, str detail) except -1
-    cdef Py_ssize_t _pick(self) noexcept
+    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
     cdef int start_attempt(self) except -1
     cdef int connected(self, Leg leg) except -1
     cdef int connect_failed(self, int status, bytes reason) except -1
@@ -165,12 +183,15 @@ cdef class Exchange:
     cdef bint _max_forwards(self) except -1
     cdef bytes _accept(self)
     cdef int _answer_route(self, Py_ssize_t number) except -1
+    cdef int _begin_attempts(self) except -1
     cdef int _begin_buffering(self) except -1
+    cdef int _leave(self) except -1
     cdef int _send_continue(self) except -1
     cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1
     cdef int _choose_share(self, const uint8_t* address) except -1
     cdef int _prepare_request(self, const uint8_t* address) except -1
+    cdef bint _affords(self) except -1
     cdef int _try_again(self) except -1
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1
     cdef bint _send_held(self) except -1

@@ -11,6 +11,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
+from headgate.core.attempts cimport ON_CONNECT, ON_REFUSED, ON_RESET, ON_TIMEOUT
 from headgate.core.cells cimport (
     count_finished, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_MISDIRECTED, WORKER_RECORDS,
     WORKER_TUNNELS,
@@ -29,6 +30,10 @@ from headgate.core.splits cimport Share
 from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
+from headgate.proxy.attempts cimport (
+    begin_attempt, begin_tries, drop_hedge, end_attempt, failed, judge, keeps_body, note_connect, pass_deadline,
+    read_deadline, record_tries,
+)
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
 from headgate.proxy.grpc cimport answer_health, call_of
 from headgate.proxy.snapshot cimport ANSWERED, BROKEN, TIMED_OUT, UNREACHABLE, Outcome
@@ -177,6 +182,29 @@ cdef class Source:
         raise NotImplementedError
 
 
+cdef class Admission:
+    """Says whether and when attempts begin."""
+
+    cdef bint admits(self, Exchange exchange) except -1:
+        """Whether the first attempt may begin now; else it begins later, or the exchange was answered."""
+        raise NotImplementedError
+
+    cdef Py_ssize_t choose(self, Exchange exchange) except -2:
+        """The number of the endpoint to ask, or -1 when the exchange was answered."""
+        raise NotImplementedError
+
+    cdef bint sheds(self, Exchange exchange) except -1:
+        """Whether the exchange was refused, as not important enough now."""
+        raise NotImplementedError
+
+
+cdef class Place:
+    """What an exchange holds of what others may have when it is done."""
+
+    cdef int leave(self) except -1:
+        raise NotImplementedError
+
+
 cdef Exchange new_exchange(Context context, Listener listener, Leg down, Peer peer):
     cdef Exchange exchange = Exchange.__new__(Exchange)
     exchange.context = context
@@ -218,6 +246,14 @@ cdef class Exchange:
         self.client = self.peer.text
         self.detail = detail.encode()
         return self.fail(status, reason)
+
+    cdef int dismiss(self, Head head, bytes reason) except -1:
+        """The client took its request back before anything was done with it."""
+        self.request = head
+        self.context.active += 1
+        self.listener.block.add(IN_FLIGHT, 1)
+        self.client = self.peer.text
+        return self.client_gone(reason)
 
     cdef int _route(self) except -1:
         cdef uint8_t[16] address
@@ -263,8 +299,13 @@ cdef class Exchange:
                 return self.fail(400, b"http_request_error")
             # The client's own deadline can only be the earlier one.
             self.deadline = min(self.deadline, self.started + self.call.timeout * 1e-9)
+        if self.peer.is_trusted(self.snapshot) and not read_deadline(self):
+            self.detail = b"a malformed X-Request-Timeout"
+            return self.fail(400, b"http_request_error")
         if self.route.answers:
             return self._answer_route(number)
+        if self.context.shed_level and (<Admission>self.context.admission).sheds(self):
+            return 0
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
         if self.route.fault is not None and (<Faults>self.route.fault).strike(
@@ -354,8 +395,19 @@ cdef class Exchange:
             set_host(head, self.service.own_host)
         self.idempotent = head.method in (METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_DELETE,
                                           METHOD_OPTIONS, METHOD_TRACE)
+        if self.service.budget is not None:
+            self.service.budget.note(self.context.now)
+        if self.route.policy is not None:
+            begin_tries(self)
         if self.route.limits.buffer_request and not self.request_read:
             return self._begin_buffering()
+        return self._begin_attempts()
+
+    cdef int _begin_attempts(self) except -1:
+        """The first attempt, when the limits of what runs at a time allow it."""
+        if ((self.route.gate is not None or self.service.gate is not None)
+                and not (<Admission>self.context.admission).admits(self)):
+            return 0
         return self.start_attempt()
 
     cdef int _choose_share(self, const uint8_t* address) except -1:
@@ -364,6 +416,14 @@ cdef class Exchange:
         self.share.block.add(IN_FLIGHT, 1)
         self.service = <Service>self.route.services[number]
         return 0
+
+    cdef int _leave(self) except -1:
+        """The service is needed no more."""
+        cdef Place place = self.place
+        if place is None:
+            return 0
+        self.place = None
+        return place.leave()
 
     cdef int _begin_buffering(self) except -1:
         """Read the body first, for backends that a slow client must not occupy."""
@@ -390,7 +450,12 @@ cdef class Exchange:
         cdef Leg leg
         self.attempts += 1
         if not self.fresh:
-            number = self._pick()
+            if self.service.guarded:
+                number = (<Admission>self.context.admission).choose(self)
+                if number < 0:
+                    return 0
+            else:
+                number = self.pick(self.tried)
             if number < 0:
                 return self.fail(503, b"destination_unavailable")
             self.tried |= <uint64_t>1 << (number & 63)
@@ -399,22 +464,19 @@ cdef class Exchange:
         self.endpoint.block.add(IN_FLIGHT, 1)
         self.attempt_started = self.context.now
         self.waiting = True
+        if self.tries is not None:
+            begin_attempt(self)
         leg = (<Source>self.endpoint.source).acquire(self)
         if leg is not None:
             return self.connected(leg)
         return 0
 
-    cdef Py_ssize_t _pick(self) noexcept:
-        """The number of the endpoint for the next attempt, or -1."""
+    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept:
+        """The number of an endpoint: the client's own, or by the balancer. -1: there is none."""
         cdef Py_ssize_t number = -1
-        if self.session is None:
-            return self.service.pick(self.tried, self.key, self.context.now)
-        number = self.session.find(self.service.states, self.service.count, self.tried)
-        if number < 0:
-            number = self.service.pick(self.tried, self.key, self.context.now)
-        if number >= 0:
-            self.session.taken = self.service.states[number].identity
-        return number
+        if self.session is not None:
+            number = self.session.find(self.service.states, self.service.count, avoid)
+        return number if number >= 0 else self.service.pick(avoid, self.key, self.context.now)
 
     cdef int connected(self, Leg leg) except -1:
         """A connection is ready: send what came of the request so far."""
@@ -427,8 +489,12 @@ cdef class Exchange:
         # Only a connection that carried an exchange before can turn out to be closed already, and only
         # one that carries many refuses some.
         self.replayable = (self.idempotent and leg.reused) or (leg.refusable and not self.refused)
+        if self.tries is not None:
+            self.replayable = self.replayable or keeps_body(self)
         if self.call is not None:
             self.call.begin_attempt(self.request, leg.refusable, self.deadline - self.connected_at)
+        if self.deadline < INFINITY:
+            pass_deadline(self)
         leg.send_head(self.request)
         if not self._send_held():
             return self._not_base64()
@@ -448,7 +514,11 @@ cdef class Exchange:
             self.endpoint.block.add(RETRIES, 1)
             self.route.block.add(RETRIES, 1)
             self.fresh = False
+            if self.tries is not None:
+                note_connect(self)
             return self.start_attempt()
+        if self.tries is not None and status != 503 and failed(self, ON_CONNECT):
+            return 0
         return self.fail(status, reason)
 
     cdef int _count_failure(self, int status, Outcome outcome) except -1:
@@ -470,16 +540,26 @@ cdef class Exchange:
             return self._try_again()
         if self.endpoint is not None:
             self._count_failure(status, BROKEN)
+        if self.tries is not None and failed(self, ON_TIMEOUT if status == 504 else ON_RESET):
+            return 0
         self.ended_by = b"upstream"
         return self.fail(status or 502, reason)
 
     cdef int upstream_refused(self, bytes reason) except -1:
         """The endpoint says that it did nothing with the request (RFC 9113 section 8.7): even one that
         must not be done twice is safe to send again, once."""
-        if self.replayable and not self.refused and not self.response_started and self.upstream_status == 0:
+        if self.tries is not None and failed(self, ON_REFUSED):
+            return 0
+        if (self.replayable and not self.refused and not self.response_started and self.upstream_status == 0
+                and self._affords()):
             self.refused = True
             return self._try_again()
         return self.upstream_closed(502, reason)
+
+    cdef bint _affords(self) except -1:
+        """Whether the service's budget has room for one more attempt: what refuses everything must not get
+        twice as much of it."""
+        return self.service.budget is None or self.service.budget.take(self.context.now)
 
     cdef int _try_again(self) except -1:
         self._release_up(False)
@@ -492,6 +572,8 @@ cdef class Exchange:
     cdef int _release_up(self, bint clean) except -1:
         """Let the upstream side go: back to its source, or broken off."""
         cdef Leg leg = self.up
+        if self.tries is not None:
+            end_attempt(self)
         if self.waiting:
             self.waiting = False
             (<Source>self.endpoint.source).forget(self)
@@ -650,7 +732,7 @@ cdef class Exchange:
             self.request.last = self.held_bytes == 0
         elif not self.request_read:
             self.down.pause()
-        return self.start_attempt()
+        return self._begin_attempts()
 
     # --- The response ---
 
@@ -658,6 +740,8 @@ cdef class Exchange:
         self.upstream_status = head.status
         if head.status < 200:
             return self._interim(head)
+        if self.tries is not None and judge(self, head):
+            return 0
         self.response = head
         self.status = head.status
         self.response_at = self.context.now
@@ -671,7 +755,8 @@ cdef class Exchange:
         if self.share is not None:
             self.share.tell(head)
         if self.session is not None:
-            self.session.tell(head, self.context.now + self.context.wall_offset, self.peer.secured is not None)
+            self.session.tell(head, self.service.identity_of(self.endpoint),
+                              self.context.now + self.context.wall_offset, self.peer.secured is not None)
         if self.call is not None:
             self.call.answer_head(head)
         if head.status >= 300 and not self.request_read:
@@ -692,6 +777,8 @@ cdef class Exchange:
 
     cdef int _interim(self, Head head) except -1:
         """RFC 9110 section 15.2: forwarded, but never to an HTTP/1.0 client."""
+        if self.hedge:
+            return drop_hedge(self) if head.status == 101 else 0    # nobody's until it answers
         if head.status == 101:
             return self._begin_tunnel(head)
         if self.request.version >= 11:
@@ -764,6 +851,7 @@ cdef class Exchange:
         self.response_complete = True
         self.down.flush()
         self._release_up(self.request_sent)
+        self._leave()
         if self.down.write_blocked:
             return 0                # writable() goes on when the last byte was taken
         return self._close()
@@ -917,6 +1005,8 @@ cdef class Exchange:
     cdef int break_off(self, bytes reason) except -1:
         """End both sides as they are."""
         cdef Leg down = self.down
+        if self.hedge:
+            return drop_hedge(self)
         self._give_up(b"headgate", reason)
         if down is not None:
             down.abort()
@@ -946,6 +1036,8 @@ cdef class Exchange:
         cdef Leg down = self.down
         if self.closed:
             return 0
+        if self.hedge:
+            return drop_hedge(self)
         if self.response_complete:
             down.close_after()      # it only has to go out
             return 0
@@ -965,6 +1057,8 @@ cdef class Exchange:
         if self.call is not None:
             return self._reply(200, self.call.error_fields(status, reason, self.detail), b"")
         fields, body = replies.error(status, reason, self._accept(), self.request_id, self.detail)
+        if self.retry_after:
+            fields.append((b"Retry-After", b"%d" % self.retry_after))
         return self._reply(status, fields, body)
 
     cdef bytes _accept(self):
@@ -980,6 +1074,7 @@ cdef class Exchange:
         """Send an answer of our own."""
         cdef Head head = self._own_head(status, fields)
         cdef bytes value
+        self._leave()
         head.content_length = PyBytes_GET_SIZE(body)
         if status != 204 and status != 304:
             value = b"%d" % PyBytes_GET_SIZE(body)
@@ -1027,6 +1122,7 @@ cdef class Exchange:
         if self.closed:
             return 0
         self.closed = True
+        self._leave()
         self.context.active -= 1
         duration = self.context.tick() - self.started
         self._count(duration)
@@ -1105,6 +1201,9 @@ cdef class Exchange:
         record.status = self.status
         record.upstream_status = self.upstream_status
         record.attempts = self.attempts
+        record.retried = record.not_retried = record.hedge = Span(NULL, 0)
+        if self.tries is not None:
+            record_tries(&record, self.tries)
         record.bytes_in = self.bytes_in
         record.bytes_out = self.bytes_out
         record.duration = duration

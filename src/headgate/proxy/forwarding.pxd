@@ -18,6 +18,9 @@ cdef class Peer:
     cdef readonly Secured secured       # None: the connection is plain
 
     cdef void read(self, const void* address)
+    cdef bint is_suspect(self, Context context) except -1
+    cdef int suspect(self, Context context) except -1
+    cdef bytes origin(self)
     cdef int introduce(self, Side source) except -1
     cdef bint is_trusted(self, LiveSnapshot snapshot) noexcept
 

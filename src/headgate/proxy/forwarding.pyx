@@ -7,7 +7,7 @@ import ipaddress
 import re
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.string cimport memcpy
+from libc.string cimport memcmp, memcpy
 
 from headgate.core.head cimport (
     DATE, DROPPED, FORWARDED, HOST, VIA, X_FORWARDED_FOR, X_FORWARDED_HOST, X_FORWARDED_PORT,
@@ -18,6 +18,9 @@ from headgate.core.proxy_protocol cimport Side
 
 cdef extern from "../proxy/socket.h" nogil:
     bint hg_address(const void* address, unsigned char* packed, char* text, int* port)
+
+
+cdef const char* _MAPPED = b"\0\0\0\0\0\0\0\0\0\0\xff\xff"
 
 
 cdef class Peer:
@@ -48,6 +51,21 @@ cdef class Peer:
             self.trusted = self.has_address and snapshot.trusted.have(self.address)
             self.judged_by = snapshot
         return self.trusted
+
+    cdef bint is_suspect(self, Context context) except -1:
+        """Whether a connection from there was ended for a flood not long ago."""
+        return context.suspects.until and context.suspects.have(self.origin(), context.now)
+
+    cdef int suspect(self, Context context) except -1:
+        """A connection of this peer is ended for a flood. A proxy that is trusted carries many clients."""
+        if self.has_address and not self.is_trusted(context.snapshot):
+            context.suspects.add(self.origin(), context.now)
+        return 0
+
+    cdef bytes origin(self):
+        """An IPv4 address, or a /64 of IPv6: who has one address of it has them all."""
+        cdef const char* address = <const char*>self.address
+        return address[:16] if memcmp(address, _MAPPED, 12) == 0 else address[:8]
 
 
 def _mapped(ip: object) -> bytes:
@@ -117,6 +135,7 @@ cdef int drop_claims(Head head, Peer peer, LiveSnapshot snapshot) except -1:
     head.drop(X_FORWARDED_PORT)
     head.drop(X_REQUEST_ID)
     head.drop(X_FORWARDED_CLIENT_CERT)
+    head.drop_name(b"x-request-timeout", 17)
     for name in snapshot.identity_fields:
         head.drop_name(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
     return 0

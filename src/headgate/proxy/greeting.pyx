@@ -50,6 +50,7 @@ cdef class Greeting(Connection):
         self.introduced = not self._expects_introduction()
         self.deadline = self.context.tick() + (self.listener.handshake_timeout if self.introduced
                                                else self.listener.introduction_timeout)
+        self.suspect = self.peer.is_suspect(self.context)
         self.port.opened()
         return self.open(fd)
 
@@ -93,6 +94,7 @@ cdef class Greeting(Connection):
         del self.early[:header.size]
         if not header.keep and header.source is not None and header.source.has_address:
             self.peer.introduce(header.source)
+            self.suspect = self.peer.is_suspect(self.context)
         self.introduced = True
         self.deadline = self.context.now + self.listener.handshake_timeout
         return self.listener.sites is None or PyByteArray_GET_SIZE(self.early) > 0

@@ -142,15 +142,24 @@ cdef class Http2Connection(Connection):
         return True
 
     def _go_on(self) -> None:
+        if not self.suspect or self.may_go_on(self._go_on_held):
+            self._go_on_held()
+
+    def _go_on_held(self) -> None:
         cdef bytes held = self.held
+        cdef double start = self.context.tick()
         try:
             if not self.may_read():
                 self.context.loop.call_soon(self._go_on)
                 return
             self.held = None
             self.received(PyBytes_AS_STRING(held), PyBytes_GET_SIZE(held))
+            if self.delayed and self.held is None:
+                self.undelay()
         except Exception:
             self.own_error("bytes that were held could not be handled", None)
+        if self.suspect:
+            self.charge(start)
 
     cdef int received(self, const char* data, Py_ssize_t size) except -1:
         cdef Http2Connection alive = self
@@ -165,6 +174,8 @@ cdef class Http2Connection(Connection):
             # A thousand requests fit into one read, and other connections would wait for them all.
             self.held = data[size - self.http2.unread:size]
             self.context.loop.call_soon(self._go_on)
+            if self.suspect and not self.delayed:
+                self.delay()
         self.dispatch(events)
         if self.closed:
             return 0

@@ -10,6 +10,7 @@ from headgate.proxy.snapshot cimport Listener
 
 
 cdef class Http2Downstream(Http2Connection):
+    cdef set taken_back                 # streams whose requests came together with their end
     cdef Http2Server server             # the codec
     cdef Port port
     cdef int patience                   # bytes that are still read of a flood, and 0 before and after
@@ -23,6 +24,7 @@ cdef class Http2Downstream(Http2Connection):
     cdef int refuse_client(self) except -1
     cdef int start_exchange(self, Head head) except -1
     cdef int refuse(self, Event event) except -1
+    cdef int dismiss(self, Head head) except -1
     cdef int become_upgrade(self, Head head) except -1
     cdef int begin_drain(self) except -1
     cdef int end_drain(self) except -1

@@ -5,7 +5,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport int64_t
 
 from headgate.core.cells cimport REJECTED, WORKER_ABUSES, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
-from headgate.core.events cimport VIOLATION, Data, Event, Reset, Violation
+from headgate.core.events cimport RESET, VIOLATION, Data, Event, Reset, Violation
 from headgate.core.head cimport METHOD_CONNECT, METHOD_GET, Head, Span
 from headgate.core.http2 cimport Http2Server
 from headgate.core.http2_frames cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR
@@ -19,10 +19,10 @@ cdef enum:
     # Of one connection in one turn of the event loop, so that others have theirs: requests that begin, and
     # exchanges that end when it is cut off.
     MOST_HEADS = 50
-    MOST_ENDS = 4
+    MOST_ENDS = 1
     # Until so many of its exchanges came to their end: who floods is cut off, comes again and is new again.
-    TRUSTED_FROM = 50
-    NEW_HEADS = 2
+    TRUSTED_FROM = 20
+    NEW_HEADS = 1
     NEW_BYTES = 16384           # received at once
 
 # Between the first word of a GOAWAY and the last: requests that are on their way arrive meanwhile.
@@ -80,7 +80,18 @@ cdef class Http2Downstream(Http2Connection):
     cdef int head_came(self, Event event) except -1:
         if event.kind == VIOLATION:
             return self.refuse(event)
+        if self.taken_back is not None and event.stream in self.taken_back:
+            return self.dismiss(<Head>event)
         return self.start_exchange(<Head>event)
+
+    cdef int dispatch(self, list events) except -1:
+        self.taken_back = _taken_back(events) if len(events) > 1 else None
+        return Http2Connection.dispatch(self, events)
+
+    cdef int dismiss(self, Head head) except -1:
+        """A request that is taken back already: no endpoint has to hear of it."""
+        cdef Exchange exchange = new_exchange(self.context, self.listener, None, self.peer)
+        return exchange.dismiss(head, b"connection_terminated")
 
     cdef int start_exchange(self, Head head) except -1:
         cdef DownstreamStream stream = new_stream(self, head.stream)
@@ -137,6 +148,8 @@ cdef class Http2Downstream(Http2Connection):
         self.context.block.add(WORKER_VIOLATIONS, 1)
         if self.server.tolerance.exceeded >= 0:
             self.context.block.add(<int>WORKER_ABUSES + self.server.tolerance.exceeded, 1)
+            self.suspect = True
+            self.peer.suspect(self.context)
             self.end_streams(b"http_request_error")
             return self.cut_off()
         self.end_streams(b"http_request_error")
@@ -177,6 +190,7 @@ cdef class Http2Downstream(Http2Connection):
         cdef DownstreamStream stream
         cdef Exchange exchange
         cdef int count
+        cdef double start = self.context.tick()
         for count in range(min(MOST_ENDS, <int>len(streams))):
             stream = streams.pop()
             exchange = stream.exchange
@@ -185,6 +199,8 @@ cdef class Http2Downstream(Http2Connection):
                     exchange.client_gone(reason)
             except Exception:
                 self.context.own_error("an exchange could not be told that its connection is over")
+        if self.suspect:
+            self.charge(start)
         if streams:
             self.context.loop.call_soon(self._end_some, streams, reason)
 
@@ -193,6 +209,7 @@ cdef class Http2Downstream(Http2Connection):
         if self.finished < TRUSTED_FROM:
             self.finished += 1
             if self.finished == TRUSTED_FROM:
+                self.suspect = False
                 self.server.most_heads = MOST_HEADS
                 self.read_bytes = 0
 
@@ -288,6 +305,18 @@ cdef class Http2Downstream(Http2Connection):
             if exchange is not None:
                 exchange.break_off(b"proxy_internal_response")
         self.close_hard()
+
+
+cdef set _taken_back(list events):
+    """The streams that end in the same breath, or None."""
+    cdef Event event
+    cdef set streams = None
+    for event in events:
+        if event.kind == RESET:
+            if streams is None:
+                streams = set()
+            streams.add(event.stream)
+    return streams
 
 
 cdef DownstreamStream new_stream(Http2Downstream connection, int64_t number):

@@ -199,7 +199,7 @@ cdef class Copy(Image):
         exchange.route.words[<int>IN_FLIGHT] += 1
         service.block.add(IN_FLIGHT, 1)
         self.timer = exchange.context.loop.call_later(mirror.timeout, self._expire)
-        exchange.start_attempt()
+        exchange._begin_attempts()
 
     def _expire(self) -> None:
         if self.exchange is not None:

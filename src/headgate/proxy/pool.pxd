@@ -18,6 +18,7 @@ cdef class Pool(Source):
     cdef object waiting                 # deque of (exchange, deadline); the first `connecting` of them get
                                         # the connections that are being opened
     cdef set tasks                      # connecting
+    cdef set introduced                 # exchanges for whose clients alone connections are being opened
     cdef Http1Upstream newest           # idle connections, a list linked both ways
     cdef Http1Upstream oldest
     cdef Py_ssize_t idle_count
@@ -37,6 +38,9 @@ cdef class Pool(Source):
     cdef int rest(self, Http1Upstream leg) except -1
     cdef int unlink(self, Http1Upstream leg) except -1
     cdef int serve(self, Http1Upstream leg) except -1
+    cdef bytes introduction_of(self, Exchange exchange)
+    cdef Exchange _next_introduced(self)
+    cdef int _introduced(self, Exchange exchange, tuple fault, tuple opened) except -1
     cdef int introduce(self, Http1Upstream leg, Exchange exchange) except -1
     cdef int _begin_some(self) except -1
     cdef int open_more(self) except -1

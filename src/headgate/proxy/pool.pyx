@@ -32,7 +32,7 @@ cdef extern from "../proxy/socket.h" nogil:
 
 cdef enum:
     HANDSHAKE_BYTES = 16384
-    BEGUN_IN_A_TURN = 3         # connections, at some 100 us each
+    BEGUN_IN_A_TURN = 1         # connections, at some 100 us each
 
 
 def connect_fault(error: BaseException) -> tuple[int, bytes]:
@@ -68,6 +68,7 @@ cdef class Pool(Source):
         self.endpoint = endpoint
         self.waiting = deque()
         self.tasks = set()
+        self.introduced = set()
         self.shared = []
         self.multiplexed = endpoint.scheme == "h2c"
         self.known = endpoint.scheme != "https"
@@ -179,11 +180,18 @@ cdef class Pool(Source):
                 return True
         return False
 
-    cdef int introduce(self, Http1Upstream leg, Exchange exchange) except -1:
-        """Begin a connection with the PROXY protocol: it serves this client and nobody else."""
+    cdef bytes introduction_of(self, Exchange exchange):
+        """What the PROXY protocol says of this client."""
         cdef Leg down = exchange.down
         cdef int fd = (<Connection>down).fd if isinstance(down, Connection) else (<Http2Stream>down).connection.fd
-        cdef bytes header = introduction(self.service.proxy_protocol, exchange.peer, fd)
+        return introduction(self.service.proxy_protocol, exchange.peer, fd)
+
+    cdef int introduce(self, Http1Upstream leg, Exchange exchange) except -1:
+        """Begin a connection with the PROXY protocol: it serves this client and nobody else. With TLS that was
+        said before hands were shaken."""
+        if leg.tls is not None:
+            return 0
+        cdef bytes header = self.introduction_of(exchange)
         leg.open_output()
         return leg.codec.out.append(PyBytes_AS_STRING(header), PyBytes_GET_SIZE(header))
 
@@ -315,15 +323,23 @@ cdef class Pool(Source):
     cdef int _begin_some(self) except -1:
         """Begin connections in this turn of the event loop, as many as it may bear: one client may want a
         hundred at once, and others would wait for them all."""
+        cdef Exchange exchange = None
+        cdef bytes header = b""
         while self.deferred and self.begun < BEGUN_IN_A_TURN:
             self.deferred -= 1
             if not self.multiplexed and self.connecting > <Py_ssize_t>len(self.waiting):
                 self.connecting -= 1        # whoever wanted it has left
                 continue
+            if self.endpoint.scheme == "https" and self.service.proxy_protocol is not None:
+                exchange = self._next_introduced()
+                if exchange is None:
+                    self.connecting -= 1
+                    continue
+                header = self.introduction_of(exchange)
             if not self.begun:
                 self.context.loop.call_soon(self._next_turn)
             self.begun += 1
-            task = self.context.loop.create_task(self._connect())
+            task = self.context.loop.create_task(self._connect(exchange, header))
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
         return 0
@@ -332,12 +348,23 @@ cdef class Pool(Source):
         self.begun = 0
         self._begin_some()
 
-    async def _connect(self) -> None:
+    cdef Exchange _next_introduced(self):
+        """The exchange that a new connection is for, whose client has to be told before hands are shaken."""
+        cdef Exchange exchange
+        for entry in self.waiting:
+            exchange = entry[0]
+            if exchange not in self.introduced:
+                self.introduced.add(exchange)
+                return exchange
+        return None
+
+    async def _connect(self, Exchange exchange, bytes header) -> None:
+        """Open a connection for whoever waits longest, or for `exchange` alone, introduced with `header`."""
         fault = None
         opened = None
         try:
             async with asyncio.timeout(self.options.connect_timeout):
-                opened = await self._opened()
+                opened = await self._opened(header)
         except (OSError, TimeoutError, TlsFault) as error:
             fault = connect_fault(error)
         except Exception as error:
@@ -345,9 +372,12 @@ cdef class Pool(Source):
             fault = connect_fault(error)
         finally:
             self.connecting -= 1
+            self.introduced.discard(exchange)
         self.context.tick()
         try:
-            if fault is None:
+            if exchange is not None:
+                self._introduced(exchange, fault, opened)
+            elif fault is None:
                 self.begin(opened[0], <Tls>opened[1], <bytes>opened[2])
             elif self.multiplexed:
                 self.refuse_unserved(fault[0], fault[1])
@@ -357,11 +387,29 @@ cdef class Pool(Source):
         except Exception:
             self.context.own_error("a new connection, or the want of one, could not be handled")
 
-    async def _opened(self) -> tuple[int, object, bytes]:
-        """A connected descriptor; the TLS on it, or None, and what the endpoint said first."""
+    cdef int _introduced(self, Exchange exchange, tuple fault, tuple opened) except -1:
+        """A connection came about, or did not, that is for this exchange and for no other."""
+        for place, entry in enumerate(self.waiting):
+            if entry[0] is exchange:
+                break
+        else:
+            if fault is None:
+                os.close(opened[0])     # it left meanwhile
+            return 0
+        if fault is not None:
+            return self.refuse(place, fault[0], fault[1])
+        del self.waiting[place]
+        self.waiting.appendleft(entry)      # a new connection is given to the first one
+        return self.begin(opened[0], <Tls>opened[1], <bytes>opened[2])
+
+    async def _opened(self, header: bytes) -> tuple[int, object, bytes]:
+        """A connected descriptor; the TLS on it, or None, and what the endpoint said first. `header`: what is
+        said before everything else."""
         sock = await self._connected()
         secured = (None, b"")
         try:
+            if header:
+                await self.context.loop.sock_sendall(sock, header)
             if self.endpoint.scheme == "https":
                 secured = await self._secured(sock)
         except BaseException:

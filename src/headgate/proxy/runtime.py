@@ -19,6 +19,7 @@ from headgate.core.openssl import OpenSslMissing
 from headgate.core.shared import SharedTable, TableFull
 from headgate.core.tls import TlsContext, log_keys
 from headgate.proxy.acceptor import Acceptor
+from headgate.proxy.admission import Admissions, Gate
 from headgate.proxy.connection import Register
 from headgate.proxy.context import Context
 from headgate.proxy.downstream import Http1Downstream
@@ -54,12 +55,13 @@ class Plan:
     snapshot: LiveSnapshot
     endpoints: dict[tuple[str, str, spec.Address], Endpoint] = field(default_factory=dict)
     sites: dict[str, tuple[spec.ListenerTls, Sites]] = field(default_factory=dict)
+    gates: dict[str, Gate] = field(default_factory=dict)
     upstream: dict[str, Kept | None] = field(default_factory=dict)  # TLS to endpoints, by service
 
 
 class Runtime:
-    """One per worker process. `slot` is its own part of the shared memory, `shared` the part that is everybody's,
-    `tickets` the secrets in it of session tickets, without which no session is resumed.
+    """One per worker process. `slot` is its own part of the shared memory, `shared` everybody's, `tickets`
+    the secrets in it of session tickets, without which no session is resumed.
     """
 
     def __init__(
@@ -77,6 +79,8 @@ class Runtime:
         self._shared = SharedTable(shared)
         self._worker = worker
         self.context = Context(loop, slot, log)
+        self._admissions = Admissions(self.context, self._shared, worker)
+        self.context.admission = self._admissions
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
@@ -115,6 +119,7 @@ class Runtime:
             live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, seed)
             attach_faults(live, self._slot)
             attach_mirrors(live, self._slot, self.context.log)
+            gates = self._admissions.prepare(live)
             upstream = {
                 service.name: upstream_context(service.tls, self._contexts)
                 for service in snapshot.services
@@ -122,7 +127,7 @@ class Runtime:
             }
         except (ValueError, KeyError, IndexError, OpenSslMissing, TableFull) as error:
             raise SnapshotRefused(f"snapshot {snapshot.version}: {error}") from error
-        return Plan(live, endpoints, sites, upstream)
+        return Plan(live, endpoints, sites, gates, upstream)
 
     def _sites_of(
         self, listener: spec.Listener, into: dict[str, tuple[spec.ListenerTls, Sites]]
@@ -176,6 +181,7 @@ class Runtime:
     def commit(self, plan: Plan) -> None:
         """Serve the snapshot from now on: one assignment, then what is left over is let go."""
         self.context.snapshot = plan.snapshot
+        self._admissions.commit(plan.snapshot, plan.gates)
         gone = [self._endpoints[identity] for identity in self._endpoints.keys() - plan.endpoints.keys()]
         self._endpoints = plan.endpoints
         self._sites = plan.sites
@@ -279,6 +285,7 @@ class Runtime:
         self._count(WorkerWord.WORKER_LAG_SUM, max(0, int((elapsed - SWEEP_SECONDS) * 1e6)), add=True)
         self.context.refresh_date()
         self._read_tickets()
+        self._admissions.sweep(elapsed - SWEEP_SECONDS)
         self.register.sweep(elapsed)
         for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.sweep()

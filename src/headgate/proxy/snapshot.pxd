@@ -1,6 +1,8 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from headgate.core.attempts cimport AttemptPolicy, RetryBudget
 from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.breaker cimport Breaker
 from headgate.core.cells cimport Block
 from headgate.core.head cimport Head
 from headgate.core.keys cimport KeySource
@@ -46,13 +48,22 @@ cdef class Service:
     cdef Py_ssize_t count
     cdef KeySource key_source           # None: the balancer asks for no key
     cdef bint observes                  # somebody wants to know how attempts end
+    cdef bint guarded                   # context.admission chooses its endpoints
+    cdef Breaker breaker                # of the whole service, or None
+    cdef dict breakers                  # by endpoint, or None
+    cdef public object gate             # admission.Gate; None: as many run as come
     cdef uint64_t turn                  # the last key of a request that has none itself
     cdef Stickiness sticky              # None: clients are at any endpoint
     cdef Block block
     cdef SharedCell cell
+    cdef RetryBudget budget             # None: retries have no limit
 
     cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
+    cdef uint64_t identity_of(self, Endpoint endpoint) noexcept
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
+    cdef Py_ssize_t usable_count(self) noexcept
+    cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
+                           double now) except -1
     cdef int observe(self, Endpoint endpoint, Outcome outcome, Head head, double seconds, double now) except -1
 
 
@@ -78,8 +89,10 @@ cdef class Route:
     cdef RouteLimits limits
     cdef Service single                 # the service when there is one
     cdef tuple rewrites                 # functions from path to path, in order; None for none
+    cdef public object gate             # admission.Gate; None: as many run as come
     cdef bint answers                   # redirects or responds: no service
-    cdef int attempts
+    cdef int attempts                   # to connect
+    cdef AttemptPolicy policy           # None: nothing beyond that
     cdef readonly bytes name
     cdef readonly object spec
     cdef list services

@@ -12,7 +12,9 @@ from libc.math cimport exp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
+from headgate.core.attempts cimport AttemptPolicy, RetryBudget
 from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.breaker cimport UNCHANGED, Breaker
 from headgate.core.balancers import balancer, identity_of
 from headgate.core.cells cimport Block
 from headgate.core.head cimport RETRY_AFTER
@@ -23,8 +25,9 @@ from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.core.splits cimport Share, Split
 from headgate.core.stickiness cimport Stickiness
+from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.rewriting import rewrite_of
-from headgate.shm.names import route_cell, service_cell
+from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
 
 
@@ -80,12 +83,20 @@ cdef class Service:
                                  bound=spec.balance.bounded_load)
         if self.balancer.keyed:
             self.key_source = KeySource(spec.balance.key, spec.balance.key_name)
-        self.observes = self.balancer.times
+        if spec.breaker is not None and spec.breaker.scope == "service":
+            self.breaker = breaker_of(cell, spec.breaker)
+        elif spec.breaker is not None:
+            self.breakers = {endpoint: breaker_of((<Endpoint>endpoint).cell, spec.breaker)
+                             for endpoint in endpoints}
+        self.observes = self.balancer.times or spec.breaker is not None
+        self.guarded = spec.breaker is not None or spec.concurrency.endpoint > 0
         self.turn = seed
         self.block = Block(memory, spec.metric)
         self.cell = cell
         if spec.sticky is not None:
             self.sticky = Stickiness(spec.name, spec.sticky, cell, Block(memory, spec.sticky.metric))
+        if spec.retry_budget is not None:
+            self.budget = RetryBudget(cell, spec.retry_budget.percent, spec.retry_budget.per_second)
         self.endpoints = endpoints
         self.count = len(endpoints)
         self.states = <EndpointState*>calloc(self.count or 1, sizeof(EndpointState))
@@ -112,6 +123,14 @@ cdef class Service:
         self.turn += <uint64_t>0x9E3779B97F4A7C15
         return self.key_source.key_of(head, client, self.turn)
 
+    cdef uint64_t identity_of(self, Endpoint endpoint) noexcept:
+        """What an endpoint is to balancers and sessions; 0 when it is none of this service."""
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            if self.endpoints[i] is endpoint:
+                return self.states[i].identity
+        return 0
+
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept:
         """The number of the endpoint for the next attempt, or -1."""
         cdef Py_ssize_t i
@@ -124,13 +143,31 @@ cdef class Service:
                 self.states[i].latency = (<Endpoint>self.endpoints[i]).latency_at(now)
         return self.balancer.pick(self.states, self.count, avoid, key)
 
+    cdef Py_ssize_t usable_count(self) noexcept:
+        """How many endpoints may be chosen."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t usable = 0
+        for i in range(self.count):
+            usable += self.states[i].usable and self.states[i].weight > 0
+        return usable
+
     cdef int observe(self, Endpoint endpoint, Outcome outcome, Head head, double seconds, double now) except -1:
         """How an attempt at an endpoint ended, `seconds` after it began; each attempt ends once. `head`: of the
         answer, when there was one. Called only if somebody `observes`."""
+        if self.breaker is not None or self.breakers is not None:
+            self._tell_breaker(endpoint, outcome, head, seconds, now)
         if self.balancer.times:
             if outcome != ANSWERED or head.status == 429 or head.number(RETRY_AFTER) >= 0:
                 seconds = max(seconds, FAILURE_SECONDS)
             endpoint.measure(seconds, now)
+        return 0
+
+    cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
+                           double now) except -1:
+        cdef Breaker breaker = self.breaker if self.breakers is None else self.breakers[endpoint]
+        breaker.tell(outcome == ANSWERED, head.status if head is not None else 0, seconds, now)
+        if breaker.change != UNCHANGED:
+            report(self.name, b"" if self.breakers is None else endpoint.name, breaker, now)
         return 0
 
 
@@ -154,7 +191,8 @@ cdef class RouteLimits:
 cdef class Route:
     """A match's action with everything that it needs resolved."""
 
-    def __init__(self, object spec, dict services, object memory, SharedCell cell, RouteLimits limits):
+    def __init__(self, object spec, dict services, object memory, SharedCell cell, RouteLimits limits,
+                 AttemptPolicy policy):
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
@@ -167,8 +205,9 @@ cdef class Route:
         if len(self.services) > 1:
             self.split = Split([Share(spec.name, share, spec.variant_header, Block(memory, share.metric))
                                 for share in spec.services], spec.sticky, cell)
-        self.attempts = spec.retry_attempts
+        self.attempts = spec.retry.attempts if spec.retry is not None and "connect" in spec.retry.causes else 1
         self.limits = limits
+        self.policy = policy
 
 
 cdef class Networks:
@@ -290,7 +329,7 @@ cdef class LiveSnapshot:
             if route.limits not in limits:
                 limits[route.limits] = RouteLimits(route.limits)
             self.routes.append(Route(route, self.services, memory, shared.cell(route_cell(route.name)),
-                                     limits[route.limits]))
+                                     limits[route.limits], _policy(route, shared)))
         self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))
         if self.words == NULL:
             raise MemoryError()
@@ -303,6 +342,12 @@ cdef class LiveSnapshot:
         cdef uint64_t* words = self.words[number]
         prefetch(words, 1)
         return <Route>self.routes[number]
+
+
+def _policy(route: object, SharedTable shared) -> AttemptPolicy | None:
+    if route.retry is None and route.hedge is None:
+        return None
+    return AttemptPolicy(route.retry, route.hedge, shared.cell(attempts_cell(route.name)))
 
 
 def _identity(endpoint: Endpoint) -> str:

@@ -18,6 +18,20 @@ def route_cell(route: str) -> str:
     return f"route:{route}"
 
 
+def attempts_cell(route: str) -> str:
+    """The name of what is counted of the attempts of a route that has a policy for them."""
+    return f"attempts:{route}"
+
+
 def endpoint_cell(service: str, endpoint: str, address: Address) -> str:
     """The name of what is known together of one address of an endpoint."""
     return f"endpoint:{service}/{endpoint} {address.unix or address.host} {address.port}"
+
+
+def permits_cell(kind: str, name: str) -> str:
+    """The name of what limits how many exchanges of a service or route run at a time."""
+    return f"permits:{kind}:{name}"
+
+
+# What workers shed.
+OVERLOAD_CELL = "overload"

@@ -1,5 +1,7 @@
 """What to do: the compiled configuration as frozen, plain data, and its encoding between roles."""
 
+from headgate.spec.answers import Respond
+from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.snapshot import (
     FORMAT,
@@ -11,6 +13,7 @@ from headgate.spec.snapshot import (
     Fault,
     FieldMatch,
     Forwarding,
+    Hedge,
     Key,
     Listener,
     ListenerLimits,
@@ -22,7 +25,8 @@ from headgate.spec.snapshot import (
     Pool,
     Process,
     Redirect,
-    Respond,
+    Retry,
+    RetryBudget,
     Route,
     RouteLimits,
     Selection,
@@ -56,13 +60,16 @@ __all__ = [
     "AccessLog",
     "Address",
     "Balance",
+    "Breaker",
     "Certificate",
     "ClientCertificates",
     "Compare",
+    "Concurrency",
     "Endpoint",
     "Fault",
     "FieldMatch",
     "Forwarding",
+    "Hedge",
     "Hsts",
     "Http2",
     "HttpsRedirect",
@@ -74,6 +81,7 @@ __all__ = [
     "Metrics",
     "Middleware",
     "Mirror",
+    "Overload",
     "PathMatch",
     "Pool",
     "Process",
@@ -81,6 +89,8 @@ __all__ = [
     "ProxyProtocol",
     "Redirect",
     "Respond",
+    "Retry",
+    "RetryBudget",
     "Route",
     "RouteLimits",
     "Secret",

@@ -11,12 +11,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from headgate.spec.answers import Respond
 from headgate.spec.data import Data
+from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
 
 # Defaults are not written: who changes one, or the meaning of a field, takes the next number.
-FORMAT = 3
+FORMAT = 4
 
 
 class SnapshotError(ValueError):
@@ -164,12 +166,6 @@ class Redirect(Data, frozen=True):
     status: int = 308
 
 
-class Respond(Data, frozen=True):
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = ()
-    body: str = ""
-
-
 class RouteLimits(Data, frozen=True):
     request_timeout: float = 0.0  # whole exchange; 0: none
     body_idle_timeout: float = 60.0  # no progress of the request body
@@ -190,6 +186,28 @@ class Middleware(Data, frozen=True):
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Retry(Data, frozen=True):
+    """When an attempt is followed by another."""
+
+    attempts: int = 2  # in all
+    causes: tuple[str, ...] = ("connect",)  # of core.attempts, RETRY_CAUSES, but for status and grpc
+    statuses: tuple[int, ...] = ()
+    grpc_statuses: tuple[int, ...] = ()
+    methods: tuple[str, ...] = ()  # allowed although they are not idempotent
+    backoff: float = 0.025  # the longest first pause; 0: none
+    backoff_most: float = 0.25
+    retry_after: float = 1.0  # how long an answer may ask for; 0: it is not asked
+    per_try_timeout: float = 0.0  # 0: none
+
+
+class Hedge(Data, frozen=True):
+    """When a second attempt is made beside the first."""
+
+    delay: float = 0.0  # seconds; 0: the percentile
+    percentile: float = 95.0
+    percent: float = 5.0  # of requests that may be hedged
+
+
 class Route(Data, frozen=True):
     name: str
     listeners: tuple[str, ...] = ()  # () is all HTTP listeners
@@ -204,7 +222,10 @@ class Route(Data, frozen=True):
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()
-    retry_attempts: int = 1  # further attempts are policy of a later version
+    concurrency: Concurrency = Concurrency()
+    importance: int = 1  # 0 low, 1 normal, 2 high
+    retry: Retry | None = None
+    hedge: Hedge | None = None
     where: str = ""  # "file:line" for explanations
     metric: int = 0
 
@@ -265,6 +286,13 @@ class Sticky(Data, frozen=True):
     metric: int = 0
 
 
+class RetryBudget(Data, frozen=True):
+    """How many more requests than came a service may get by retries."""
+
+    percent: float = 20.0
+    per_second: float = 10.0
+
+
 class Service(Data, frozen=True):
     name: str
     balance: Balance = Balance()
@@ -276,6 +304,9 @@ class Service(Data, frozen=True):
     keepalive: bool = True
     tls: ServiceTls = ServiceTls()  # for its endpoints with https
     proxy_protocol: ProxyHeader | None = None
+    breaker: Breaker | None = None
+    concurrency: Concurrency = Concurrency()
+    retry_budget: RetryBudget | None = RetryBudget()  # None: no limit
     metric: int = 0
 
 
@@ -326,6 +357,7 @@ class Snapshot(Data, frozen=True, omit_defaults=False):  # its format is always 
     forwarding: Forwarding = Forwarding()
     identity_fields: tuple[str, ...] = ("x-forwarded-client-cert",)  # dropped when they come from outside
     access_log: AccessLog | None = None
+    overload: Overload = Overload()
     encoded_slash: Literal["keep", "reject", "decode"] = "keep"
     encoded_backslash: Literal["reject", "keep"] = "reject"
     encoded_nul: Literal["reject", "keep"] = "reject"

@@ -407,12 +407,12 @@ SERVICE_CASES: dict[str, tuple[str, str]] = {
             "    write `version: v2`, or remove it\n"
         ),
     ),
-    "the PROXY protocol before TLS": (
-        "endpoints: ['https://app']\n    proxy_protocol: v2",
+    "the PROXY protocol before HTTP/2": (
+        "endpoints: ['h2c://app:80']\n    proxy_protocol: v2",
         (
-            "h.yaml:5:17: error: services.s.endpoints[0]: the PROXY protocol is sent to endpoints of plain "
-            "HTTP/1.1 only\n"
-            "    write it without a scheme, or `proxy_protocol: off`\n"
+            "h.yaml:5:17: error: services.s.endpoints[0]: a connection of HTTP/2 carries many clients, of "
+            "whom the PROXY protocol names one\n"
+            "    write it without a scheme or with https://, or `proxy_protocol: off`\n"
         ),
     ),
     "an unknown version of the PROXY protocol": (

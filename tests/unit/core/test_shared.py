@@ -1,7 +1,8 @@
 """Cells that any process finds by name and changes without locks."""
 
 import mmap
-from multiprocessing import get_context
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,15 @@ import pytest
 from headgate.core.shared import SharedTable, TableFull
 
 CELL_BYTES = 256
+COUNT = """
+import mmap, sys
+from headgate.core.shared import SharedTable
+with open(sys.argv[1], "r+b") as file:
+    table = SharedTable(memoryview(mmap.mmap(file.fileno(), 0)))
+for _ in range(20):
+    for name in sys.argv[2:]:
+        table.cell(name).increase(1)
+"""
 
 
 def memory(cells: int = 64) -> memoryview:
@@ -61,13 +71,6 @@ def test_memory_that_is_no_table_is_refused() -> None:
         SharedTable(memory()[:8]).cell("a")
 
 
-def _count(path: Path, names: list[str], times: int) -> None:
-    table = SharedTable(memoryview(_mapped(path)))
-    for _ in range(times):
-        for name in names:
-            table.cell(name).increase(1)
-
-
 def _mapped(path: Path) -> mmap.mmap:
     with path.open("r+b") as file:
         return mmap.mmap(file.fileno(), 0)
@@ -77,10 +80,8 @@ def test_processes_that_claim_the_same_names_at_once_agree(tmp_path: Path) -> No
     path = tmp_path / "shared"
     path.write_bytes(bytes(512 * CELL_BYTES))
     names = [f"endpoint:{number}" for number in range(300)]
-    processes = [get_context("spawn").Process(target=_count, args=(path, names, 20)) for _ in range(4)]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    command = [sys.executable, "-c", COUNT, str(path), *names]
+    processes = [subprocess.Popen(command) for _ in range(4)]
+    assert [process.wait() for process in processes] == [0] * 4
     table = SharedTable(memoryview(_mapped(path)))
     assert [table.cell(name).read(1) for name in names] == [80] * 300

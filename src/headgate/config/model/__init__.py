@@ -1,5 +1,7 @@
 """What people write, as pydantic models: one class for each section, `Config` for the whole."""
 
+from headgate.config.model.answers import Respond
+from headgate.config.model.attempts import Backoff, Hedge, Retry, RetryBudget
 from headgate.config.model.limits import (
     Buffering,
     Http2,
@@ -14,9 +16,10 @@ from headgate.config.model.limits import (
 )
 from headgate.config.model.listeners import Hsts, HttpsRedirect, Listener, ProxyProtocol, SocketOptions
 from headgate.config.model.middlewares import AddPrefix, StripPrefix
+from headgate.config.model.overload import Breaker, Overload, RouteConcurrency, ServiceConcurrency
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
-from headgate.config.model.routes import Match, Redirect, Respond, Retry, Route
+from headgate.config.model.routes import Match, Redirect, Route
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
 from headgate.config.model.splits import Compare, Fault, Mirror, Selection, Share
@@ -27,7 +30,9 @@ __all__ = [
     "AccessLog",
     "AddPrefix",
     "Admin",
+    "Backoff",
     "Balance",
+    "Breaker",
     "Buffering",
     "CertificatePair",
     "ClientCertificates",
@@ -36,6 +41,7 @@ __all__ = [
     "Endpoint",
     "Fault",
     "Forwarding",
+    "Hedge",
     "Hsts",
     "Http2",
     "HttpsRedirect",
@@ -46,6 +52,7 @@ __all__ = [
     "ListenerTls",
     "Match",
     "Mirror",
+    "Overload",
     "Paths",
     "Pool",
     "Process",
@@ -54,12 +61,15 @@ __all__ = [
     "Redirect",
     "Respond",
     "Retry",
+    "RetryBudget",
     "Route",
+    "RouteConcurrency",
     "RouteLimits",
     "RouteTimeouts",
     "Section",
     "Selection",
     "Service",
+    "ServiceConcurrency",
     "ServiceSocket",
     "ServiceTimeouts",
     "ServiceTls",

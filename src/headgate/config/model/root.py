@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr
 from headgate.config.model.limits import Buffering, Http2, Limits, Pool, Timeouts
 from headgate.config.model.listeners import Listener
 from headgate.config.model.middlewares import Middleware
+from headgate.config.model.overload import Overload
 from headgate.config.model.process import AccessLog, Admin, Forwarding, OptionalAccessLog, Process
 from headgate.config.model.routes import Routes
 from headgate.config.model.scalars import Choice, Name, OneOrMore, Range
@@ -84,6 +85,9 @@ class Config(Section):
     )
     http2: Http2 = Field(default=Http2(), description="HTTP/2 of listeners that say nothing about it.")
     pool: Pool = Field(default=Pool(), description="Connections to endpoints, for services that say nothing.")
+    overload: Overload = Field(
+        default=Overload(), description="What is refused when a worker has too much to do."
+    )
     listeners: dict[Name, Listener] = Field(
         examples=[{"web": {"bind": "0.0.0.0:8080"}}], description="Bound addresses, by name."
     )

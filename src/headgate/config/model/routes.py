@@ -15,14 +15,16 @@ from pydantic import (
 
 from headgate.base.errors import Refusal
 from headgate.config import conditions
+from headgate.config.model.answers import Respond
+from headgate.config.model.attempts import Hedge, Retry
 from headgate.config.model.condition import Condition
 from headgate.config.model.keys import Key
 from headgate.config.model.limits import Buffering, RouteLimits, RouteTimeouts
+from headgate.config.model.overload import RouteConcurrency
 from headgate.config.model.scalars import (
     Between,
     Choice,
     FieldName,
-    FieldValue,
     Host,
     Method,
     Name,
@@ -139,42 +141,11 @@ class Redirect(Section):
     )
 
 
-class Respond(Section):
-    """Answer at once."""
-
-    status: Annotated[int, *Between(200, 599)] = Field(default=200, description="Status of the response.")
-    headers: dict[FieldName, FieldValue] = Field(default={}, description="Fields of the response.")
-    body: Text = Field(default="", description="The whole body, as UTF-8.")
-
-
-RetryCause: TypeAlias = Annotated[
-    Literal["connect"],
-    Choice("connect", later=("500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused")),
-]
-
-
-class Retry(Section):
-    """When an exchange is tried again."""
-
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {"timeout", "backoff", "budget", "methods", "per_try_timeout", "hedge", "body_size"}
-    )
-
-    attempts: Annotated[int, *Between(1, 10)] = Field(
-        default=2, description="Attempts in all, the first one included."
-    )
-    on: Annotated[tuple[RetryCause, ...], OneOrMore()] = Field(
-        default=("connect",),
-        description="What is tried again: `connect`, an endpoint that could not be connected to.",
-    )
-
-
 class Route(Section):
     """A match and what to do with what matches: one of `service`, `services`, `redirect` and `respond`."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {
-            "hedge",
             "cache",
             "rate_limit",
             "auth",
@@ -198,6 +169,9 @@ class Route(Section):
     )
     priority: Annotated[int, *Between(-1_000_000, 1_000_000)] = Field(
         default=0, description="Higher ones are looked at first among the routes of one host."
+    )
+    importance: Annotated[Literal["high", "normal", "low"], Choice("high", "normal", "low")] = Field(
+        default="normal", description="Who goes first when there is too much to do, and who is refused first."
     )
     middlewares: Annotated[tuple[Name, ...], OneOrMore()] = Field(
         default=(), description="Names from `middlewares`, in the order in which a request meets them."
@@ -226,10 +200,16 @@ class Route(Section):
     timeouts: RouteTimeouts = Field(default=RouteTimeouts(), description="Timeouts of this route.")
     limits: RouteLimits = Field(default=RouteLimits(), description="Limits of this route.")
     buffering: Buffering = Field(default=Buffering(), description="Reading ahead on this route.")
+    concurrency: RouteConcurrency = Field(
+        default=RouteConcurrency(), description="How many exchanges of this route run at a time."
+    )
     retry: Retry | None = Field(
         default=None,
         description="When an exchange is tried again. Without it, only "
         "on a kept connection that was closed meanwhile.",
+    )
+    hedge: Hedge | None = Field(
+        default=None, description="When a second attempt is made beside the first. Without it, never."
     )
 
     _where: str = PrivateAttr(default="")

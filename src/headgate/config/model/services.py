@@ -6,8 +6,10 @@ from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
+from headgate.config.model.attempts import RetryBudget, RetryBudgetOrOff
 from headgate.config.model.keys import Key
 from headgate.config.model.limits import Pool, ServiceTimeouts
+from headgate.config.model.overload import Breaker, ServiceConcurrency
 from headgate.config.model.scalars import (
     Authority,
     Choice,
@@ -145,7 +147,6 @@ class Service(Section):
             "health_check",
             "outlier",
             "outliers",
-            "breaker",
             "protocol",
             "hash",
             "slow_start",
@@ -178,6 +179,19 @@ class Service(Section):
     ] = Field(
         default=None, description="Tell endpoints the client's address by the PROXY protocol: `v1` or `v2`."
     )
+    breaker: Annotated[
+        Breaker | None,
+        BeforeValidator(_off_is_none, json_schema_input_type=Breaker | Literal["off"]),
+        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
+    ] = Field(
+        default=None, description="When the service is asked no more for a while; `{}` for the defaults."
+    )
+    concurrency: ServiceConcurrency = Field(
+        default=ServiceConcurrency(), description="How many exchanges of this service run at a time."
+    )
     pool: Pool = Field(default=Pool(), description="Connections that are kept open to each endpoint.")
     timeouts: ServiceTimeouts = Field(default=ServiceTimeouts(), description="Timeouts of this service.")
     socket: ServiceSocket = Field(default=ServiceSocket(), description="What is set on the connections.")
+    retry_budget: RetryBudgetOrOff = Field(
+        default=RetryBudget(), description="How much retries may add to the requests of this service."
+    )
