@@ -201,10 +201,10 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         redirect=_redirect(route.redirect),
         respond=respond(route.respond),
         limits=_route_limits(model, route),
-        concurrency=concurrency(route.concurrency),
-        importance=IMPORTANCE[route.importance],
         retry=retry(route.retry),
         hedge=hedge(route.hedge),
+        concurrency=concurrency(route.concurrency),
+        importance=IMPORTANCE[route.importance],
         where=route.where,
         metric=blocks[f"route:{route.name}"],
     )
@@ -372,9 +372,9 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         keepalive=service.socket.keepalive,
         tls=service_tls(service.tls, model.folder, one_client=service.proxy_protocol is not None),
         proxy_protocol=_proxy_header(service.proxy_protocol),
+        retry_budget=retry_budget(service.retry_budget),
         breaker=breaker(service.breaker),
         concurrency=concurrency(service.concurrency),
-        retry_budget=retry_budget(service.retry_budget),
         metric=blocks[f"service:{name}"],
     )
 

@@ -251,18 +251,19 @@ WORKER = (
 WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
 
 # What is in shared cells; observe/overload.py reads them.
-BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open")
+BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open, 3 held open")
 BREAKER_OPENED = Family("breaker_opened", "counter", "Times that the breaker opened")
 BREAKER_REFUSED = Family("breaker_refused", "counter", "Attempts that the breaker did not let begin")
 CONCURRENCY_LIMIT = Family("concurrency_limit", "gauge", "The most exchanges that may run; 0 for no limit")
-CONCURRENCY_RUNNING = Family("concurrency_running", "gauge", "Exchanges that run now, where they are limited")
+CONCURRENCY_RUNNING = Family("concurrency_running", "gauge", "Exchanges running now, where they are limited")
 CONCURRENCY_QUEUED = Family("concurrency_queued", "counter", "Exchanges that waited for their turn")
 CONCURRENCY_REFUSED = Family("concurrency_refused", "counter", "Exchanges that got no turn, by reason")
 CONCURRENCY_LEFT = Family("concurrency_left", "counter", "Exchanges whose client left while they waited")
 SHED = Family("shed", "counter", "Exchanges refused because a worker had too much to do, by importance")
 OVERLOAD = (
-    BREAKER_STATE, BREAKER_OPENED, BREAKER_REFUSED, CONCURRENCY_LIMIT, CONCURRENCY_RUNNING,
-    CONCURRENCY_QUEUED, CONCURRENCY_REFUSED, CONCURRENCY_LEFT, SHED,
+    BREAKER_STATE, BREAKER_OPENED, BREAKER_REFUSED,
+    CONCURRENCY_LIMIT, CONCURRENCY_RUNNING, CONCURRENCY_QUEUED, CONCURRENCY_REFUSED, CONCURRENCY_LEFT,
+    SHED,
 )  # fmt: skip
 
 BUILD = Family("build", "info", "Version of Headgate and of Python")

@@ -78,12 +78,12 @@ def render(
         _add_kind(text, kind, _rows(sums, kind, blocks))
     shared = SharedTable(region.shared)
     _add_weights(text, shared, snapshot)
+    _add_attempts(text, shared, snapshot)
     for family, found in overload.samples(shared, snapshot).items():
         name = text.open(family)
         text.add(
             f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found
         )
-    _add_attempts(text, shared, snapshot)
     return text.finished()
 
 

@@ -50,7 +50,8 @@ cdef class QueuePlace(Place):
         if self.waits_at is not None:
             gate = self.waits_at
             gate.forget(self)
-            gate.cell.add(LEFT, 1)
+            if self.exchange.ended_by == b"client":
+                gate.cell.add(LEFT, 1)
         if self.of_service is not None:
             gate, self.of_service = self.of_service, None
             if gate.adaptive is not None:

@@ -523,7 +523,7 @@ cdef class Exchange:
 
     cdef int _count_failure(self, int status, Outcome outcome) except -1:
         self.endpoint.block.add(TIMEOUTS if status == 504 else FAILURES, 1)
-        if self.service.observes:
+        if self.service.observes and status != 503:     # which is a limit of ours
             self._observe(TIMED_OUT if status == 504 else outcome, None)
         return 0
 
@@ -941,6 +941,8 @@ cdef class Exchange:
         self.response_at = self.context.now
         self.response_started = True
         self.tunnel = True
+        if self.service.observes:
+            self._observe(ANSWERED, head)
         if self.snapshot.record_format is not None and _is_websocket(head.upgrade):
             self.frames = WebSocketWatch()
         self.context.block.add(WORKER_TUNNELS, 1)

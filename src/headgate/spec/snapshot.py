@@ -222,10 +222,10 @@ class Route(Data, frozen=True):
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()
-    concurrency: Concurrency = Concurrency()
-    importance: int = 1  # 0 low, 1 normal, 2 high
     retry: Retry | None = None
     hedge: Hedge | None = None
+    concurrency: Concurrency = Concurrency()
+    importance: int = 1  # 0 low, 1 normal, 2 high
     where: str = ""  # "file:line" for explanations
     metric: int = 0
 
@@ -304,9 +304,9 @@ class Service(Data, frozen=True):
     keepalive: bool = True
     tls: ServiceTls = ServiceTls()  # for its endpoints with https
     proxy_protocol: ProxyHeader | None = None
+    retry_budget: RetryBudget | None = RetryBudget()  # None: no limit
     breaker: Breaker | None = None
     concurrency: Concurrency = Concurrency()
-    retry_budget: RetryBudget | None = RetryBudget()  # None: no limit
     metric: int = 0
 
 

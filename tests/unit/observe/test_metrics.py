@@ -130,9 +130,9 @@ def every_family() -> Iterator[families.Family]:
     for kind in families.KINDS:
         yield from (count.family for count in kind.counts)
         yield from [kind.duration] if kind.duration is not None else []
-    yield from families.OVERLOAD
     yield from (count.family for count in (*families.ATTEMPTS, *families.BUDGETS))
     yield families.HEDGE_DELAY
+    yield from families.OVERLOAD
 
 
 def test_the_ends_of_the_forms(region: Region) -> None:
