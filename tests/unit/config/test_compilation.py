@@ -610,3 +610,23 @@ def test_patterns_have_the_form_of_requests(policy: str, path: str) -> None:
     routes = [{"name": "r", "service": "s", "match": {"path": "/a%2fb"}}]
     snapshot = built(SMALL | {"routes": routes, "paths": {"encoded_slash": policy}})
     assert snapshot.routes[0].match.path == (spec.PathMatch(kind="exact", value=path),)
+
+
+STICKY = """\
+listeners: {{ web: {{ bind: ':80' }} }}
+services: {{ app: {{ endpoints: ['127.0.0.1:1'], sticky: {{ secret_file: {file} }} }} }}
+routes: [{{ name: r, service: app }}]
+"""
+
+
+def test_the_secret_of_sessions_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("a-long-random-text\n")
+    sticky = compiled(STICKY.format(file=file)).services[0].sticky
+    assert sticky is not None
+    assert (sticky.secret.text, sticky.name) == ("a-long-random-text", "headgate-app")
+    file.write_text("short")
+    [short] = load(text=STICKY.format(file=file), environ={}).problems
+    assert short.message == f"services.app.sticky: {file} has fewer than 16 characters"
+    [missing] = load(text=STICKY.format(file=tmp_path / "none"), environ={}).problems
+    assert "No such file" in missing.message

@@ -72,6 +72,38 @@ h.yaml:2:57: error: services.api.balance: "sticky" is not supported by this vers
     write round_robin, random, least_requests, power_of_two, least_time, first_available, ip_hash, consistent_hash or rendezvous
 """,
     ),
+    "a session with two secrets": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { secret: a-long-random-text, secret_file: s } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:86: error: services.api.sticky.secret_file: there are two secrets
+    remove secret or secret_file
+""",
+    ),
+    "a session by header with attributes of a cookie": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { by: header, domain: a.example } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:70: error: services.api.sticky.domain: a header has no such thing
+    write `by: cookie`, or remove it
+""",
+    ),
+    "a session with a secret that can be guessed": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { secret: "${SECRET}" } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:66: error: services.api.sticky.secret: "${SECRET}" is shorter than 16 bytes
+""",
+    ),
     "two shares of one name": (
         """\
 listeners: { web: { bind: ':80' } }
