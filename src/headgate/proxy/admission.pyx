@@ -333,6 +333,8 @@ cdef class Admissions(Admission):
 
     cdef int refuse(self, Exchange exchange, bytes reason, str detail, double seconds) except -1:
         """Answer 503 with Retry-After."""
+        if exchange.hedge:
+            return exchange.fail(503, reason)       # its client has another attempt
         exchange.route.block.add(REJECTED, 1)
         if exchange.service is not None:
             exchange.service.block.add(REJECTED, 1)
@@ -408,6 +410,8 @@ cdef class Admissions(Admission):
 
     cdef int answer_open(self, Exchange exchange, double seconds) except -1:
         """Answer for a service that must not be asked."""
+        if exchange.hedge:
+            return exchange.fail(503, b"destination_unavailable")
         policy = exchange.service.spec.breaker
         if policy.fallback:
             return self.fall_back(exchange, exchange.snapshot.services[policy.fallback])

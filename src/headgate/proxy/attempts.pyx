@@ -297,7 +297,11 @@ cdef bint _hedge_answered(Exchange hedge, Head head, bint bad) except -1:
         drop_hedge(hedge)
         return True
     _take_over(first, hedge)
-    first.response_head(head)
+    try:
+        first.response_head(head)
+    except Exception:
+        first.break_off(b"proxy_internal_error")        # of which the leg's caller does not know
+        raise
     return True
 
 

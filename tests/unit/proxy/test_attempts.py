@@ -496,6 +496,42 @@ async def test_hedges_over_http2(stage: Stage) -> None:
         await first.until(lambda: slow.reset == 8)
 
 
+async def test_a_second_attempt_that_a_breaker_refuses(stage: Stage) -> None:
+    """What answers for an open breaker answers nobody who has another attempt."""
+    with backends(2) as (one, two):
+        breaker = spec.Breaker(consecutive=1, open_seconds=60.0, respond=spec.Respond(status=299))
+        await stage.serve(
+            endpoints=(one.address, two.address),
+            route={"services": SHARES, "hedge": spec.Hedge(delay=0.3, percent=100.0)},
+            service={"breaker": breaker},
+        )
+        client, other = await stage.client(), await stage.client()
+        await client.send(GET)
+        slow = await asked(one)
+        await other.send(GET)
+        await asked(two, BUSY)
+        assert (await other.response()).status == 503
+        await until(lambda: counted(stage, AttemptWord.HEDGES_SENT), "the hedge")
+        assert await client.silent(0.05)
+        assert two.untouched()
+        await slow.send(OK)
+        assert (await client.response()).status == 200
+
+
+async def test_a_connection_of_http2_that_ends(stage: Stage) -> None:
+    with backends(2) as (one, two):
+        await serve(stage, [one, two], {"causes": ("reset",)}, scheme="h2c")
+        client = await stage.client()
+        await client.send(GET)
+        first = await accepted(one)
+        await first.request()
+        first.reset()
+        second = await accepted(two)
+        await second.respond(await second.request(), body=b"ok")
+        assert (await client.response()).body == b"ok"
+        assert retried(stage, Cause.ON_RESET) == 1
+
+
 # --- What is recorded ---
 
 
