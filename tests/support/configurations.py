@@ -110,7 +110,26 @@ routes:
       client: [10.0.0.0/8]
     priority: 5
     middlewares: [strip, add]
-    services: [{ service: app, weight: 9 }, { service: canary }]
+    services:
+      - { service: app, weight: 9, name: stable }
+      - service: canary
+        match:
+          method: GET
+          headers: { x-canary: "yes" }
+          cookies: { canary: "~ ^y" }
+          query: { canary: { present: true } }
+          client: [10.0.0.0/8]
+    sticky: cookie:user
+    variant_header: X-Variant
+    fault: { percent: 5, match: { headers: { x-test: "1" } }, delay: 1s, slow_body: 10KiB/s }
+    mirror:
+      service: next
+      percent: 0.5%
+      match: { method: POST }
+      body: 8KiB
+      concurrency: 5
+      timeout: 2s
+      compare: { enabled: on, headers: [Content-Type], body: off, ignore: [time, "items.*.id"] }
     timeouts: { request: off, idle: 5s, first_byte: 7s, tunnel_idle: 1m }
     limits: { body_size: off, buffer_size: 16KiB, minimum_rate: 1KiB/s, minimum_rate_grace: 5s }
     buffering: { request: off, response: off }
@@ -127,6 +146,15 @@ middlewares:
 services:
   app:
     balance: least_requests
+    sticky:
+      by: cookie
+      name: app-session
+      lifetime: 2h
+      path: /app
+      domain: example.com
+      same_site: Strict
+      secure: on
+      secret: a-long-random-text
     endpoints: [127.0.0.1:9001, { address: "app.internal:9002", weight: 3 }, unix:/run/app.sock]
     host: app.internal
     pool:
@@ -151,4 +179,5 @@ services:
       min_version: 1.3
       http2: off
     proxy_protocol: off
+  next: { endpoints: [127.0.0.1:9005] }
 """

@@ -213,6 +213,8 @@ def _winner(snapshot: Snapshot, route: Route, found: Explanation) -> Iterator[st
         yield f"respond      {route.respond.status}"
     services = {service.name: service for service in snapshot.services}
     total = sum(share.weight for share in route.services)
+    if route.sticky is not None:
+        yield f"sticky       {route.sticky.kind} {route.sticky.name}".rstrip()
     for share in route.services:
         service = services[share.service]
         part = f", {share.weight} of {total}" if len(route.services) > 1 else ""

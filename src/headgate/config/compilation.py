@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headgate import spec
@@ -10,8 +11,9 @@ from headgate.config import addresses, conditions
 from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
+from headgate.config.model.stickiness import LEAST_SECRET
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
-from headgate.config.problems import ConfigError
+from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
 from headgate.config.workers import resolve_workers
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from headgate.config import model as written
     from headgate.config.model.middlewares import Middleware
+    from headgate.config.model.splits import Selection
 
 
 def compile(  # noqa: A001
@@ -58,8 +61,18 @@ def _identities(model: written.Config) -> Iterator[str]:
         yield f"listener:{name}"
     for route in model.routes:
         yield f"route:{route.name}"
+        if route.fault is not None:
+            yield f"fault:{route.name}"
+        if route.mirror is not None:
+            yield f"mirror:{route.name}"
+            yield f"mirrored:{route.name}"
+        if len(route.services or ()) > 1:
+            for share in route.services or ():
+                yield f"variant:{route.name}/{share.name or share.service}"
     for name, service in model.services.items():
         yield f"service:{name}"
+        if service.sticky is not None:
+            yield f"sticky:{name}"
         for endpoint in service.endpoints:
             yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
 
@@ -180,7 +193,11 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         match=_match(route.match, decode_slash=model.paths.encoded_slash == "decode"),
         priority=route.priority,
         middlewares=tuple(_middleware(name, model.middlewares[name]) for name in route.middlewares),
-        services=_shares(route),
+        services=_shares(route, blocks),
+        sticky=_key(route.sticky) if route.sticky is not None else None,
+        variant_header=route.variant_header or "",
+        mirror=_mirror(route, blocks),
+        fault=_fault(route, blocks),
         redirect=_redirect(route.redirect),
         respond=respond(route.respond),
         limits=_route_limits(model, route),
@@ -205,11 +222,73 @@ def _match(match: written.Match, *, decode_slash: bool) -> spec.Match:
     )
 
 
-def _shares(route: written.Route) -> tuple[spec.ServiceShare, ...]:
+def _shares(route: written.Route, blocks: dict[str, int]) -> tuple[spec.ServiceShare, ...]:
     if route.service is not None:
         return (spec.ServiceShare(service=route.service),)
     return tuple(
-        spec.ServiceShare(service=share.service, weight=share.weight) for share in route.services or ()
+        spec.ServiceShare(
+            service=share.service,
+            weight=share.weight,
+            variant=share.name or "",
+            selection=_selection(share.match) if share.match is not None else None,
+            metric=blocks.get(f"variant:{route.name}/{share.name or share.service}", 0),
+        )
+        for share in route.services or ()
+    )
+
+
+def _mirror(route: written.Route, blocks: dict[str, int]) -> spec.Mirror | None:
+    mirror = route.mirror
+    if mirror is None:
+        return None
+    compare = mirror.compare
+    return spec.Mirror(
+        service=mirror.service,
+        selection=_selection(mirror.match, mirror.percent),
+        body_bytes=mirror.body,
+        most=mirror.concurrency,
+        timeout=mirror.timeout,
+        compare=(
+            spec.Compare(headers=compare.headers, body=compare.body, ignore=compare.ignore)
+            if compare is not None and compare.enabled
+            else None
+        ),
+        metric=blocks[f"mirror:{route.name}"],
+        results_metric=blocks[f"mirrored:{route.name}"],
+    )
+
+
+def _fault(route: written.Route, blocks: dict[str, int]) -> spec.Fault | None:
+    fault = route.fault
+    if fault is None:
+        return None
+    return spec.Fault(
+        selection=_selection(fault.match, fault.percent),
+        delay=fault.delay or 0.0,
+        status=fault.abort or 0,
+        rate=fault.slow_body or 0.0,
+        metric=blocks[f"fault:{route.name}"],
+    )
+
+
+def _selection(selection: Selection, percent: float = 100.0) -> spec.Selection:
+    return spec.Selection(
+        match=spec.Match(
+            methods=selection.method,
+            headers=tuple(conditions.parse_condition(*item) for item in selection.headers.items()),
+            query=tuple(conditions.parse_condition(*item) for item in selection.query.items()),
+            client=selection.client,
+        ),
+        cookies=tuple(conditions.parse_condition(*item) for item in selection.cookies.items()),
+        percent=percent,
+    )
+
+
+def _key(text: str) -> spec.Key:
+    kind, _, name = text.partition(":")
+    return spec.Key(
+        kind=cast("Literal['client', 'path', 'header', 'cookie', 'query']", kind),
+        name=name.lower() if kind == "header" else name,
     )
 
 
@@ -265,7 +344,7 @@ def _first_byte(model: written.Config, route: written.Route) -> float:
     """The route's own value, or the longest of its services, or the global one."""
     if route.timeouts.first_byte is not None:
         return route.timeouts.first_byte
-    services = [model.services[share.service].timeouts for share in _shares(route)] or [model.timeouts]
+    services = [model.services[share.service].timeouts for share in _shares(route, {})] or [model.timeouts]
     values: list[float] = [_pick("timeouts.first_byte", service, model.timeouts) for service in services]
     return max(values)
 
@@ -276,6 +355,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
     return spec.Service(
         name=name,
         balance=_balance(service.balance),
+        sticky=_sticky(service.sticky, name, Path(model.folder), blocks),
         endpoints=tuple(_endpoint(name, endpoint, blocks) for endpoint in service.endpoints),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
@@ -299,12 +379,44 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
     )
 
 
+def _sticky(
+    sticky: written.Sticky | None, service: str, folder: Path, blocks: dict[str, int]
+) -> spec.Sticky | None:
+    if sticky is None:
+        return None
+    return spec.Sticky(
+        by=sticky.by,
+        name=sticky.name or f"headgate-{service}",
+        lifetime=sticky.lifetime or 0.0,
+        path=sticky.path,
+        domain=sticky.domain or "",
+        same_site=sticky.same_site,
+        secure=sticky.secure,
+        secret=spec.Secret(sticky.secret or _secret_of(sticky, service, folder)),
+        metric=blocks[f"sticky:{service}"],
+    )
+
+
+def _secret_of(sticky: written.Sticky, service: str, folder: Path) -> str:
+    if sticky.secret_file is None:
+        return ""
+    path = folder / sticky.secret_file
+    try:
+        text = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([Problem(message=f"services.{service}.sticky: {path}: {error}")]) from None
+    if len(text) < LEAST_SECRET:
+        message = f"services.{service}.sticky: {path} has fewer than {LEAST_SECRET} characters"
+        raise ConfigError([Problem(message=message, hint="put a long random text into it")])
+    return text
+
+
 def _balance(balance: written.Balance) -> spec.Balance:
-    kind, _, name = (balance.key or "client").partition(":")
+    key = _key(balance.key or "client")
     return spec.Balance(
         algorithm=balance.algorithm,
-        key=cast("Literal['client', 'path', 'header', 'cookie', 'query']", kind),
-        key_name=name.lower() if kind == "header" else name,
+        key=key.kind,
+        key_name=key.name,
         table=balance.table or "ring",
         bounded_load=balance.bounded_load or 0.0,
     )

@@ -18,6 +18,7 @@ from headgate.config.contradictions import (
     warnings_of_listeners,
     warnings_of_services,
 )
+from headgate.config.divisions import errors_of_divisions, errors_of_sessions
 from headgate.config.document import Document
 from headgate.config.overload import errors_of_overload, fallbacks
 from headgate.config.plain import items as _items
@@ -55,6 +56,8 @@ def errors_between(document: Document) -> list[Problem]:
         _services,
         errors_of_listeners,
         errors_of_services,
+        errors_of_divisions,
+        errors_of_sessions,
         errors_of_overload,
     )
     return [problem for each in checks for problem in each(data, document)]
@@ -216,6 +219,8 @@ def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[
     for number, share in enumerate(_items(route.get("services"))):
         if isinstance(share, dict):
             yield "service", ("routes", index, "services", number, "service"), share.get("service")
+    if (mirror := _mapping(route.get("mirror")).get("service")) is not None:
+        yield "service", ("routes", index, "mirror", "service"), mirror
     for key, kind in (("middlewares", "middleware"), ("listeners", "listener")):
         for number, name in enumerate(_items(route.get(key))):
             yield kind, ("routes", index, key, number), name

@@ -50,6 +50,25 @@ cpdef enum WorkerWord:
     WORKER_ABUSES = 32          # connections of HTTP/2 ended for too much of something: one word for each Abuse
 
 
+# Of the block that says what became of a route's mirror beside its exchanges.
+cpdef enum MirrorWord:
+    MIRROR_BUSY = 0                 # not copied: too many are under way
+    MIRROR_TOO_LARGE = 1            # not copied: the body is longer than is kept
+    MIRROR_INCOMPLETE = 2           # not copied: the request ended before its end
+    COMPARED_EQUAL = 3
+    COMPARED_STATUS = 4             # differ first in this
+    COMPARED_FIELDS = 5
+    COMPARED_BODY = 6
+    COMPARED_NOT = 7                # one of the two did not end well, or is too long
+
+
+# Of the block of a route's faults that are asked for.
+cpdef enum FaultWord:
+    FAULT_DELAYED = 0
+    FAULT_ABORTED = 1
+    FAULT_SLOWED = 2
+
+
 cdef char* start_of(memory, bint writable, Py_ssize_t* size) except NULL
 
 

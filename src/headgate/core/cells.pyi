@@ -45,6 +45,21 @@ class WorkerWord(IntEnum):
     WORKER_SUSPECTS_DELAYED = 19
     WORKER_ABUSES = 32
 
+class MirrorWord(IntEnum):
+    MIRROR_BUSY = 0
+    MIRROR_TOO_LARGE = 1
+    MIRROR_INCOMPLETE = 2
+    COMPARED_EQUAL = 3
+    COMPARED_STATUS = 4
+    COMPARED_FIELDS = 5
+    COMPARED_BODY = 6
+    COMPARED_NOT = 7
+
+class FaultWord(IntEnum):
+    FAULT_DELAYED = 0
+    FAULT_ABORTED = 1
+    FAULT_SLOWED = 2
+
 @final
 class Block:
     number: Final[int]

@@ -21,6 +21,7 @@ cdef struct Record:
     Span request_id
     Span route
     Span service
+    Span variant                # which of several services of the route
     Span endpoint
     Span reason                 # of Proxy-Status, when Headgate made the answer or the exchange broke
     Span ended_by               # client, upstream, headgate

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from headgate.core.attempts import OBSTACLES, RETRY_CAUSES, AttemptWord, BudgetWord
-from headgate.core.cells import Word, WorkerWord
+from headgate.core.cells import FaultWord, MirrorWord, Word, WorkerWord
 from headgate.core.http2_abuse import Abuse
+from headgate.core.stickiness import StickyWord
 
 PREFIX = "headgate_"
 
@@ -43,7 +44,7 @@ class Kind:
     name: str
     labels: tuple[str, ...]
     counts: tuple[Count, ...]
-    duration: Family
+    duration: Family | None
 
 
 # Upper bounds of the buckets that are shown, in microseconds. Each is an edge of the finer buckets that
@@ -116,7 +117,64 @@ ENDPOINT = _kind(
     _count("endpoint_timeouts", "counter", "Attempts ended by a timeout", Word.TIMEOUTS),
     _count("endpoint_rejected", "counter", "Attempts that a limit left without connection", Word.REJECTED),
 )  # fmt: skip
-KINDS = (LISTENER, ROUTE, SERVICE, ENDPOINT)
+VARIANT = _kind("variant", ("route", "variant"))
+STICKY = Kind(
+    "sticky", ("service",),
+    (
+        Count(
+            Family("sticky_sessions", "counter", "Exchanges of sticky services, by what their session was"),
+            tuple(
+                (word.name.removeprefix("STICKY_").lower(), word) for word in StickyWord
+            ),
+            "session",
+        ),
+    ),
+    None,
+)  # fmt: skip
+FAULT = Kind(
+    "fault", ("route",),
+    (
+        Count(
+            Family("fault_injected", "counter", "Faults that were asked for, by kind"),
+            (
+                ("delay", FaultWord.FAULT_DELAYED),
+                ("abort", FaultWord.FAULT_ABORTED),
+                ("slow_body", FaultWord.FAULT_SLOWED),
+            ),
+            "fault",
+        ),
+    ),
+    None,
+)  # fmt: skip
+MIRROR = _kind("mirror", ("route",))
+MIRRORED = Kind(
+    "mirrored", ("route",),
+    (
+        Count(
+            Family("mirror_skipped", "counter", "Requests that were to be copied and were not, by reason"),
+            (
+                ("busy", MirrorWord.MIRROR_BUSY),
+                ("too_large", MirrorWord.MIRROR_TOO_LARGE),
+                ("incomplete", MirrorWord.MIRROR_INCOMPLETE),
+            ),
+            "reason",
+        ),
+        Count(
+            Family("mirror_compared", "counter", "Copies whose answer was compared, by the first difference"),
+            (
+                ("none", MirrorWord.COMPARED_EQUAL),
+                ("status", MirrorWord.COMPARED_STATUS),
+                ("fields", MirrorWord.COMPARED_FIELDS),
+                ("body", MirrorWord.COMPARED_BODY),
+                ("impossible", MirrorWord.COMPARED_NOT),
+            ),
+            "difference",
+        ),
+    ),
+    None,
+)  # fmt: skip
+VARIANT_WEIGHT = Family("variant_weight", "gauge", "Weight among the services of the route, as it holds now")
+KINDS = (LISTENER, ROUTE, VARIANT, FAULT, MIRROR, MIRRORED, SERVICE, STICKY, ENDPOINT)
 
 # Of routes that have a policy for attempts, from the cell that all workers share.
 ATTEMPTS = (

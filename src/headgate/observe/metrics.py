@@ -14,9 +14,10 @@ from headgate.base.version import VERSION
 from headgate.core.attempts import AttemptWord
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.core.shared import SharedTable
+from headgate.core.splits import weights_set
 from headgate.observe import families, overload
 from headgate.observe.families import PREFIX, Count, Family, Kind
-from headgate.shm.names import attempts_cell, service_cell
+from headgate.shm.names import attempts_cell, route_cell, service_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,8 +76,10 @@ def render(
     sums = Sums(memories)
     for kind, blocks in _things(snapshot):
         _add_kind(text, kind, _rows(sums, kind, blocks))
-    _add_attempts(text, SharedTable(region.shared), snapshot)
-    for family, found in overload.samples(SharedTable(region.shared), snapshot).items():
+    shared = SharedTable(region.shared)
+    _add_weights(text, shared, snapshot)
+    _add_attempts(text, shared, snapshot)
+    for family, found in overload.samples(shared, snapshot).items():
         name = text.open(family)
         text.add(
             f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found
@@ -163,7 +166,29 @@ def _things(snapshot: Snapshot) -> Iterator[tuple[Kind, dict[tuple[str, ...], in
     """Each kind with the block numbers of all things of that kind by name."""
     yield families.LISTENER, {(listener.name,): listener.metric for listener in snapshot.listeners}
     yield families.ROUTE, {(route.name,): route.metric for route in snapshot.routes}
+    yield (
+        families.VARIANT,
+        {
+            (route.name, share.name): share.metric
+            for route in snapshot.routes
+            for share in route.services
+            if len(route.services) > 1
+        },
+    )
+    faults = {(route.name,): route.fault for route in snapshot.routes if route.fault is not None}
+    yield families.FAULT, {name: fault.metric for name, fault in faults.items()}
+    mirrors = {(route.name,): route.mirror for route in snapshot.routes if route.mirror is not None}
+    yield families.MIRROR, {name: mirror.metric for name, mirror in mirrors.items()}
+    yield families.MIRRORED, {name: mirror.results_metric for name, mirror in mirrors.items()}
     yield families.SERVICE, {(service.name,): service.metric for service in snapshot.services}
+    yield (
+        families.STICKY,
+        {
+            (service.name,): service.sticky.metric
+            for service in snapshot.services
+            if service.sticky is not None
+        },
+    )
     yield (
         families.ENDPOINT,
         {
@@ -174,6 +199,18 @@ def _things(snapshot: Snapshot) -> Iterator[tuple[Kind, dict[tuple[str, ...], in
     )
 
 
+def _add_weights(text: _Text, shared: SharedTable, snapshot: Snapshot) -> None:
+    name = text.open(families.VARIANT_WEIGHT)
+    for route in snapshot.routes:
+        if len(route.services) < 2:
+            continue
+        names = [share.name for share in route.services]
+        configured = [share.weight for share in route.services]
+        weights = weights_set(shared.cell(route_cell(route.name)), names) or configured
+        for variant, weight in zip(names, weights, strict=True):
+            text.add([f"{name}{{{_labels(('route', 'variant'), (route.name, variant))}}} {weight}"])
+
+
 def _rows(sums: Sums, kind: Kind, blocks: dict[tuple[str, ...], int]) -> list[Row]:
     return [(_labels(kind.labels, names), sums.of(block)) for names, block in blocks.items()]
 
@@ -181,6 +218,8 @@ def _rows(sums: Sums, kind: Kind, blocks: dict[tuple[str, ...], int]) -> list[Ro
 def _add_kind(text: _Text, kind: Kind, rows: list[Row]) -> None:
     for count in kind.counts:
         _add_count(text, count, rows)
+    if kind.duration is None:
+        return
     name = text.open(kind.duration)
     for labels, words in rows:
         text.add(_histogram(name, labels, words))

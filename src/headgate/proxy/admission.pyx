@@ -369,7 +369,7 @@ cdef class Admissions(Admission):
         cdef double seconds = 0
         cdef Py_ssize_t number
         while True:
-            number = service.pick(avoided, exchange.key, self.context.now)
+            number = exchange.pick(avoided)
             if number >= 0 and closed >> (number & 63) & 1 and avoided != closed:
                 avoided = closed        # all others were tried already: rather one of these
                 continue

@@ -10,6 +10,8 @@ class Sink(Protocol):
     def offer(self, data: bytes) -> bool: ...
 
 class Context:
+    @property
+    def log(self) -> logging.Logger: ...
     snapshot: LiveSnapshot
     sink: Sink | None
     ready: bool

@@ -3,6 +3,8 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from headgate.core.attempts cimport Tries
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
+from headgate.core.splits cimport Share
+from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
 from headgate.proxy.context cimport Context
 from headgate.core.websocket cimport WebSocketWatch
@@ -34,6 +36,31 @@ cdef class Leg:
     cdef bint input_complete(self) noexcept
     cdef int finish(self) except -1
     cdef int abort(self) except -1
+
+
+# Who takes copies of exchanges.
+cdef class Mirroring:
+    cdef Image image_of(self, Exchange exchange, const uint8_t* address)
+
+
+# The copy of one exchange: told what comes, in order, and at last that it ended.
+cdef class Image:
+    cdef int take(self, const char* data, Py_ssize_t size) except -1
+    cdef int complete(self) except -1
+    cdef int answer_head(self, Head head) except -1
+    cdef int answer_data(self, const char* data, Py_ssize_t size) except -1
+    cdef int original_ended(self, bint well) except -1
+
+
+# What goes wrong with exchanges on purpose.
+cdef class Faults:
+    cdef bint strike(self, Exchange exchange, const uint8_t* address) except -1
+
+
+# Holds a response body up.
+cdef class Pacer:
+    cdef int take(self, Data data) except -1
+    cdef int take_trailers(self, Head head) except -1
 
 
 # Where connections to one endpoint come from.
@@ -70,6 +97,10 @@ cdef class Exchange:
     cdef Head response
     cdef Route route
     cdef Service service
+    cdef Share share                    # None: the route has one service
+    cdef Pacer pacer                    # None: bodies go on as they come
+    cdef Image image                    # None: nobody wants a copy
+    cdef Session session                # None: the service is not sticky
     cdef Endpoint endpoint
     cdef GrpcCall call                  # None: not gRPC
     cdef WebSocketWatch frames          # None: no WebSocket, or nobody records it
@@ -86,6 +117,8 @@ cdef class Exchange:
     cdef bint down_ended
     cdef bint up_ended
     cdef bint closed
+    cdef bint muted                     # a copy, of which no record is written
+    cdef bint watched                   # its bodies are looked at: the kernel may not move them
     # Attempts.
     cdef bint fresh                     # the attempt takes no connection that was used before
     cdef bint idempotent                # to do it twice is to do it once
@@ -120,6 +153,7 @@ cdef class Exchange:
     cdef int begin(self, Head head) except -1
     cdef int dismiss(self, Head head, bytes reason) except -1
     cdef int refuse(self, int status, bytes reason, str detail) except -1
+    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
     cdef int start_attempt(self) except -1
     cdef int connected(self, Leg leg) except -1
     cdef int connect_failed(self, int status, bytes reason) except -1
@@ -137,6 +171,9 @@ cdef class Exchange:
     cdef int break_off(self, bytes reason) except -1
     cdef int writable(self, Leg leg, bint yes) except -1
     cdef int fail(self, int status, bytes reason) except -1
+    cdef int go_on(self, const uint8_t* address) except -1
+    cdef int paced(self, const char* data, Py_ssize_t size, bint last, Head trailers) except -1
+    cdef int source_over(self) except -1
     cdef int expire(self) except -1
 
     cdef int _route(self) except -1
@@ -152,6 +189,7 @@ cdef class Exchange:
     cdef int _send_continue(self) except -1
     cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1
+    cdef int _choose_share(self, const uint8_t* address) except -1
     cdef int _prepare_request(self, const uint8_t* address) except -1
     cdef bint _affords(self) except -1
     cdef int _try_again(self) except -1

@@ -26,6 +26,8 @@ from headgate.core.head cimport (
     USER_AGENT, Field, Head, Span, new_head, release_head,
 )
 from headgate.core.record cimport Record
+from headgate.core.splits cimport Share
+from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.attempts cimport (
@@ -98,6 +100,53 @@ cdef class Leg:
 
     cdef int abort(self) except -1:
         """Break off, so that the peer sees that something is missing."""
+        raise NotImplementedError
+
+
+cdef class Mirroring:
+    """Copies exchanges to where nobody waits for the answer."""
+
+    cdef Image image_of(self, Exchange exchange, const uint8_t* address):
+        """The copy of an exchange whose head is there, or None."""
+        raise NotImplementedError
+
+
+cdef class Image:
+    """The copy of one exchange."""
+
+    cdef int take(self, const char* data, Py_ssize_t size) except -1:
+        """A piece of the request's body."""
+        raise NotImplementedError
+
+    cdef int complete(self) except -1:
+        """The whole request is there."""
+        raise NotImplementedError
+
+    cdef int answer_head(self, Head head) except -1:
+        raise NotImplementedError
+
+    cdef int answer_data(self, const char* data, Py_ssize_t size) except -1:
+        raise NotImplementedError
+
+    cdef int original_ended(self, bint well) except -1:
+        raise NotImplementedError
+
+
+cdef class Faults:
+    """Faults that are asked for."""
+
+    cdef bint strike(self, Exchange exchange, const uint8_t* address) except -1:
+        """Whether the exchange was taken over: it goes on later, or has ended."""
+        raise NotImplementedError
+
+
+cdef class Pacer:
+    """Holds a response body up, and sends it on with paced()."""
+
+    cdef int take(self, Data data) except -1:
+        raise NotImplementedError
+
+    cdef int take_trailers(self, Head head) except -1:
         raise NotImplementedError
 
 
@@ -259,7 +308,14 @@ cdef class Exchange:
             return 0
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
+        if self.route.fault is not None and (<Faults>self.route.fault).strike(
+                self, address if self.peer.has_address else NULL):
+            return 0
         return self._prepare_request(address if self.peer.has_address else NULL)
+
+    cdef int go_on(self, const uint8_t* address) except -1:
+        """Do what was put off when the request came."""
+        return self._prepare_request(address)
 
     cdef int _to_https(self) except -1:
         """The same address over TLS."""
@@ -322,11 +378,17 @@ cdef class Exchange:
                 if path is None:
                     return self.fail(400, b"http_request_error")
             head.set_path(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
-        self.service = self.route.choose()
+        self.service = self.route.single
+        if self.route.split is not None:
+            self._choose_share(address)
         self.service.block.add(IN_FLIGHT, 1)
         self.key = self.service.key_of(head, address)
+        if self.service.sticky is not None:
+            self.session = self.service.sticky.session_of(head, self.context.now + self.context.wall_offset)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
                                        self.client)
+        if self.route.mirror is not None:
+            self.image = (<Mirroring>self.route.mirror).image_of(self, address)
         if PyBytes_GET_SIZE(self.service.host):
             set_host(head, self.service.host)
         elif head.authority.data == NULL and PyBytes_GET_SIZE(self.service.own_host):
@@ -347,6 +409,13 @@ cdef class Exchange:
                 and not (<Admission>self.context.admission).admits(self)):
             return 0
         return self.start_attempt()
+
+    cdef int _choose_share(self, const uint8_t* address) except -1:
+        cdef Py_ssize_t number = self.route.split.choose(self.request, self.listener.number, address)
+        self.share = <Share>self.route.split.shares[number]
+        self.share.block.add(IN_FLIGHT, 1)
+        self.service = <Service>self.route.services[number]
+        return 0
 
     cdef int _leave(self) except -1:
         """The service is needed no more: others may have what is held of it."""
@@ -384,7 +453,7 @@ cdef class Exchange:
                 if number < 0:
                     return 0
             else:
-                number = self.service.pick(self.tried, self.key, self.context.now)
+                number = self.pick(self.tried)
             if number < 0:
                 return self.fail(503, b"destination_unavailable")
             self.tried |= <uint64_t>1 << (number & 63)
@@ -399,6 +468,13 @@ cdef class Exchange:
         if leg is not None:
             return self.connected(leg)
         return 0
+
+    cdef Py_ssize_t pick(self, uint64_t avoid) noexcept:
+        """The number of an endpoint: the client's own, or by the balancer. -1: there is none."""
+        cdef Py_ssize_t number = -1
+        if self.session is not None:
+            number = self.session.find(self.service.states, self.service.count, avoid)
+        return number if number >= 0 else self.service.pick(avoid, self.key, self.context.now)
 
     cdef int connected(self, Leg leg) except -1:
         """A connection is ready: send what came of the request so far."""
@@ -529,6 +605,8 @@ cdef class Exchange:
         if 0 < limit < self.bytes_in:
             self.down.close_after()
             return self.fail(413, b"http_request_denied")
+        if self.image is not None:
+            self.image.take(data.data, data.size)
         if self.up is not None:
             if self.replayable:
                 self._hold(data.data, data.size)
@@ -596,6 +674,8 @@ cdef class Exchange:
     cdef int _request_end(self) except -1:
         self.request_read = True
         self.request_read_at = self.context.now
+        if self.image is not None:
+            self.image.complete()
         if self.buffering:
             return self._unbuffer()
         if self.up is not None:
@@ -667,7 +747,14 @@ cdef class Exchange:
         self.replayable = False
         if self.service.observes:
             self._observe(ANSWERED, head)
+        if self.image is not None:
+            self.image.answer_head(head)
         edit_response(head, self.context, self.snapshot, self.listener)
+        if self.share is not None:
+            self.share.tell(head)
+        if self.session is not None:
+            self.session.tell(head, self.service.identity_of(self.endpoint),
+                              self.context.now + self.context.wall_offset, self.peer.secured is not None)
         if self.call is not None:
             self.call.answer_head(head)
         if head.status >= 300 and not self.request_read:
@@ -703,14 +790,34 @@ cdef class Exchange:
         return 0
 
     cdef int response_data(self, Data data) except -1:
+        if self.pacer is not None:
+            return self.pacer.take(data)
         if self.call is not None and self.call.outgoing is not None:
             return self._web_data(data)
         self.bytes_out += data.size
+        if self.image is not None:
+            self.image.answer_data(data.data, data.size)
         self.down.send_data(data.data, data.size, data.last)
         if data.last:
             return self._response_end()
         self.up.watch()
         return 0
+
+    cdef int source_over(self) except -1:
+        """The whole response is there, but did not go out yet."""
+        return self._release_up(self.request_sent)
+
+    cdef int paced(self, const char* data, Py_ssize_t size, bint last, Head trailers) except -1:
+        """A piece of the response that was held up; behind the last one may come `trailers`."""
+        self.bytes_out += size
+        self.down.send_data(data, size, last and trailers is None)
+        self.down.flush()       # the piece lives no longer
+        if not last:
+            return 0
+        if trailers is None:
+            return self._response_end()
+        self.pacer = None
+        return self.response_trailers(trailers)
 
     cdef int response_moved(self, Py_ssize_t size, bint last) except -1:
         """The kernel moved a piece of the body downstream."""
@@ -721,6 +828,8 @@ cdef class Exchange:
         return 0
 
     cdef int response_trailers(self, Head head) except -1:
+        if self.pacer is not None:
+            return self.pacer.take_trailers(head)
         if self.call is not None:
             self.call.read_status(head)
         if self.call is not None and self.call.outgoing is not None:
@@ -1020,8 +1129,11 @@ cdef class Exchange:
         self.context.active -= 1
         duration = self.context.tick() - self.started
         self._count(duration)
-        if self.snapshot.record_format is not None:
+        if self.snapshot.record_format is not None and not self.muted:
             self._record(duration)
+        if self.image is not None:
+            self.image.original_ended(self.response_complete)
+            self.image = None
         self.down = None
         self.held = None
         if down is not None:
@@ -1049,6 +1161,9 @@ cdef class Exchange:
             return 0
         self.service.block.subtract(IN_FLIGHT, 1)
         self.service.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
+        if self.share is not None:
+            self.share.block.subtract(IN_FLIGHT, 1)
+            self.share.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
         if self.endpoint is not None:
             self.endpoint.block.finish(self.upstream_status, microseconds, self.bytes_in,
                                        self.bytes_out)
@@ -1081,6 +1196,7 @@ cdef class Exchange:
         record.request_id = _span(self.request_id)
         record.route = _span(self.route.name if self.route is not None else None)
         record.service = _span(self.service.name if self.service is not None else None)
+        record.variant = _span(self.share.name if self.share is not None else None)
         record.endpoint = _span(self.endpoint.name if self.endpoint is not None else None)
         record.reason = _span(self.reason)
         record.ended_by = _span(self.ended_by if self.ended_by is not None else b"upstream")

@@ -24,7 +24,9 @@ from headgate.proxy.connection import Register
 from headgate.proxy.context import Context
 from headgate.proxy.downstream import Http1Downstream
 from headgate.proxy.encryption import Contexts, Kept
+from headgate.proxy.faults import attach_faults
 from headgate.proxy.http2_downstream import Http2Downstream
+from headgate.proxy.mirroring import attach_mirrors
 from headgate.proxy.pool import Pool
 from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
@@ -115,6 +117,8 @@ class Runtime:
             seed = int.from_bytes(os.urandom(7), "little")
             sites_of = functools.partial(self._sites_of, into=sites)
             live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, seed)
+            attach_faults(live, self._slot)
+            attach_mirrors(live, self._slot, self.context.log)
             gates = self._admissions.prepare(live)
             upstream = {
                 service.name: upstream_context(service.tls, self._contexts)

@@ -9,6 +9,8 @@ from headgate.core.keys cimport KeySource
 from headgate.core.record cimport RecordFormat
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell
+from headgate.core.splits cimport Split
+from headgate.core.stickiness cimport Stickiness
 
 
 # How an attempt ended, as far as its endpoint is concerned.
@@ -51,11 +53,13 @@ cdef class Service:
     cdef dict breakers                  # by endpoint, or None
     cdef public object gate             # admission.Gate; None: as many run as come
     cdef uint64_t turn                  # the last key of a request that has none itself
+    cdef Stickiness sticky              # None: clients are at any endpoint
     cdef Block block
     cdef SharedCell cell
     cdef RetryBudget budget             # None: retries have no limit
 
     cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
+    cdef uint64_t identity_of(self, Endpoint endpoint) noexcept
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
     cdef Py_ssize_t usable_count(self) noexcept
     cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
@@ -92,12 +96,11 @@ cdef class Route:
     cdef readonly bytes name
     cdef readonly object spec
     cdef list services
-    cdef list weights
-    cdef list current                   # of the smooth weighted round robin over services
+    cdef Split split                    # among several services, or None
+    cdef object mirror                  # exchange.Mirroring, or None
+    cdef object fault                   # exchange.Faults, or None
     cdef Block block
     cdef SharedCell cell
-
-    cdef Service choose(self)
 
 
 cdef struct Network:

@@ -24,6 +24,8 @@ from headgate.core.paths import path_policy
 from headgate.core.record import FINGERPRINTS, record_format
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
+from headgate.core.splits cimport Share, Split
+from headgate.core.stickiness cimport Stickiness
 from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.rewriting import rewrite_of
 from headgate.shm.names import attempts_cell, route_cell, service_cell
@@ -92,6 +94,8 @@ cdef class Service:
         self.turn = seed
         self.block = Block(memory, spec.metric)
         self.cell = cell
+        if spec.sticky is not None:
+            self.sticky = Stickiness(spec.name, spec.sticky, cell, Block(memory, spec.sticky.metric))
         if spec.retry_budget is not None:
             self.budget = RetryBudget(cell, spec.retry_budget.percent, spec.retry_budget.per_second)
         self.endpoints = endpoints
@@ -119,6 +123,14 @@ cdef class Service:
             return 0
         self.turn += <uint64_t>0x9E3779B97F4A7C15
         return self.key_source.key_of(head, client, self.turn)
+
+    cdef uint64_t identity_of(self, Endpoint endpoint) noexcept:
+        """What an endpoint is to balancers and sessions; 0 when it is none of this service."""
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            if self.endpoints[i] is endpoint:
+                return self.states[i].identity
+        return 0
 
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept:
         """The number of the endpoint for the next attempt, or -1."""
@@ -205,26 +217,14 @@ cdef class Route:
         self.cell = cell
         self.rewrites = tuple(rewrite_of(middleware) for middleware in spec.middlewares) or None
         self.services = [services[share.service] for share in spec.services]
-        self.weights = [share.weight for share in spec.services]
-        self.current = [0] * len(self.weights)
         self.answers = not self.services
-        self.single = self.services[0] if len(self.services) == 1 else None
+        self.single = self.services[0] if self.services else None
+        if len(self.services) > 1:
+            self.split = Split([Share(spec.name, share, spec.variant_header, Block(memory, share.metric))
+                                for share in spec.services], spec.sticky, cell)
         self.attempts = spec.retry.attempts if spec.retry is not None and "connect" in spec.retry.causes else 1
         self.limits = limits
         self.policy = policy
-
-    cdef Service choose(self):
-        """The service for the next exchange: smooth weighted round robin."""
-        cdef Py_ssize_t i
-        cdef Py_ssize_t best = 0
-        if self.single is not None:
-            return self.single
-        for i in range(len(self.services)):
-            self.current[i] += self.weights[i]
-            if self.current[i] > self.current[best]:
-                best = i
-        self.current[best] -= sum(self.weights)
-        return <Service>self.services[best]
 
 
 cdef class Networks:

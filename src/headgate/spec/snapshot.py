@@ -94,9 +94,63 @@ class Match(Data, frozen=True):
     tls: tuple[FieldMatch, ...] = ()  # names: core/handshake, FACTS
 
 
+class Key(Data, frozen=True):
+    """What of a request is equal, when it shall go to the same place."""
+
+    kind: Literal["client", "path", "header", "cookie", "query"] = "client"
+    name: str = ""  # of the header (lower case), cookie or parameter
+
+
+class Selection(Data, frozen=True):
+    """Some of a route's requests: a part of those that fit."""
+
+    match: Match = Match()  # methods, headers, query and client of it
+    cookies: tuple[FieldMatch, ...] = ()
+    percent: float = 100.0
+
+
+class Compare(Data, frozen=True):
+    """What of a mirror's answers is compared with those that clients got, beside the status."""
+
+    headers: tuple[str, ...] = ()  # lower case
+    body: bool = True
+    ignore: tuple[str, ...] = ()  # places in JSON, such as "user.*.time"
+
+
+class Mirror(Data, frozen=True):
+    """Copies of a route's requests to another service."""
+
+    service: str
+    selection: Selection = Selection()
+    body_bytes: int = 64 * 1024  # longer requests are not copied
+    most: int = 100  # copies under way, per worker
+    timeout: float = 10.0
+    compare: Compare | None = None
+    metric: int = 0
+    results_metric: int = 0
+
+
+class Fault(Data, frozen=True):
+    """What goes wrong on a route on purpose."""
+
+    selection: Selection = Selection()
+    delay: float = 0.0
+    status: int = 0  # of the answer instead of the service's; 0: none
+    rate: float = 0.0  # bytes a second of response bodies; 0: as fast as they come
+    metric: int = 0
+
+
 class ServiceShare(Data, frozen=True):
     service: str
     weight: int = 1
+    variant: str = ""  # "" is the service's name
+    selection: Selection | None = None  # of requests that are for it whatever the weights
+    metric: int = 0  # of routes with several only
+
+    @property
+    def name(self) -> str:
+        """The name in metrics and records, unique in its route."""
+        return self.variant or self.service
 
 
 class Redirect(Data, frozen=True):
@@ -161,6 +215,10 @@ class Route(Data, frozen=True):
     priority: int = 0
     middlewares: tuple[Middleware, ...] = ()
     services: tuple[ServiceShare, ...] = ()
+    sticky: Key | None = None  # what keeps a client with its share
+    variant_header: str = ""  # tells clients the name of the share
+    mirror: Mirror | None = None
+    fault: Fault | None = None
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()
@@ -214,6 +272,20 @@ class Balance(Data, frozen=True):
     bounded_load: float = 0.0  # most in flight in relation to the mean; 0: no bound
 
 
+class Sticky(Data, frozen=True):
+    """How clients come back to their endpoints."""
+
+    by: Literal["cookie", "header"] = "cookie"
+    name: str = ""
+    lifetime: float = 0.0  # seconds; 0: as long as the browser runs
+    path: str = "/"
+    domain: str = ""
+    same_site: str = "Lax"
+    secure: bool = False  # even where the client's connection is plain
+    secret: Secret = Secret()  # empty: workers share one that they make themselves
+    metric: int = 0
+
+
 class RetryBudget(Data, frozen=True):
     """How many more requests than came a service may get by retries."""
 
@@ -224,6 +296,7 @@ class RetryBudget(Data, frozen=True):
 class Service(Data, frozen=True):
     name: str
     balance: Balance = Balance()
+    sticky: Sticky | None = None
     endpoints: tuple[Endpoint, ...] = ()
     pool: Pool = Pool()
     host: str = ""  # Host sent upstream; "" keeps the client's

@@ -399,7 +399,42 @@ def test_everything_arrives() -> None:
     )
     assert api.priority == 5
     assert [middleware.type for middleware in api.middlewares] == ["strip_prefix", "add_prefix"]
-    assert api.services == (spec.ServiceShare(service="app", weight=9), spec.ServiceShare(service="canary"))
+    blocks = snapshot.metrics.blocks
+    assert api.services == (
+        spec.ServiceShare(service="app", weight=9, variant="stable", metric=blocks["variant:api/stable"]),
+        spec.ServiceShare(
+            service="canary",
+            metric=blocks["variant:api/canary"],
+            selection=spec.Selection(
+                match=spec.Match(
+                    methods=("GET",),
+                    headers=(spec.FieldMatch("x-canary", "exact", "yes"),),
+                    query=(spec.FieldMatch("canary", "present"),),
+                    client=("10.0.0.0/8",),
+                ),
+                cookies=(spec.FieldMatch("canary", "regex", "^y"),),
+            ),
+        ),
+    )
+    assert api.fault == spec.Fault(
+        selection=spec.Selection(
+            match=spec.Match(headers=(spec.FieldMatch("x-test", "exact", "1"),)), percent=5.0
+        ),
+        delay=1.0,
+        rate=10240.0,
+        metric=blocks["fault:api"],
+    )
+    assert api.mirror == spec.Mirror(
+        service="next",
+        selection=spec.Selection(match=spec.Match(methods=("POST",)), percent=0.5),
+        body_bytes=8192,
+        most=5,
+        timeout=2.0,
+        compare=spec.Compare(headers=("content-type",), body=False, ignore=("time", "items.*.id")),
+        metric=blocks["mirror:api"],
+        results_metric=blocks["mirrored:api"],
+    )
+    assert (api.sticky, api.variant_header) == (spec.Key("cookie", "user"), "x-variant")
     assert moved.redirect == spec.Redirect(
         scheme="https", host="new.{host}", port=8443, path="/new/{page}", query="", status=301
     )
@@ -412,6 +447,17 @@ def test_everything_arrives() -> None:
         False,
     )
     assert app.endpoints[1].addresses == (spec.Address(host="app.internal", port=9002),)
+    assert app.sticky == spec.Sticky(
+        by="cookie",
+        name="app-session",
+        lifetime=7200.0,
+        path="/app",
+        domain="example.com",
+        same_site="Strict",
+        secure=True,
+        secret=spec.Secret("a-long-random-text"),
+        metric=blocks["sticky:app"],
+    )
     assert spec.decode(spec.encode(snapshot)) == snapshot
 
 
@@ -564,3 +610,23 @@ def test_patterns_have_the_form_of_requests(policy: str, path: str) -> None:
     routes = [{"name": "r", "service": "s", "match": {"path": "/a%2fb"}}]
     snapshot = built(SMALL | {"routes": routes, "paths": {"encoded_slash": policy}})
     assert snapshot.routes[0].match.path == (spec.PathMatch(kind="exact", value=path),)
+
+
+STICKY = """\
+listeners: {{ web: {{ bind: ':80' }} }}
+services: {{ app: {{ endpoints: ['127.0.0.1:1'], sticky: {{ secret_file: {file} }} }} }}
+routes: [{{ name: r, service: app }}]
+"""
+
+
+def test_the_secret_of_sessions_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("a-long-random-text\n")
+    sticky = compiled(STICKY.format(file=file)).services[0].sticky
+    assert sticky is not None
+    assert (sticky.secret.text, sticky.name) == ("a-long-random-text", "headgate-app")
+    file.write_text("short")
+    [short] = load(text=STICKY.format(file=file), environ={}).problems
+    assert short.message == f"services.app.sticky: {file} has fewer than 16 characters"
+    [missing] = load(text=STICKY.format(file=tmp_path / "none"), environ={}).problems
+    assert "No such file" in missing.message

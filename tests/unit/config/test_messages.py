@@ -72,6 +72,148 @@ h.yaml:2:57: error: services.api.balance: "sticky" is not supported by this vers
     write round_robin, random, least_requests, power_of_two, least_time, first_available, ip_hash, consistent_hash or rendezvous
 """,
     ),
+    "a session with two secrets": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { secret: a-long-random-text, secret_file: s } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:86: error: services.api.sticky.secret_file: there are two secrets
+    remove secret or secret_file
+""",
+    ),
+    "a session by header with attributes of a cookie": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { by: header, domain: a.example } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:70: error: services.api.sticky.domain: a header has no such thing
+    write `by: cookie`, or remove it
+""",
+    ),
+    "a session with a secret that can be guessed": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { secret: "${SECRET}" } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:66: error: services.api.sticky.secret: "${SECRET}" is shorter than 16 bytes
+""",
+    ),
+    "two shares of one name": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes:
+- name: r
+  services: [{ service: api, weight: 2 }, { service: api }]
+""",
+        """\
+h.yaml:5:54: error: routes[0].services[1].service: "api" is already the name of a share of this route
+    remove one of the two, or give it another `name`
+""",
+    ),
+    "a key to choose by, and nothing to choose from": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, sticky: client }]
+""",
+        """\
+h.yaml:3:35: error: routes[0].sticky: there is nothing to choose from: the route has no two services
+    write `services` with two or more, or remove it
+""",
+    ),
+    "a mirror of the route's own service": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, mirror: { service: api } }]
+""",
+        """\
+h.yaml:3:54: error: routes[0].mirror.service: "api" is a service of the route itself: it would get everything twice
+    name another service
+""",
+    ),
+    "a mirror of more than everything": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] }, next: { endpoints: ['127.0.0.1:2'] } }
+routes: [{ name: r, service: api, mirror: { service: next, percent: 101 } }]
+""",
+        """\
+h.yaml:3:69: error: routes[0].mirror.percent: "101" is no part from above 0 to 100 percent
+    write for example 10 or 0.5%
+""",
+    ),
+    "a mirror with the PROXY protocol": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] }, next: { endpoints: ['127.0.0.1:2'], proxy_protocol: v1 } }
+routes: [{ name: r, service: api, mirror: { service: next } }]
+""",
+        """\
+h.yaml:3:54: error: routes[0].mirror.service: "next" wants the PROXY protocol, and a copy is no client's own
+    name a service without proxy_protocol
+""",
+    ),
+    "a fault that is none": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, fault: { percent: 5 } }]
+""",
+        """\
+h.yaml:3:35: error: routes[0].fault: it does not say what goes wrong
+    write delay, abort or slow_body
+""",
+    ),
+    "a fault of a route without a service": (
+        """\
+listeners: { web: { bind: ':80' } }
+routes: [{ name: r, respond: {}, fault: { abort: 503 } }]
+""",
+        """\
+h.yaml:2:34: error: routes[0].fault: nothing can go wrong: the route answers itself
+    remove it, or write a service
+""",
+    ),
+    "a fault that contradicts itself": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, fault: { abort: 503, slow_body: 1KiB/s } }]
+""",
+        """\
+h.yaml:3:56: error: routes[0].fault.slow_body: an answer that no service gives is not slow
+    remove abort or slow_body
+""",
+    ),
+    "a fault that is answered with success": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, fault: { abort: 200 } }]
+""",
+        """\
+h.yaml:3:51: error: routes[0].fault.abort: "200" is not between 400 and 599
+""",
+    ),
+    "a mirror of nothing": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, respond: {}, mirror: { service: api } }]
+""",
+        """\
+h.yaml:3:34: error: routes[0].mirror: there is nothing to copy: the route answers itself
+    remove it, or write a service
+""",
+    ),
     "retry on something unknown": (
         """\
 listeners: { web: { bind: ':80' } }

@@ -119,11 +119,17 @@ def test_every_family_is_rendered_with_its_type(region: Region, openmetrics: boo
 
 
 def every_family() -> Iterator[families.Family]:
-    yield from (families.BUILD, families.SNAPSHOT, *families.ROLES, families.WORKER_LAG)
+    yield from (
+        families.BUILD,
+        families.SNAPSHOT,
+        *families.ROLES,
+        families.WORKER_LAG,
+        families.VARIANT_WEIGHT,
+    )
     yield from (count.family for count in families.WORKER)
     for kind in families.KINDS:
         yield from (count.family for count in kind.counts)
-        yield kind.duration
+        yield from [kind.duration] if kind.duration is not None else []
     yield from (count.family for count in (*families.ATTEMPTS, *families.BUDGETS))
     yield families.HEDGE_DELAY
     yield from families.OVERLOAD

@@ -19,9 +19,11 @@ from headgate.config.model.middlewares import AddPrefix, StripPrefix
 from headgate.config.model.overload import Breaker, Overload, RouteConcurrency, ServiceConcurrency
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
-from headgate.config.model.routes import Match, Redirect, Route, Share
+from headgate.config.model.routes import Match, Redirect, Route
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
+from headgate.config.model.splits import Compare, Fault, Mirror, Selection, Share
+from headgate.config.model.stickiness import Sticky
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
 
 __all__ = [
@@ -34,8 +36,10 @@ __all__ = [
     "Buffering",
     "CertificatePair",
     "ClientCertificates",
+    "Compare",
     "Config",
     "Endpoint",
+    "Fault",
     "Forwarding",
     "Hedge",
     "Hsts",
@@ -47,6 +51,7 @@ __all__ = [
     "ListenerTimeouts",
     "ListenerTls",
     "Match",
+    "Mirror",
     "Overload",
     "Paths",
     "Pool",
@@ -62,6 +67,7 @@ __all__ = [
     "RouteLimits",
     "RouteTimeouts",
     "Section",
+    "Selection",
     "Service",
     "ServiceConcurrency",
     "ServiceSocket",
@@ -69,6 +75,7 @@ __all__ = [
     "ServiceTls",
     "Share",
     "SocketOptions",
+    "Sticky",
     "StripPrefix",
     "Timeouts",
     "TlsSite",

@@ -8,7 +8,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    PlainSerializer,
     PlainValidator,
     PrivateAttr,
     WithJsonSchema,
@@ -18,6 +17,8 @@ from headgate.base.errors import Refusal
 from headgate.config import conditions
 from headgate.config.model.answers import Respond
 from headgate.config.model.attempts import Hedge, Retry
+from headgate.config.model.condition import Condition
+from headgate.config.model.keys import Key
 from headgate.config.model.limits import Buffering, RouteLimits, RouteTimeouts
 from headgate.config.model.overload import RouteConcurrency
 from headgate.config.model.scalars import (
@@ -32,60 +33,12 @@ from headgate.config.model.scalars import (
     Port,
     Range,
     Text,
-    Weight,
     as_text,
-    kind_of,
     redirect_status,
     refuse,
 )
 from headgate.config.model.section import Section
-
-
-class Presence(Section):
-    """Whether a field is there at all, whatever its value."""
-
-    present: bool = Field(description="`true`: the field must be there; `false`: it must not.")
-
-
-def _condition(value: object) -> str | bool:
-    """A text, or True and False for `present`."""
-    if isinstance(value, dict) and set(value) == {"present"} and isinstance(value["present"], bool):
-        return value["present"]
-    if isinstance(value, dict):
-        raise refuse(
-            "is a mapping with something else than `present`",
-            "write a text, ~ and a regular expression, or { present: true }",
-        )
-    if isinstance(value, (list, tuple)):
-        raise refuse(f"is {kind_of(value)}", 'write a regular expression for several values: "~ ^(a|b)$"')
-    text = as_text(value)
-    try:
-        conditions.parse_condition("", text)
-    except Refusal as refusal:
-        raise refuse(refusal.reason, refusal.hint) from None
-    return text
-
-
-Condition: TypeAlias = Annotated[
-    str | bool,
-    PlainValidator(_condition),
-    PlainSerializer(lambda condition: {"present": condition} if isinstance(condition, bool) else condition),
-    WithJsonSchema(
-        {
-            "$comment": "condition",
-            "anyOf": [
-                {"type": ["string", "number"]},
-                {
-                    "type": "object",
-                    "properties": {"present": {"type": "boolean"}},
-                    "required": ["present"],
-                    "additionalProperties": False,
-                },
-            ],
-            "examples": ["yes", "~ ^v[0-9]+$"],
-        }
-    ),
-]
+from headgate.config.model.splits import Fault, Mirror, Share
 
 
 def _version(condition: str | bool | None) -> str | bool | None:
@@ -145,13 +98,6 @@ class Match(Section):
     tls: TlsMatch = Field(default=TlsMatch(), description="What the client's TLS handshake said.")
 
 
-class Share(Section):
-    """A part of a route's exchanges."""
-
-    service: Name = Field(description="A name from `services`.", examples=["api"])
-    weight: Weight = Field(default=1, description="Its part, in relation to the weights of the others.")
-
-
 def _template(value: object) -> str:
     text = as_text(value)
     try:
@@ -200,7 +146,6 @@ class Route(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {
-            "mirror",
             "cache",
             "rate_limit",
             "auth",
@@ -211,8 +156,6 @@ class Route(Section):
             "access_log",
             "tls",
             "errors",
-            "sticky",
-            "fault",
             "split",
         }
     )
@@ -239,6 +182,19 @@ class Route(Section):
         description="Several services with weights, instead of one.",
         examples=[[{"service": "stable", "weight": 9}, {"service": "canary", "weight": 1}]],
     )
+    sticky: Key | None = Field(
+        default=None,
+        examples=["cookie:user"],
+        description="Among several services, equal keys get the same one: `client`, `path`, `header:NAME`, "
+        "`cookie:NAME` or `query:NAME`. A request without it gets any.",
+    )
+    variant_header: FieldName | None = Field(
+        default=None,
+        examples=["X-Variant"],
+        description="The field of responses that says which of several services it was.",
+    )
+    fault: Fault | None = Field(default=None, description="What goes wrong on purpose.")
+    mirror: Mirror | None = Field(default=None, description="Copies of requests to another service.")
     redirect: Redirect | None = Field(default=None, description="Answer with another place.")
     respond: Respond | None = Field(default=None, description="Answer at once.")
     timeouts: RouteTimeouts = Field(default=RouteTimeouts(), description="Timeouts of this route.")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
-from headgate.base.errors import Refusal
-from headgate.config import conditions
 from headgate.config.model.attempts import RetryBudget, RetryBudgetOrOff
+from headgate.config.model.keys import Key
 from headgate.config.model.limits import Pool, ServiceTimeouts
 from headgate.config.model.overload import Breaker, ServiceConcurrency
 from headgate.config.model.scalars import (
@@ -20,9 +18,9 @@ from headgate.config.model.scalars import (
     Switch,
     Weight,
     refuse,
-    text_like,
 )
 from headgate.config.model.section import Section
+from headgate.config.model.stickiness import Sticky
 from headgate.config.model.tls import ServiceTls
 
 
@@ -54,21 +52,6 @@ Algorithm = Literal[
 ]
 
 
-def _key(text: str) -> str:
-    kind, colon, name = text.partition(":")
-    if kind in ("client", "path") and not colon:
-        return text
-    if kind in ("header", "cookie", "query") and colon:
-        if kind == "header":
-            conditions.parse_field_name(name)
-        elif not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", name):
-            raise Refusal("has no name behind its colon", f"write it like {kind}:user")
-        return text
-    raise Refusal(
-        "is no key", "write client, path, header:NAME, cookie:NAME or query:NAME, such as header:x-user"
-    )
-
-
 def _bound(value: object) -> float | None:
     if value in ("off", None, False):
         return None
@@ -91,7 +74,7 @@ class Balance(Section):
         "`ip_hash`: the same one for each client address (IPv6: /64). `consistent_hash` and `rendezvous`: "
         "the same one for equal keys; when endpoints come or go, only the keys move that must.",
     )
-    key: Annotated[str, PlainValidator(text_like(_key)), WithJsonSchema({"type": "string"})] | None = Field(
+    key: Key | None = Field(
         default=None,
         json_schema_extra={"default": "client"},
         examples=["header:x-user"],
@@ -164,7 +147,6 @@ class Service(Section):
             "health_check",
             "outlier",
             "outliers",
-            "sticky",
             "protocol",
             "hash",
             "slow_start",
@@ -177,6 +159,9 @@ class Service(Section):
     )
 
     balance: Balance = Field(default=Balance(), description="How an endpoint is chosen.")
+    sticky: Sticky | None = Field(
+        default=None, description="Clients come back to the endpoint that they were at: `cookie` or `header`."
+    )
     endpoints: tuple[Endpoint, ...] = Field(
         examples=[["127.0.0.1:9001", {"address": "127.0.0.1:9002", "weight": 3}]],
         description="Addresses, alone or with a weight.",

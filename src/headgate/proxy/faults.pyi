@@ -1,0 +1,3 @@
+from headgate.proxy.snapshot import LiveSnapshot
+
+def attach_faults(live: LiveSnapshot, memory: memoryview) -> None: ...
