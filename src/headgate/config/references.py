@@ -19,6 +19,7 @@ from headgate.config.contradictions import (
     warnings_of_services,
 )
 from headgate.config.document import Document
+from headgate.config.health import errors_of_health
 from headgate.config.overload import errors_of_overload
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
@@ -55,6 +56,7 @@ def errors_between(document: Document) -> list[Problem]:
         _services,
         errors_of_listeners,
         errors_of_services,
+        errors_of_health,
         errors_of_overload,
     )
     return [problem for each in checks for problem in each(data, document)]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from headgate.base.version import VERSION
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.core.shared import SharedTable
-from headgate.observe import families, overload
+from headgate.observe import families, overload, rotation
 from headgate.observe.families import PREFIX, Count, Family, Kind
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def render(
     sums = Sums(memories)
     for kind, blocks in _things(snapshot):
         _add_kind(text, kind, _rows(sums, kind, blocks))
-    for family, found in overload.samples(SharedTable(region.shared), snapshot).items():
+    shared = SharedTable(region.shared)
+    for family, found in (overload.samples(shared, snapshot) | rotation.samples(shared, snapshot)).items():
         name = text.open(family)
         text.add(
             f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found

@@ -1,6 +1,7 @@
 """What to do: the compiled configuration as frozen, plain data, and its encoding between roles."""
 
 from headgate.spec.answers import Respond
+from headgate.spec.health import HealthCheck, Outliers
 from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.snapshot import (
@@ -58,6 +59,7 @@ __all__ = [
     "Endpoint",
     "FieldMatch",
     "Forwarding",
+    "HealthCheck",
     "Hsts",
     "Http2",
     "HttpsRedirect",
@@ -67,6 +69,7 @@ __all__ = [
     "Match",
     "Metrics",
     "Middleware",
+    "Outliers",
     "Overload",
     "PathMatch",
     "Pool",

@@ -122,6 +122,7 @@ def every_family() -> Iterator[families.Family]:
         yield from (count.family for count in kind.counts)
         yield kind.duration
     yield from families.OVERLOAD
+    yield from families.ROTATION
 
 
 def test_the_ends_of_the_forms(region: Region) -> None:

@@ -1,6 +1,7 @@
 """What people write, as pydantic models: one class for each section, `Config` for the whole."""
 
 from headgate.config.model.answers import Respond
+from headgate.config.model.health import HealthCheck, Outliers
 from headgate.config.model.limits import (
     Buffering,
     Http2,
@@ -35,6 +36,7 @@ __all__ = [
     "Config",
     "Endpoint",
     "Forwarding",
+    "HealthCheck",
     "Hsts",
     "Http2",
     "HttpsRedirect",
@@ -44,6 +46,7 @@ __all__ = [
     "ListenerTimeouts",
     "ListenerTls",
     "Match",
+    "Outliers",
     "Overload",
     "Paths",
     "Pool",
