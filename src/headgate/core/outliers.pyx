@@ -112,15 +112,16 @@ cdef class Outliers:
         cdef uint64_t until
         cdef double length
         one.consecutive = 0
-        if old * 1e-6 > now or one.spared_until > now or self._ejected(now) >= self.most:
+        if old * 1e-6 > now or self._ejected(now) >= self.most:
             return 0
         # Who did well for long is judged as if for the first time.
         times = 1 if old * 1e-6 + self.longest_seconds < now else times + 1
         length = min(self.ejection_seconds * times, self.longest_seconds)
         if self.dry_run:
-            one.spared_until = now + length
-            self.cell.add(ROTATION_SPARED, 1)
-            self.report(one, reason, length)
+            if one.spared_until <= now:
+                one.spared_until = now + length
+                self.cell.add(ROTATION_SPARED, 1)
+                self.report(one, reason, length)
             return 0
         until = <uint64_t>((now + length) * 1e6)
         if not one.cell.swap(EJECTED_UNTIL, old, until):

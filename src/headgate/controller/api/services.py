@@ -30,7 +30,7 @@ _VERDICTS = {"probes": Verdict.BY_PROBES, "healthy": Verdict.HEALTHY, "unhealthy
 
 
 class Services:
-    """The part of the API about services. `served` gives the snapshot of now, `slots` the memory of workers."""
+    """The part of the API about services. `served` gives the snapshot of now, `slots` workers' memory."""
 
     def __init__(
         self,
