@@ -12,7 +12,7 @@ from headgate.cli.services import as_text
 
 @click.group()
 def command() -> None:
-    """Give orders about an endpoint of a running proxy. They hold over reloads, until the next order or restart.
+    """Give orders about an endpoint of a running proxy. They hold over reloads.
 
     \b
     headgate endpoint drain api 10.0.0.2:8080 -c headgate.yaml

@@ -50,15 +50,29 @@ h.yaml:1:35: error: listeners.web.http3: "http3" is not supported by this versio
     remove it
 """,
     ),
-    "health checks of a later version": (
+    "sticky sessions of a later version": (
         """\
 listeners: { web: { bind: ':80' } }
-services: { api: { endpoints: ['127.0.0.1:1'], health_check: { path: / } } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { cookie: s } } }
 routes: [{ name: r, service: api }]
 """,
         """\
-h.yaml:2:48: error: services.api.health_check: "health_check" is not supported by this version yet
+h.yaml:2:48: error: services.api.sticky: "sticky" is not supported by this version yet
     remove it
+""",
+    ),
+    "a probe that cannot be": (
+        """\
+listeners: { web: { bind: ':80' } }
+services:
+  api:
+    endpoints: [{ address: '127.0.0.1:1', backup: true }]
+    health_check: { type: tcp, path: /x }
+  web: { endpoints: ['127.0.0.1:1'], health_check: { path: x, statuses: 2x }, outliers: { latency: 1 } }
+routes: [{ name: r, service: api }, { name: s, service: web }]
+""",
+        """\
+EXPECTED
 """,
     ),
     "balance of a later version": (

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 BODY_BYTES = 64 * 1024
 READ_BYTES = 16 * 1024
+CLOSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ async def _ask(target: Target) -> str:
         return _grpc_fault(answer) if target.check.kind == "grpc" else _fault(target.check, answer)
     finally:
         writer.close()
-        with contextlib.suppress(OSError, asyncio.CancelledError):
-            await writer.wait_closed()
+        with contextlib.suppress(OSError, TimeoutError):
+            await asyncio.wait_for(writer.wait_closed(), CLOSE_SECONDS)
+        writer.transport.abort()  # who does not answer the end of TLS
 
 
 async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
