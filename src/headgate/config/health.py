@@ -94,7 +94,7 @@ def errors_of_health(data: dict[str, Any], document: Document) -> Iterator[Probl
         if endpoints and all(mapping(each).get("backup") is True for each in endpoints):
             yield document.problem(
                 (*path, "endpoints"),
-                "all endpoints are spares, so that there is nothing that they could stand in for",
+                "all endpoints are spares, and of none",
                 "remove `backup: true` from one",
                 key=True,
             )

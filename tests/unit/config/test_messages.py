@@ -72,7 +72,16 @@ services:
 routes: [{ name: r, service: api }, { name: s, service: web }]
 """,
         """\
-EXPECTED
+h.yaml:4:5: error: services.api.endpoints: all endpoints are spares, and of none
+    remove `backup: true` from one
+h.yaml:5:32: error: services.api.health_check.path: path is for probes of `type: http`, and these are tcp
+    write `type: http`, or remove it
+h.yaml:6:60: error: services.web.health_check.path: "x" is no path
+    begin it with a slash, such as /healthz
+h.yaml:6:73: error: services.web.health_check.statuses: "2x" is no status
+    write for example 200, 200-299 or 2xx
+h.yaml:6:100: error: services.web.outliers.latency: "1" is neither off nor a number from 1 to 1000
+    write for example 5
 """,
     ),
     "balance of a later version": (
