@@ -56,6 +56,14 @@ def test_make_targets_and_commands_exist(page: Path) -> None:
     assert set(re.findall(r"(?:`|^\$ |^)headgate ([a-z]+)\b", text, re.MULTILINE)) <= set(COMMANDS)
 
 
+def test_the_example_of_retries_is_one() -> None:
+    found = re.search(
+        r"^```yaml\n(.*?)^```", (ROOT / "docs/retries.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert found
+    assert not config.load("headgate.yaml", text=found[1], environ={}).problems
+
+
 def test_every_page_is_in_the_navigation() -> None:
     navigation = re.findall(
         r"[\w./-]+\.md", yaml.safe_dump(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])

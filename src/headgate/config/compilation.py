@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from headgate import spec
 from headgate.base.limits import BY_NAME
 from headgate.config import addresses, conditions
+from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.health import health_check, outliers
@@ -185,9 +186,10 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         redirect=_redirect(route.redirect),
         respond=respond(route.respond),
         limits=_route_limits(model, route),
+        retry=retry(route.retry),
+        hedge=hedge(route.hedge),
         concurrency=concurrency(route.concurrency),
         importance=IMPORTANCE[route.importance],
-        retry_attempts=route.retry.attempts if route.retry is not None else 1,
         where=route.where,
         metric=blocks[f"route:{route.name}"],
     )
@@ -292,6 +294,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         keepalive=service.socket.keepalive,
         tls=service_tls(service.tls, model.folder, one_client=service.proxy_protocol is not None),
         proxy_protocol=_proxy_header(service.proxy_protocol),
+        retry_budget=retry_budget(service.retry_budget),
         breaker=breaker(service.breaker),
         concurrency=concurrency(service.concurrency),
         health_check=health_check(service.health_check, service.host or ""),

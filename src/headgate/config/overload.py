@@ -61,6 +61,14 @@ def overload(section: written.Overload) -> spec.Overload:
     )
 
 
+def fallbacks(data: dict[str, Any]) -> set[str]:
+    """The services that answer for others."""
+    breakers = [
+        mapping(mapping(service).get("breaker")) for service in mapping(data.get("services")).values()
+    ]
+    return {breaker["fallback"] for breaker in breakers if isinstance(breaker.get("fallback"), str)}
+
+
 def errors_of_overload(data: dict[str, Any], document: Document) -> Iterator[Problem]:
     """What cannot be as it is written."""
     services = mapping(data.get("services"))

@@ -20,7 +20,7 @@ from headgate.config.contradictions import (
 )
 from headgate.config.document import Document
 from headgate.config.health import errors_of_health
-from headgate.config.overload import errors_of_overload
+from headgate.config.overload import errors_of_overload, fallbacks
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
 from headgate.config.plain import shown as _shown
@@ -377,6 +377,7 @@ def _unused(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         for kind, _, name in _references(index, route):
             if isinstance(name, str):
                 used[kind].add(name)
+    used["service"] |= fallbacks(data)
     for kind in ("service", "middleware"):
         for name in _mapping(data.get(f"{kind}s")):
             if name not in used[kind]:

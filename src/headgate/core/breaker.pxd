@@ -16,6 +16,7 @@ cpdef enum BreakerState:
     CLOSED = 0
     HALF_OPEN = 1
     OPEN = 2
+    HELD = 3                    # open until somebody closes it
 
 
 # What became of the state by one call.
@@ -43,10 +44,13 @@ cdef class Breaker:
     cpdef bint allows(self, double now) noexcept
     cpdef Change tell(self, bint answered, int status, double seconds, double now) except *
     cpdef double seconds_left(self, double now) noexcept
+    cpdef void hold(self, double now) noexcept
+    cpdef void close(self, double now) noexcept
 
     cdef bint _refuse(self) noexcept
     cdef uint64_t _open_for(self, uint64_t streak) noexcept
     cdef bint _tell_trial(self, uint64_t word, bint good, uint64_t ms) noexcept
+    cdef bint _close(self, uint64_t word, uint64_t ms) noexcept
     cdef bint _open(self, uint64_t word, uint64_t streak, uint64_t ms) noexcept
     cdef void _count(self, bint failed, bint slow, uint64_t ms) noexcept
     cdef bint _is_too_much(self, uint64_t ms) noexcept

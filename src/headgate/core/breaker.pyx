@@ -83,6 +83,8 @@ cdef class Breaker:
             if state_of(word) == CLOSED:
                 return True
             begun = begun_of(word)
+            if state_of(word) == HELD:
+                return self._refuse()
             if ms >= since_of(word) + self._open_for(streak_of(word)):
                 # Of trials, too, that nobody told of any more: their clients left, or their worker died.
                 if self.cell.swap(BREAKER_STATE, word, packed(HALF_OPEN, streak_of(word), 1, 0, ms)):
@@ -103,7 +105,7 @@ cdef class Breaker:
         self.change = UNCHANGED
         while True:
             word = self.cell.get(BREAKER_STATE)
-            if began < since_of(word) or state_of(word) == OPEN:
+            if began < since_of(word) or state_of(word) == OPEN or state_of(word) == HELD:
                 return self.change
             if state_of(word) == CLOSED:
                 break
@@ -117,7 +119,27 @@ cdef class Breaker:
     cpdef double seconds_left(self, double now) noexcept:
         """How long it refuses from now on, as far as is known."""
         cdef uint64_t word = self.cell.get(BREAKER_STATE)
+        if state_of(word) == HELD:
+            return <double>self.longest_ms / 1000
         return max(<double>(since_of(word) + self._open_for(streak_of(word))) / 1000 - now, 0.0)
+
+    cpdef void hold(self, double now) noexcept:
+        """Open it until `close` is called, for operators."""
+        cdef uint64_t word = self.cell.get(BREAKER_STATE)
+        self.change = UNCHANGED
+        while state_of(word) != HELD:
+            if self.cell.swap(BREAKER_STATE, word, packed(HELD, 0, 0, 0, <uint64_t>(now * 1000))):
+                self.cell.add(BREAKER_OPENED, 1)
+                self.change = NOW_OPEN
+                return
+            word = self.cell.get(BREAKER_STATE)
+
+    cpdef void close(self, double now) noexcept:
+        """Close it, whatever it was, for operators."""
+        cdef uint64_t word = self.cell.get(BREAKER_STATE)
+        self.change = UNCHANGED
+        while state_of(word) != CLOSED and not self._close(word, <uint64_t>(now * 1000)):
+            word = self.cell.get(BREAKER_STATE)
 
     cdef bint _refuse(self) noexcept:
         self.cell.add(BREAKER_REFUSED, 1)
@@ -136,6 +158,9 @@ cdef class Breaker:
             return self._open(word, min(streak_of(word) + 1, LONGEST_STREAK), ms)
         if succeeded_of(word) + 1 < self.trials:
             return self.cell.swap(BREAKER_STATE, word, word + (1 << 16))
+        return self._close(word, ms)
+
+    cdef bint _close(self, uint64_t word, uint64_t ms) noexcept:
         if not self.cell.swap(BREAKER_STATE, word, packed(CLOSED, 0, 0, 0, ms)):
             return False
         for window in range(WINDOWS):

@@ -28,6 +28,9 @@ cdef struct Record:
     int status
     int upstream_status
     int attempts
+    Span retried                # why the last attempt but one was followed by another: one of RETRY_CAUSES
+    Span not_retried            # why the last was not, although its cause is to be tried again: one of OBSTACLES
+    Span hedge                  # whose answer a request got that was sent twice at once: first, second, none
     uint64_t bytes_in           # request body
     uint64_t bytes_out          # response body
     uint64_t head_bytes_in

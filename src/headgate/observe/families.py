@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from headgate.core.attempts import OBSTACLES, RETRY_CAUSES, AttemptWord, BudgetWord
 from headgate.core.cells import Word, WorkerWord
 from headgate.core.http2_abuse import Abuse
 
@@ -117,6 +118,35 @@ ENDPOINT = _kind(
 )  # fmt: skip
 KINDS = (LISTENER, ROUTE, SERVICE, ENDPOINT)
 
+# Of routes that have a policy for attempts, from the cell that all workers share.
+ATTEMPTS = (
+    Count(
+        Family("route_retry_causes", "counter", "Attempts that were followed by another, by cause"),
+        tuple((cause, AttemptWord.RETRIED + number) for number, cause in enumerate(RETRY_CAUSES)),
+        "cause",
+    ),
+    Count(
+        Family("route_retries_withheld", "counter", "Failed attempts that something kept from another"),
+        tuple((obstacle, AttemptWord.NOT_RETRIED + number) for number, obstacle in enumerate(OBSTACLES)),
+        "reason",
+    ),
+    _count("route_hedges", "counter", "Second attempts beside the first", AttemptWord.HEDGES_SENT),
+    Count(
+        Family("route_hedge_answers", "counter", "Whose answer a hedged request got"),
+        (("first", AttemptWord.HEDGES_LOST), ("second", AttemptWord.HEDGES_WON)),
+        "attempt",
+    ),
+    _count("route_hedges_withheld", "counter", "Hedges that their budget did not allow",
+           AttemptWord.HEDGES_WITHHELD),
+)  # fmt: skip
+HEDGE_DELAY = Family(
+    "route_hedge_delay_seconds", "gauge", "The percentile after which hedges are sent", "seconds"
+)
+BUDGETS = (
+    _count("service_retries_withheld", "counter", "Retries that the service's budget did not allow",
+           BudgetWord.BUDGET_SPENT),
+)  # fmt: skip
+
 WORKER = (
     _count("worker_pid", "gauge", "Process number", WorkerWord.WORKER_PID),
     Count(
@@ -163,18 +193,19 @@ WORKER = (
 WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
 
 # What is in shared cells; observe/overload.py reads them.
-BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open")
+BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open, 3 held open")
 BREAKER_OPENED = Family("breaker_opened", "counter", "Times that the breaker opened")
 BREAKER_REFUSED = Family("breaker_refused", "counter", "Attempts that the breaker did not let begin")
 CONCURRENCY_LIMIT = Family("concurrency_limit", "gauge", "The most exchanges that may run; 0 for no limit")
-CONCURRENCY_RUNNING = Family("concurrency_running", "gauge", "Exchanges that run now, where they are limited")
+CONCURRENCY_RUNNING = Family("concurrency_running", "gauge", "Exchanges running now, where they are limited")
 CONCURRENCY_QUEUED = Family("concurrency_queued", "counter", "Exchanges that waited for their turn")
 CONCURRENCY_REFUSED = Family("concurrency_refused", "counter", "Exchanges that got no turn, by reason")
 CONCURRENCY_LEFT = Family("concurrency_left", "counter", "Exchanges whose client left while they waited")
 SHED = Family("shed", "counter", "Exchanges refused because a worker had too much to do, by importance")
 OVERLOAD = (
-    BREAKER_STATE, BREAKER_OPENED, BREAKER_REFUSED, CONCURRENCY_LIMIT, CONCURRENCY_RUNNING, CONCURRENCY_QUEUED,
-    CONCURRENCY_REFUSED, CONCURRENCY_LEFT, SHED,
+    BREAKER_STATE, BREAKER_OPENED, BREAKER_REFUSED,
+    CONCURRENCY_LIMIT, CONCURRENCY_RUNNING, CONCURRENCY_QUEUED, CONCURRENCY_REFUSED, CONCURRENCY_LEFT,
+    SHED,
 )  # fmt: skip
 
 # What is in shared cells, too; observe/rotation.py reads them.

@@ -11,10 +11,12 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 from headgate.base.version import VERSION
+from headgate.core.attempts import AttemptWord
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.core.shared import SharedTable
 from headgate.observe import families, overload, rotation
 from headgate.observe.families import PREFIX, Count, Family, Kind
+from headgate.shm.names import attempts_cell, service_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -34,6 +36,7 @@ _BUCKETS = slice(_HISTOGRAM, int(Word.BLOCK_WORDS))
 _EDGES = [_HISTOGRAM, *(_HISTOGRAM + bucket(bound) for bound in families.BOUNDS), int(Word.BLOCK_WORDS)]
 _STEPS = [slice(start, end) for start, end in pairwise(_EDGES)]
 _BOUND_TEXTS = [*(repr(bound / 1e6) for bound in families.BOUNDS), "+Inf"]
+CELL_WORDS = 32  # of core/shared.pxd
 _ROLES = {family.name + ("_total" if family.type == "counter" else ""): family for family in families.ROLES}
 
 
@@ -73,6 +76,7 @@ def render(
     for kind, blocks in _things(snapshot):
         _add_kind(text, kind, _rows(sums, kind, blocks))
     shared = SharedTable(region.shared)
+    _add_attempts(text, shared, snapshot)
     for family, found in (overload.samples(shared, snapshot) | rotation.samples(shared, snapshot)).items():
         name = text.open(family)
         text.add(
@@ -132,6 +136,28 @@ def _add_workers(text: _Text, memories: Sequence[memoryview]) -> None:
                 f"{name}_sum{{{labels}}} {words[WorkerWord.WORKER_LAG_SUM] / 1e6!r}",
             ]
         )
+
+
+def _add_attempts(text: _Text, shared: SharedTable, snapshot: Snapshot) -> None:
+    policies = [route.name for route in snapshot.routes if route.retry is not None or route.hedge is not None]
+    routes = [(_labels(("route",), (name,)), _words(shared, attempts_cell(name))) for name in policies]
+    services = [
+        (_labels(("service",), (service.name,)), _words(shared, service_cell(service.name)))
+        for service in snapshot.services
+        if service.retry_budget is not None
+    ]
+    for count in families.ATTEMPTS:
+        _add_count(text, count, routes)
+    name = text.open(families.HEDGE_DELAY)
+    text.add(f"{name}{{{labels}}} {words[AttemptWord.HEDGE_DELAY] / 1e6!r}" for labels, words in routes)
+    for count in families.BUDGETS:
+        _add_count(text, count, services)
+
+
+def _words(shared: SharedTable, name: str) -> list[int]:
+    """The words of a cell; the first says only whose it is."""
+    cell = shared.cell(name)
+    return [0, *(cell.read(word) for word in range(1, CELL_WORDS))]
 
 
 def _things(snapshot: Snapshot) -> Iterator[tuple[Kind, dict[tuple[str, ...], int]]]:

@@ -50,7 +50,8 @@ cdef class QueuePlace(Place):
         if self.waits_at is not None:
             gate = self.waits_at
             gate.forget(self)
-            gate.cell.add(LEFT, 1)
+            if self.exchange.ended_by == b"client":
+                gate.cell.add(LEFT, 1)
         if self.of_service is not None:
             gate, self.of_service = self.of_service, None
             if gate.adaptive is not None:
@@ -332,6 +333,8 @@ cdef class Admissions(Admission):
 
     cdef int refuse(self, Exchange exchange, bytes reason, str detail, double seconds) except -1:
         """Answer 503 with Retry-After."""
+        if exchange.hedge:
+            return exchange.fail(503, reason)       # its client has another attempt
         exchange.route.block.add(REJECTED, 1)
         if exchange.service is not None:
             exchange.service.block.add(REJECTED, 1)
@@ -407,6 +410,8 @@ cdef class Admissions(Admission):
 
     cdef int answer_open(self, Exchange exchange, double seconds) except -1:
         """Answer for a service that must not be asked."""
+        if exchange.hedge:
+            return exchange.fail(503, b"destination_unavailable")
         policy = exchange.service.spec.breaker
         if policy.fallback:
             return self.fall_back(exchange, exchange.snapshot.services[policy.fallback])

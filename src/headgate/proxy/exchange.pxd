@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint64_t
 
+from headgate.core.attempts cimport Tries
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
 from headgate.core.tls cimport Tls
@@ -90,6 +91,8 @@ cdef class Exchange:
     cdef bint idempotent                # to do it twice is to do it once
     cdef bint replayable                # all that went upstream can be sent once more
     cdef bint refused                   # an endpoint refused it untouched, and it was tried once more
+    cdef bint hedge                     # this is but a second attempt of another exchange
+    cdef Tries tries                    # None: the route has no policy for attempts
     cdef uint64_t tried
     cdef uint64_t key                   # for the balancer
     cdef int attempts
@@ -150,6 +153,7 @@ cdef class Exchange:
     cdef void _release_endpoint(self) noexcept
     cdef int _own_answer(self) except -1
     cdef int _prepare_request(self, const uint8_t* address) except -1
+    cdef bint _affords(self) except -1
     cdef int _try_again(self) except -1
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1
     cdef bint _send_held(self) except -1

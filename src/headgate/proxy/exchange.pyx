@@ -11,6 +11,7 @@ from libc.math cimport INFINITY
 from libc.stdint cimport uint8_t
 from libc.string cimport memcmp
 
+from headgate.core.attempts cimport ON_CONNECT, ON_REFUSED, ON_RESET, ON_TIMEOUT
 from headgate.core.cells cimport (
     count_finished, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_MISDIRECTED, WORKER_RECORDS,
     WORKER_TUNNELS,
@@ -27,6 +28,10 @@ from headgate.core.head cimport (
 from headgate.core.record cimport Record
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
+from headgate.proxy.attempts cimport (
+    begin_attempt, begin_tries, drop_hedge, end_attempt, failed, judge, keeps_body, note_connect, pass_deadline,
+    read_deadline, record_tries,
+)
 from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
 from headgate.proxy.grpc cimport answer_health, call_of
 from headgate.proxy.snapshot cimport ANSWERED, BROKEN, TIMED_OUT, UNREACHABLE, Outcome
@@ -245,6 +250,9 @@ cdef class Exchange:
                 return self.fail(400, b"http_request_error")
             # The client's own deadline can only be the earlier one.
             self.deadline = min(self.deadline, self.started + self.call.timeout * 1e-9)
+        if self.peer.is_trusted(self.snapshot) and not read_deadline(self):
+            self.detail = b"a malformed X-Request-Timeout"
+            return self.fail(400, b"http_request_error")
         if self.route.answers:
             return self._answer_route(number)
         if self.context.shed_level and (<Admission>self.context.admission).sheds(self):
@@ -325,6 +333,10 @@ cdef class Exchange:
             set_host(head, self.service.own_host)
         self.idempotent = head.method in (METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_DELETE,
                                           METHOD_OPTIONS, METHOD_TRACE)
+        if self.service.budget is not None:
+            self.service.budget.note(self.context.now)
+        if self.route.policy is not None:
+            begin_tries(self)
         if self.route.limits.buffer_request and not self.request_read:
             return self._begin_buffering()
         return self._begin_attempts()
@@ -383,6 +395,8 @@ cdef class Exchange:
         self.endpoint.block.add(IN_FLIGHT, 1)
         self.attempt_started = self.context.now
         self.waiting = True
+        if self.tries is not None:
+            begin_attempt(self)
         leg = (<Source>self.endpoint.source).acquire(self)
         if leg is not None:
             return self.connected(leg)
@@ -399,8 +413,12 @@ cdef class Exchange:
         # Only a connection that carried an exchange before can turn out to be closed already, and only
         # one that carries many refuses some.
         self.replayable = (self.idempotent and leg.reused) or (leg.refusable and not self.refused)
+        if self.tries is not None:
+            self.replayable = self.replayable or keeps_body(self)
         if self.call is not None:
             self.call.begin_attempt(self.request, leg.refusable, self.deadline - self.connected_at)
+        if self.deadline < INFINITY:
+            pass_deadline(self)
         leg.send_head(self.request)
         if not self._send_held():
             return self._not_base64()
@@ -420,12 +438,16 @@ cdef class Exchange:
             self.endpoint.block.add(RETRIES, 1)
             self.route.block.add(RETRIES, 1)
             self.fresh = False
+            if self.tries is not None:
+                note_connect(self)
             return self.start_attempt()
+        if self.tries is not None and status != 503 and failed(self, ON_CONNECT):
+            return 0
         return self.fail(status, reason)
 
     cdef int _count_failure(self, int status, Outcome outcome) except -1:
         self.endpoint.block.add(TIMEOUTS if status == 504 else FAILURES, 1)
-        if self.service.observes:
+        if self.service.observes and status != 503:     # which is a limit of ours
             self._observe(TIMED_OUT if status == 504 else outcome, None)
         return 0
 
@@ -442,16 +464,26 @@ cdef class Exchange:
             return self._try_again()
         if self.endpoint is not None:
             self._count_failure(status, BROKEN)
+        if self.tries is not None and failed(self, ON_TIMEOUT if status == 504 else ON_RESET):
+            return 0
         self.ended_by = b"upstream"
         return self.fail(status or 502, reason)
 
     cdef int upstream_refused(self, bytes reason) except -1:
         """The endpoint says that it did nothing with the request (RFC 9113 section 8.7): even one that
         must not be done twice is safe to send again, once."""
-        if self.replayable and not self.refused and not self.response_started and self.upstream_status == 0:
+        if self.tries is not None and failed(self, ON_REFUSED):
+            return 0
+        if (self.replayable and not self.refused and not self.response_started and self.upstream_status == 0
+                and self._affords()):
             self.refused = True
             return self._try_again()
         return self.upstream_closed(502, reason)
+
+    cdef bint _affords(self) except -1:
+        """Whether the service's budget has room for one more attempt: what refuses everything must not get
+        twice as much of it."""
+        return self.service.budget is None or self.service.budget.take(self.context.now)
 
     cdef int _try_again(self) except -1:
         self._release_up(False)
@@ -464,6 +496,8 @@ cdef class Exchange:
     cdef int _release_up(self, bint clean) except -1:
         """Let the upstream side go: back to its source, or broken off."""
         cdef Leg leg = self.up
+        if self.tries is not None:
+            end_attempt(self)
         if self.waiting:
             self.waiting = False
             (<Source>self.endpoint.source).forget(self)
@@ -626,6 +660,8 @@ cdef class Exchange:
         self.upstream_status = head.status
         if head.status < 200:
             return self._interim(head)
+        if self.tries is not None and judge(self, head):
+            return 0
         self.response = head
         self.status = head.status
         self.response_at = self.context.now
@@ -654,6 +690,8 @@ cdef class Exchange:
 
     cdef int _interim(self, Head head) except -1:
         """RFC 9110 section 15.2: forwarded, but never to an HTTP/1.0 client."""
+        if self.hedge:
+            return drop_hedge(self) if head.status == 101 else 0    # nobody's until it answers
         if head.status == 101:
             return self._begin_tunnel(head)
         if self.request.version >= 11:
@@ -794,6 +832,8 @@ cdef class Exchange:
         self.response_at = self.context.now
         self.response_started = True
         self.tunnel = True
+        if self.service.observes:
+            self._observe(ANSWERED, head)
         if self.snapshot.record_format is not None and _is_websocket(head.upgrade):
             self.frames = WebSocketWatch()
         self.context.block.add(WORKER_TUNNELS, 1)
@@ -858,6 +898,8 @@ cdef class Exchange:
     cdef int break_off(self, bytes reason) except -1:
         """End both sides as they are."""
         cdef Leg down = self.down
+        if self.hedge:
+            return drop_hedge(self)
         self._give_up(b"headgate", reason)
         if down is not None:
             down.abort()
@@ -887,6 +929,8 @@ cdef class Exchange:
         cdef Leg down = self.down
         if self.closed:
             return 0
+        if self.hedge:
+            return drop_hedge(self)
         if self.response_complete:
             down.close_after()      # it only has to go out
             return 0
@@ -1043,6 +1087,9 @@ cdef class Exchange:
         record.status = self.status
         record.upstream_status = self.upstream_status
         record.attempts = self.attempts
+        record.retried = record.not_retried = record.hedge = Span(NULL, 0)
+        if self.tries is not None:
+            record_tries(&record, self.tries)
         record.bytes_in = self.bytes_in
         record.bytes_out = self.bytes_out
         record.duration = duration

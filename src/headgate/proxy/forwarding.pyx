@@ -135,6 +135,7 @@ cdef int drop_claims(Head head, Peer peer, LiveSnapshot snapshot) except -1:
     head.drop(X_FORWARDED_PORT)
     head.drop(X_REQUEST_ID)
     head.drop(X_FORWARDED_CLIENT_CERT)
+    head.drop_name(b"x-request-timeout", 17)
     for name in snapshot.identity_fields:
         head.drop_name(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name))
     return 0

@@ -1,5 +1,6 @@
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from headgate.core.attempts cimport AttemptPolicy, RetryBudget
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.breaker cimport Breaker
 from headgate.core.cells cimport Block
@@ -57,6 +58,7 @@ cdef class Service:
     cdef uint64_t turn                  # the last key of a request that has none itself
     cdef Block block
     cdef SharedCell cell
+    cdef RetryBudget budget             # None: retries have no limit
 
     cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
@@ -91,7 +93,8 @@ cdef class Route:
     cdef tuple rewrites                 # functions from path to path, in order; None for none
     cdef public object gate             # admission.Gate; None: as many run as come
     cdef bint answers                   # redirects or responds: no service
-    cdef int attempts
+    cdef int attempts                   # to connect
+    cdef AttemptPolicy policy           # None: nothing beyond that
     cdef readonly bytes name
     cdef readonly object spec
     cdef list services

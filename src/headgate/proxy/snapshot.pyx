@@ -13,6 +13,7 @@ from libc.math cimport exp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
+from headgate.core.attempts cimport AttemptPolicy, RetryBudget
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.breaker cimport UNCHANGED, Breaker
 from headgate.core.balancers import balancer, identity_of
@@ -28,7 +29,7 @@ from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.health import outliers_of, rotation_of
 from headgate.proxy.rewriting import rewrite_of
-from headgate.shm.names import route_cell, service_cell
+from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
 
 
@@ -99,6 +100,8 @@ cdef class Service:
         self.turn = seed
         self.block = Block(memory, spec.metric)
         self.cell = cell
+        if spec.retry_budget is not None:
+            self.budget = RetryBudget(cell, spec.retry_budget.percent, spec.retry_budget.per_second)
         self.endpoints = endpoints
         self.count = len(endpoints)
         self.states = <EndpointState*>calloc(self.count or 1, sizeof(EndpointState))
@@ -196,7 +199,8 @@ cdef class RouteLimits:
 cdef class Route:
     """A match's action with everything that it needs resolved."""
 
-    def __init__(self, object spec, dict services, object memory, SharedCell cell, RouteLimits limits):
+    def __init__(self, object spec, dict services, object memory, SharedCell cell, RouteLimits limits,
+                 AttemptPolicy policy):
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
@@ -208,8 +212,9 @@ cdef class Route:
         self.current = [0] * len(self.weights)
         self.answers = not self.services
         self.single = self.services[0] if len(self.services) == 1 else None
-        self.attempts = spec.retry_attempts
+        self.attempts = spec.retry.attempts if spec.retry is not None and "connect" in spec.retry.causes else 1
         self.limits = limits
+        self.policy = policy
 
     cdef Service choose(self):
         """The service for the next exchange: smooth weighted round robin."""
@@ -344,7 +349,7 @@ cdef class LiveSnapshot:
             if route.limits not in limits:
                 limits[route.limits] = RouteLimits(route.limits)
             self.routes.append(Route(route, self.services, memory, shared.cell(route_cell(route.name)),
-                                     limits[route.limits]))
+                                     limits[route.limits], _policy(route, shared)))
         self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))
         if self.words == NULL:
             raise MemoryError()
@@ -357,6 +362,12 @@ cdef class LiveSnapshot:
         cdef uint64_t* words = self.words[number]
         prefetch(words, 1)
         return <Route>self.routes[number]
+
+
+def _policy(route: object, SharedTable shared) -> AttemptPolicy | None:
+    if route.retry is None and route.hedge is None:
+        return None
+    return AttemptPolicy(route.retry, route.hedge, shared.cell(attempts_cell(route.name)))
 
 
 def _identity(endpoint: Endpoint) -> str:

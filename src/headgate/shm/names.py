@@ -18,6 +18,11 @@ def route_cell(route: str) -> str:
     return f"route:{route}"
 
 
+def attempts_cell(route: str) -> str:
+    """The name of what is counted of the attempts of a route that has a policy for them."""
+    return f"attempts:{route}"
+
+
 def endpoint_cell(service: str, endpoint: str, address: Address) -> str:
     """The name of what is known together of one address of an endpoint."""
     return f"endpoint:{service}/{endpoint} {address.unix or address.host} {address.port}"

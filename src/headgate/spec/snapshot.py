@@ -19,7 +19,7 @@ from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
 
 # Defaults are not written: who changes one, or the meaning of a field, takes the next number.
-FORMAT = 3
+FORMAT = 4
 
 
 class SnapshotError(ValueError):
@@ -133,6 +133,28 @@ class Middleware(Data, frozen=True):
     options: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class Retry(Data, frozen=True):
+    """When an attempt is followed by another."""
+
+    attempts: int = 2  # in all
+    causes: tuple[str, ...] = ("connect",)  # of core.attempts, RETRY_CAUSES, but for status and grpc
+    statuses: tuple[int, ...] = ()
+    grpc_statuses: tuple[int, ...] = ()
+    methods: tuple[str, ...] = ()  # allowed although they are not idempotent
+    backoff: float = 0.025  # the longest first pause; 0: none
+    backoff_most: float = 0.25
+    retry_after: float = 1.0  # how long an answer may ask for; 0: it is not asked
+    per_try_timeout: float = 0.0  # 0: none
+
+
+class Hedge(Data, frozen=True):
+    """When a second attempt is made beside the first."""
+
+    delay: float = 0.0  # seconds; 0: the percentile
+    percentile: float = 95.0
+    percent: float = 5.0  # of requests that may be hedged
+
+
 class Route(Data, frozen=True):
     name: str
     listeners: tuple[str, ...] = ()  # () is all HTTP listeners
@@ -143,9 +165,10 @@ class Route(Data, frozen=True):
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()
+    retry: Retry | None = None
+    hedge: Hedge | None = None
     concurrency: Concurrency = Concurrency()
     importance: int = 1  # 0 low, 1 normal, 2 high
-    retry_attempts: int = 1  # further attempts are policy of a later version
     where: str = ""  # "file:line" for explanations
     metric: int = 0
 
@@ -193,6 +216,13 @@ class Balance(Data, frozen=True):
     bounded_load: float = 0.0  # most in flight in relation to the mean; 0: no bound
 
 
+class RetryBudget(Data, frozen=True):
+    """How many more requests than came a service may get by retries."""
+
+    percent: float = 20.0
+    per_second: float = 10.0
+
+
 class Service(Data, frozen=True):
     name: str
     balance: Balance = Balance()
@@ -203,6 +233,7 @@ class Service(Data, frozen=True):
     keepalive: bool = True
     tls: ServiceTls = ServiceTls()  # for its endpoints with https
     proxy_protocol: ProxyHeader | None = None
+    retry_budget: RetryBudget | None = RetryBudget()  # None: no limit
     breaker: Breaker | None = None
     health_check: HealthCheck | None = None
     outliers: Outliers | None = None

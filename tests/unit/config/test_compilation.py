@@ -104,7 +104,7 @@ def test_the_file_of_the_design() -> None:
                 ),
                 services=(spec.ServiceShare(service="api"),),
                 limits=spec.RouteLimits(request_timeout=30.0),
-                retry_attempts=3,
+                retry=spec.Retry(attempts=3),
                 where="line 11",
                 metric=3,
             ),

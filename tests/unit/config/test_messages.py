@@ -95,18 +95,102 @@ h.yaml:2:57: error: services.api.balance: "sticky" is not supported by this vers
     write round_robin, random, least_requests, power_of_two, least_time, first_available, ip_hash, consistent_hash or rendezvous
 """,
     ),
-    "retry cause of a later version": (
+    "retry on something unknown": (
         """\
 listeners: { web: { bind: ':80' } }
 services: { api: { endpoints: ['127.0.0.1:1'] } }
-routes:
-- name: r
-  service: api
-  retry: { attempts: 3, on: [connect, '502'] }
+routes: [{ name: r, service: api, retry: { on: [connect, gateway_error] } }]
 """,
         """\
-h.yaml:6:39: error: routes[0].retry.on[1]: "502" is not supported by this version yet
-    write connect
+h.yaml:3:58: error: routes[0].retry.on[1]: "gateway_error" is nothing that is tried again
+    write connect, refused, reset, timeout, a status such as 503, 4xx, 5xx, or one of gRPC such as grpc:unavailable
+""",
+    ),
+    "retry on a status that is a success": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, retry: { on: 200 } }]
+""",
+        """\
+h.yaml:3:48: error: routes[0].retry.on: "200" is nothing that is tried again
+    write connect, refused, reset, timeout, a status such as 503, 4xx, 5xx, or one of gRPC such as grpc:unavailable
+""",
+    ),
+    "retry on an unknown status of gRPC": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, retry: { methods: POST, on: 'grpc:unavailble' } }]
+""",
+        """\
+h.yaml:3:63: error: routes[0].retry.on: "grpc:unavailble" is no status of gRPC for a failure
+    did you mean "unavailable"?
+""",
+    ),
+    "retry of gRPC without POST": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, retry: { on: 'grpc:unavailable' } }]
+""",
+        """\
+h.yaml:3:42: error: routes[0].retry: has statuses of gRPC, whose calls are POST, which is not tried again
+    add methods: [POST], if all calls of this route may be made twice
+""",
+    ),
+    "retry of a method that needs no leave": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, retry: { methods: [GET] } }]
+""",
+        """\
+h.yaml:3:54: error: routes[0].retry.methods[0]: "GET" is not POST or PATCH
+""",
+    ),
+    "hedge after a low percentile": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, hedge: p10 }]
+""",
+        """\
+h.yaml:3:42: error: routes[0].hedge: "p10" is below p50
+    write for example p95: most requests must not be sent twice
+""",
+    ),
+    "hedge after something else": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, hedge: { after: px } }]
+""",
+        """\
+h.yaml:3:51: error: routes[0].hedge.after: "px" is neither a percentile nor a time
+    write for example p95 or 50ms
+""",
+    ),
+    "budget of hedges out of range": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'] } }
+routes: [{ name: r, service: api, hedge: { after: p95, budget: 120% } }]
+""",
+        """\
+h.yaml:3:64: error: routes[0].hedge.budget: "120%" is no percentage
+    write a number from 0 to 100, such as 20%
+""",
+    ),
+    "retry budget out of range": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { api: { endpoints: ['127.0.0.1:1'], retry_budget: { percent: twenty } } }
+routes: [{ name: r, service: api }]
+""",
+        """\
+h.yaml:2:73: error: services.api.retry_budget.percent: "twenty" is no percentage
+    write a number from 0 to 100, such as 20%
 """,
     ),
     "middleware of a later version": (

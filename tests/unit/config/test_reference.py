@@ -41,6 +41,8 @@ def test_every_section_and_key_is_there() -> None:
         "`routes[].redirect`",
         "`routes[].respond`",
         "`routes[].retry`",
+        "`routes[].retry.backoff`",
+        "`routes[].hedge`",
         "`middlewares.NAME (type: strip_prefix)`",
         "`middlewares.NAME (type: add_prefix)`",
         "`services.NAME`",
@@ -48,6 +50,7 @@ def test_every_section_and_key_is_there() -> None:
         "`services.NAME.pool`",
         "`services.NAME.tls`",
         "`services.NAME.proxy_protocol`",
+        "`services.NAME.retry_budget`",
     ):
         assert PAGE.count(f"\n## {section}\n") == 1
 

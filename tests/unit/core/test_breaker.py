@@ -136,6 +136,22 @@ def test_workers_agree() -> None:
     assert shared.read(BreakerWord.BREAKER_REFUSED) == 2
 
 
+def test_operators_hold_it_open_and_close_it() -> None:
+    shared = cell()
+    one, other = breaker(shared), breaker(shared)
+    one.hold(START)
+    assert one.last_change is Change.NOW_OPEN
+    assert not other.allows(START + 1e6)
+    assert other.state is BreakerState.HELD
+    assert tell(other, START + 1, *[200] * 50) is Change.UNCHANGED
+    assert other.seconds_left(START + 1e6) == 20.0
+    other.close(START + 2)
+    assert other.last_change is Change.NOW_CLOSED
+    assert one.allows(START + 2)
+    one.close(START + 3)
+    assert one.last_change is Change.UNCHANGED
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["ask", "answer", "fail", "forget"]),

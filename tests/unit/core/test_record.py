@@ -45,6 +45,9 @@ FIELDS: dict[str, Any] = {
     "websocket_close": 1000,
     "websocket_closed_by": "client",
     "attempts": 2,
+    "retried": "status",
+    "not_retried": "budget",
+    "hedge": "first",
     "bytes_in": 10,
     "bytes_out": 2**63,
     "head_bytes_in": 300,
@@ -103,6 +106,9 @@ def test_json_says_everything() -> None:
         "service": "app",
         "endpoint": "127.0.0.1:9001",
         "attempts": 2,
+        "retried": "status",
+        "not_retried": "budget",
+        "hedge": "first",
         "bytes_in": 10,
         "bytes_out": 2**63,
         "duration_ms": 1234.568,
@@ -382,6 +388,7 @@ def test_the_examples_of_the_document_are_what_is_written() -> None:
         "request_id": "0af7651916cd43dd",
         "secure": False,
         **dict.fromkeys(("tls_version", "tls_cipher", "sni", "alpn", "websocket_closed_by")),
+        **dict.fromkeys(("retried", "not_retried", "hedge")),
         **dict.fromkeys(("grpc_status", "websocket_close"), -1),
     }
     assert format_record(JSON, **fields).decode() in text

@@ -15,11 +15,14 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_prometheus
 
+from headgate.core.attempts import OBSTACLES, RETRY_CAUSES, BudgetWord
 from headgate.core.cells import Block, Word, WorkerWord, bucket
+from headgate.core.shared import SharedTable
 from headgate.observe import families
 from headgate.observe.metrics import accepts_openmetrics, render
+from headgate.shm.names import attempts_cell, service_cell
 from headgate.shm.region import Region, create
-from headgate.spec import Address, Endpoint, Listener, Metrics, Route, Service, Snapshot
+from headgate.spec import Address, Endpoint, Listener, Metrics, Retry, Route, Service, Snapshot
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "metrics.md"
 
@@ -121,6 +124,8 @@ def every_family() -> Iterator[families.Family]:
     for kind in families.KINDS:
         yield from (count.family for count in kind.counts)
         yield kind.duration
+    yield from (count.family for count in (*families.ATTEMPTS, *families.BUDGETS))
+    yield families.HEDGE_DELAY
     yield from families.OVERLOAD
     yield from families.ROTATION
 
@@ -206,6 +211,40 @@ def test_every_word_is_shown_under_its_name(region: Region) -> None:
         for number in range(1, 6):
             total = value(rendered, f"headgate_{kind}_requests_total", **labels, code=f"{number}xx")
             assert total == 1000 * block + Word[f"RESPONSES_{number}XX"]
+
+
+def test_what_is_counted_of_attempts(region: Region) -> None:
+    route = Route(name="api", retry=Retry(), metric=2)
+    snapshot = Snapshot(
+        routes=(route, Route(name="plain", metric=3)), services=(Service(name="app", metric=4),)
+    )
+    shared = SharedTable(region.shared)
+    cell = shared.cell(attempts_cell("api"))
+    for word in range(1, 32):
+        cell.write(word, 1000 + word)
+    shared.cell(service_cell("app")).write(BudgetWord.BUDGET_SPENT, 7)
+    found = samples(text(region, snapshot=snapshot))
+    shown = {
+        (
+            name.removeprefix("headgate_route_"),
+            *sorted(value for key, value in labels if key != "route"),
+        ): number
+        for (name, labels), number in found.items()
+        if re.match("headgate_route_(hedge|retry_|retries_withheld)", name)
+    }
+    expected: dict[tuple[str, ...], float] = {
+        **{("retry_causes_total", cause): 1001 + number for number, cause in enumerate(RETRY_CAUSES)},
+        **{("retries_withheld_total", reason): 1008 + number for number, reason in enumerate(OBSTACLES)},
+        ("hedges_total",): 1016,
+        ("hedge_answers_total", "second"): 1017,
+        ("hedge_answers_total", "first"): 1018,
+        ("hedges_withheld_total",): 1019,
+        ("hedge_delay_seconds",): 0.00102,
+    }
+    assert shown == expected
+    assert (
+        value(text(region, snapshot=snapshot), "headgate_service_retries_withheld_total", service="app") == 7
+    )
 
 
 def test_every_word_of_a_worker_is_shown_under_its_number(region: Region) -> None:

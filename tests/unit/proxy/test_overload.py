@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import random
 import time
 from typing import Any
 
@@ -11,10 +13,11 @@ import pytest
 from headgate import spec
 from headgate.core.breaker import BreakerState, BreakerWord
 from headgate.core.cells import Word
-from headgate.core.permits import PermitWord
+from headgate.core.permits import Permits, PermitWord
 from headgate.core.shared import SharedCell, SharedTable
 from headgate.shm.names import OVERLOAD_CELL, permits_cell, service_cell
 from support import Message
+from unit.proxy.http2_end import Http2End
 from unit.proxy.stage import GET, LISTENER, OK, ROUTE, SERVICE, Backend, End, Stage, post, until
 
 BROKEN = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
@@ -258,6 +261,13 @@ async def test_a_client_that_leaves_frees_its_place(stage: Stage) -> None:
     assert cell(stage, permits_cell("service", "backend")).read(PermitWord.LEFT) == 1
 
 
+async def test_the_deadline_of_the_exchange_holds_in_the_queue_too(stage: Stage) -> None:
+    await stage.serve(**limited(limit=1, queue_timeout=60.0), limits=spec.RouteLimits(request_timeout=0.3))
+    first, second = await clients_of(stage, 2)
+    assert (await first.response()).status == (await second.response()).status == 504
+    assert waiting(stage) == 0
+
+
 async def test_the_permit_of_a_client_that_left_is_given_back(stage: Stage) -> None:
     await stage.serve(**limited(limit=1, queue_timeout=60.0))
     first, second = await clients_of(stage, 2)
@@ -267,6 +277,24 @@ async def test_the_permit_of_a_client_that_left_is_given_back(stage: Stage) -> N
     await upstream.request()
     await upstream.send(OK)
     assert (await second.response()).status == 200
+
+
+async def test_streams_of_one_connection_wait_each_for_itself(stage: Stage) -> None:
+    await stage.serve(**limited(limit=1, queue=2, queue_timeout=60.0))
+    client = Http2End((await stage.client()).socket)
+    await client.begin()
+    first, second, third = [await client.start() for _ in range(3)]
+    fourth = await client.start()
+    assert (await client.answer(fourth)).status == 503
+    assert fourth.get("retry-after") == "1"
+    await until(lambda: waiting(stage) == 2, "two to wait")
+    await client.reset_stream(second.stream)
+    await until(lambda: waiting(stage) == 1, "its place to be free")
+    upstream = await stage.backend.accept()
+    for asked in (first, third):
+        await upstream.request()
+        await upstream.send(OK)
+        assert (await client.answer(asked)).status == 200
 
 
 async def test_in_a_crowd_who_came_last_goes_first_and_who_waited_longest_makes_room(stage: Stage) -> None:
@@ -411,3 +439,92 @@ async def test_memory_sets_who_is_shed(stage: Stage) -> None:
     await stage.serve()
     context.admission.sweep(0.0)
     assert context.shed_level == 0
+
+
+# --- All together ---
+
+
+async def test_a_tunnel_is_an_answer(stage: Stage) -> None:
+    """A service of nothing but WebSockets closes its breaker by a tunnel that begins."""
+    quick = spec.Breaker(error_ratio=0.0, consecutive=2, open_seconds=0.05, trials=1)
+    await opened(stage, quick)
+    state = cell(stage, service_cell("backend"))
+    since = state.read(BreakerWord.BREAKER_STATE) >> 24
+    await until(lambda: time.monotonic() * 1000 >= since + 51, "the breaker to let a trial through")
+    client = await stage.client()
+    await client.send(post("Connection: upgrade", "Upgrade: websocket", method="GET"))
+    upstream = stage.backend.ends[0]
+    await upstream.request_head()
+    await upstream.send(
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    )
+    assert (await client.response()).status == 101
+    assert state.read(BreakerWord.BREAKER_STATE) & 3 == BreakerState.CLOSED
+
+
+async def test_a_full_pool_is_no_failure_of_the_service(stage: Stage) -> None:
+    await stage.serve(
+        service={"breaker": spec.Breaker(error_ratio=0.0, consecutive=1)},
+        pool=spec.Pool(connections=1, waiting=0),
+    )
+    first, _ = await clients_of(stage, 2)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    await upstream.send(OK)
+    assert (await first.response()).status == 200
+    assert (await answered(first, upstream, OK)).status == 200
+
+
+async def test_many_that_come_and_go(stage: Stage) -> None:
+    """Whatever clients do, no more run than may, all are answered, and all permits come back."""
+    chance = random.Random(7)
+    await stage.serve(
+        **limited(limit=3, queue=10, queue_timeout=0.05),
+        trusted_proxies=("127.0.0.1",),
+        overload=spec.Overload(importance_header="x-importance"),
+    )
+    running = most = resets = 0
+
+    async def answer(end: End) -> None:
+        nonlocal running, most
+        while True:
+            await end.read(lambda rest: b"\r\n\r\n" in rest, 60.0)
+            if end.ended:
+                return
+            await end.request()
+            running += 1
+            most = max(most, running)
+            await asyncio.sleep(chance.uniform(0.0, 0.004))
+            running -= 1
+            await end.send(OK)
+
+    async def accept() -> None:
+        while True:
+            sock, _ = await stage.loop.sock_accept(stage.backend.socket)
+            stage.backend.ends.append(End(sock))
+            tasks.append(stage.loop.create_task(answer(stage.backend.ends[-1])))
+
+    async def ask(client: End) -> None:
+        nonlocal resets
+        importance = chance.choice(("high", "normal", "low"))
+        for _ in range(10):
+            await client.send(post(f"X-Importance: {importance}", method="GET"))
+            if chance.random() < 0.05:
+                client.reset()
+                resets += 1
+                return
+            assert (await client.response()).status in (200, 503)
+
+    tasks = [stage.loop.create_task(accept())]
+    clients = [await stage.client() for _ in range(40)]
+    await asyncio.gather(*map(ask, clients))
+    for client in clients:
+        client.close()
+    await stage.quiet()
+    permits = Permits(cell(stage, permits_cell("service", "backend")), -1, 1)
+    assert permits.used() == 0
+    # One whose client left is still at the backend when the next one is let in.
+    assert 3 <= most <= 3 + resets
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

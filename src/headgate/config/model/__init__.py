@@ -1,6 +1,7 @@
 """What people write, as pydantic models: one class for each section, `Config` for the whole."""
 
 from headgate.config.model.answers import Respond
+from headgate.config.model.attempts import Backoff, Hedge, Retry, RetryBudget
 from headgate.config.model.health import HealthCheck, Outliers
 from headgate.config.model.limits import (
     Buffering,
@@ -19,7 +20,7 @@ from headgate.config.model.middlewares import AddPrefix, StripPrefix
 from headgate.config.model.overload import Breaker, Overload, RouteConcurrency, ServiceConcurrency
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.root import Config, Paths
-from headgate.config.model.routes import Match, Redirect, Retry, Route, Share
+from headgate.config.model.routes import Match, Redirect, Route, Share
 from headgate.config.model.section import Section
 from headgate.config.model.services import Balance, Endpoint, ProxyHeader, Service, ServiceSocket
 from headgate.config.model.tls import CertificatePair, ClientCertificates, ListenerTls, ServiceTls, TlsSite
@@ -28,6 +29,7 @@ __all__ = [
     "AccessLog",
     "AddPrefix",
     "Admin",
+    "Backoff",
     "Balance",
     "Breaker",
     "Buffering",
@@ -37,6 +39,7 @@ __all__ = [
     "Endpoint",
     "Forwarding",
     "HealthCheck",
+    "Hedge",
     "Hsts",
     "Http2",
     "HttpsRedirect",
@@ -56,6 +59,7 @@ __all__ = [
     "Redirect",
     "Respond",
     "Retry",
+    "RetryBudget",
     "Route",
     "RouteConcurrency",
     "RouteLimits",

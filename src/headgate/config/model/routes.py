@@ -17,6 +17,7 @@ from pydantic import (
 from headgate.base.errors import Refusal
 from headgate.config import conditions
 from headgate.config.model.answers import Respond
+from headgate.config.model.attempts import Hedge, Retry
 from headgate.config.model.limits import Buffering, RouteLimits, RouteTimeouts
 from headgate.config.model.overload import RouteConcurrency
 from headgate.config.model.scalars import (
@@ -194,35 +195,12 @@ class Redirect(Section):
     )
 
 
-RetryCause: TypeAlias = Annotated[
-    Literal["connect"],
-    Choice("connect", later=("500", "502", "503", "504", "5xx", "429", "timeout", "reset", "refused")),
-]
-
-
-class Retry(Section):
-    """When an exchange is tried again."""
-
-    LATER: ClassVar[frozenset[str]] = frozenset(
-        {"timeout", "backoff", "budget", "methods", "per_try_timeout", "hedge", "body_size"}
-    )
-
-    attempts: Annotated[int, *Between(1, 10)] = Field(
-        default=2, description="Attempts in all, the first one included."
-    )
-    on: Annotated[tuple[RetryCause, ...], OneOrMore()] = Field(
-        default=("connect",),
-        description="What is tried again: `connect`, an endpoint that could not be connected to.",
-    )
-
-
 class Route(Section):
     """A match and what to do with what matches: one of `service`, `services`, `redirect` and `respond`."""
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {
             "mirror",
-            "hedge",
             "cache",
             "rate_limit",
             "auth",
@@ -273,6 +251,9 @@ class Route(Section):
         default=None,
         description="When an exchange is tried again. Without it, only "
         "on a kept connection that was closed meanwhile.",
+    )
+    hedge: Hedge | None = Field(
+        default=None, description="When a second attempt is made beside the first. Without it, never."
     )
 
     _where: str = PrivateAttr(default="")

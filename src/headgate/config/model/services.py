@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, Wi
 
 from headgate.base.errors import Refusal
 from headgate.config import conditions
+from headgate.config.model.attempts import RetryBudget, RetryBudgetOrOff
 from headgate.config.model.health import HealthCheck, Outliers
 from headgate.config.model.limits import Pool, ServiceTimeouts
 from headgate.config.model.overload import Breaker, Ratio, ServiceConcurrency
@@ -230,3 +231,6 @@ class Service(Section):
     pool: Pool = Field(default=Pool(), description="Connections that are kept open to each endpoint.")
     timeouts: ServiceTimeouts = Field(default=ServiceTimeouts(), description="Timeouts of this service.")
     socket: ServiceSocket = Field(default=ServiceSocket(), description="What is set on the connections.")
+    retry_budget: RetryBudgetOrOff = Field(
+        default=RetryBudget(), description="How much retries may add to the requests of this service."
+    )
