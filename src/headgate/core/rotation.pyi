@@ -35,6 +35,7 @@ class Verdict(IntEnum):
     HEALTHY = 1
     UNHEALTHY = 2
 
+def healthy(cell: SharedCell, now: float) -> bool: ...
 def in_rotation(cell: SharedCell, now: float) -> bool: ...
 
 @final

@@ -26,6 +26,11 @@ cdef bint is_healthy(SharedCell cell, double now) noexcept:
     return state < PROBE_UNHEALTHY and cell.get(EJECTED_UNTIL) * 1e-6 <= now
 
 
+def healthy(SharedCell cell not None, double now) -> bool:
+    """Whether the endpoint with that cell is healthy, whatever it is to take."""
+    return is_healthy(cell, now)
+
+
 def in_rotation(SharedCell cell not None, double now) -> bool:
     """Whether the endpoint with that cell is healthy and takes new exchanges."""
     return not cell.get(ORDERS) & 3 and is_healthy(cell, now)

@@ -55,7 +55,12 @@ async def answering(answer: bytes, asked: list[bytes] | None = None) -> AsyncIte
 async def test_what_is_asked() -> None:
     asked: list[bytes] = []
     async with answering(OK, asked) as port:
-        check = {"method": "OPTIONS", "path": "/h?x=1", "host": "a.example", "headers": (("X-A", "b"),)}
+        check: dict[str, Any] = {
+            "method": "OPTIONS",
+            "path": "/h?x=1",
+            "host": "a.example",
+            "headers": (("X-A", "b"),),
+        }
         assert await ask(target(port, **check)) == ""
     lines = asked[0].split(b"\r\n")
     assert lines[0] == b"OPTIONS /h?x=1 HTTP/1.1"
@@ -115,22 +120,26 @@ def stage(**check: Any) -> tuple[Probe, LiveEndpoint]:
     return Probe(logging.getLogger("headgate.test"), wanted, live), live
 
 
+def state_of(live: LiveEndpoint) -> ProbeState:
+    return live.probe_state
+
+
 def test_the_first_probe_decides_and_thresholds_do_after_it() -> None:
     probe, live = stage(healthy=2, unhealthy=3)
     probe.take("")
-    assert live.probe_state is ProbeState.PROBE_HEALTHY
+    assert state_of(live) is ProbeState.PROBE_HEALTHY
     for fault in ("a", "b", "", "c", "d"):
         probe.take(fault)
-        assert live.probe_state is ProbeState.PROBE_HEALTHY
+        assert state_of(live) is ProbeState.PROBE_HEALTHY
     assert probe.pause <= 1.1, "faster while it changes"
     probe.take("e")
-    assert live.probe_state is ProbeState.PROBE_UNHEALTHY
+    assert state_of(live) is ProbeState.PROBE_UNHEALTHY
     assert probe.pause >= 4.5
     assert live.cell.read(HealthWord.STARTED) == 0
     probe.take("")
-    assert live.probe_state is ProbeState.PROBE_UNHEALTHY
+    assert state_of(live) is ProbeState.PROBE_UNHEALTHY
     probe.take("")
-    assert live.probe_state is ProbeState.PROBE_HEALTHY
+    assert state_of(live) is ProbeState.PROBE_HEALTHY
     assert live.cell.read(HealthWord.STARTED) > 0, "it starts slowly"
     assert (live.cell.read(HealthWord.PROBES_PASSED), live.cell.read(HealthWord.PROBES_FAILED)) == (4, 5)
 

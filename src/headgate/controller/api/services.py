@@ -14,7 +14,7 @@ from starlette.routing import Route
 from headgate.controller.api.access import guarded, problem
 from headgate.core.cells import Sums, Word
 from headgate.core.outliers import Reason
-from headgate.core.rotation import HealthWord, Mode, ProbeState, Verdict, in_rotation
+from headgate.core.rotation import HealthWord, Mode, ProbeState, Verdict, healthy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -112,7 +112,7 @@ def _address(live: LiveEndpoint) -> dict[str, Any]:
     reason = live.cell.read(HealthWord.EJECTION) & 0xFF
     return {
         "address": f"unix:{address.unix}" if address.unix else f"{address.host}:{address.port}",
-        "healthy": in_rotation(live.cell, time.monotonic()) or live.orders.mode is not Mode.ENABLED,
+        "healthy": healthy(live.cell, time.monotonic()),
         "probes": "unknown" if state is ProbeState.PROBE_AWAITED else state.name[6:].lower(),
         "ejected_for": round(ejected_for, 3),
         "ejected_because": Reason(reason).name.lower() if ejected_for and reason else None,
