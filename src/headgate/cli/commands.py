@@ -20,6 +20,8 @@ COMMANDS = {
     "proxy": Entry("headgate.cli.proxy", "Serve one listener in front of a few targets, without a file."),
     "check": Entry("headgate.cli.check", "Check a configuration file; binds nothing."),
     "explain": Entry("headgate.cli.explain", "Show which route a request takes, and why not the others."),
+    "services": Entry("headgate.cli.services", "Show the services of a running proxy, and their endpoints."),
+    "endpoint": Entry("headgate.cli.endpoint", "Drain, enable or disable an endpoint of a running proxy."),
     "ca": Entry("headgate.cli.ca", "Print or install the root of the local authority of `tls: internal`."),
     "schema": Entry("headgate.cli.schema", "Print the JSON Schema of the configuration, for editors."),
     "demo": Entry(

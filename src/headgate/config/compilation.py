@@ -11,6 +11,7 @@ from headgate.config import addresses, conditions
 from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
+from headgate.config.health import health_check, outliers
 from headgate.config.model.stickiness import LEAST_SECRET
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
@@ -98,6 +99,7 @@ def _process(model: written.Config) -> spec.Process:
         group=process.group or "",
         cancel_on_half_close=process.cancel_on_half_close,
         admin=tuple(addresses.parse_bind(bind) for bind in admin.bind) if admin is not None else (),
+        admin_token=spec.Secret(admin.token or "") if admin is not None else spec.Secret(),
         log_level=process.log_level,
         ticket_rotation=process.ticket_rotation,
         state=process.state or "",
@@ -375,6 +377,10 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         retry_budget=retry_budget(service.retry_budget),
         breaker=breaker(service.breaker),
         concurrency=concurrency(service.concurrency),
+        health_check=health_check(service.health_check, service.host or ""),
+        outliers=outliers(service.outliers),
+        slow_start=service.slow_start,
+        panic=service.panic,
         metric=blocks[f"service:{name}"],
     )
 
@@ -429,6 +435,7 @@ def _endpoint(service: str, endpoint: written.Endpoint, blocks: dict[str, int]) 
         addresses=(target.address,),
         scheme=target.scheme,
         weight=endpoint.weight,
+        backup=endpoint.backup,
         metric=blocks[f"endpoint:{service}/{target.name}"],
     )
 

@@ -20,6 +20,7 @@ from headgate.config.contradictions import (
 )
 from headgate.config.divisions import errors_of_divisions, errors_of_sessions
 from headgate.config.document import Document
+from headgate.config.health import errors_of_health
 from headgate.config.overload import errors_of_overload, fallbacks
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
@@ -58,6 +59,7 @@ def errors_between(document: Document) -> list[Problem]:
         errors_of_services,
         errors_of_divisions,
         errors_of_sessions,
+        errors_of_health,
         errors_of_overload,
     )
     return [problem for each in checks for problem in each(data, document)]

@@ -4,6 +4,7 @@
 LATER = (
     "aiodns",
     "headgate.controller.admin",
+    "headgate.controller.api.services",
     "headgate.controller.certificates.furnishing",
     "headgate.controller.certificates.watching",
     "headgate.core.routing",

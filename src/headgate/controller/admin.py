@@ -1,4 +1,4 @@
-"""The admin address: /metrics, /healthz and /readyz over HTTP, for this machine only."""
+"""The admin address: /metrics, /healthz, /readyz and the API over HTTP, for this machine only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
@@ -20,13 +20,14 @@ from headgate.observe.metrics import OPENMETRICS_TYPE, PROMETHEUS_TYPE, accepts_
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+    from starlette.routing import BaseRoute
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 BACKLOG = 128
 
 
-def application(status: Status, metrics: Callable[[bool], bytes]) -> ASGIApp:
-    """The ASGI application. `metrics(openmetrics)` renders them."""
+def application(status: Status, metrics: Callable[[bool], bytes], api: Sequence[BaseRoute] = ()) -> ASGIApp:
+    """The ASGI application. `metrics(openmetrics)` renders them; `api` is answered beside them."""
 
     async def show_metrics(request: Request) -> Response:
         openmetrics = accepts_openmetrics(request.headers.get("accept", ""))
@@ -42,6 +43,7 @@ def application(status: Status, metrics: Callable[[bool], bytes]) -> ASGIApp:
         Route("/metrics", show_metrics),
         Route("/healthz", healthz),
         Route("/readyz", readyz),
+        *api,
     ]
     return LocalOnly(Starlette(routes=routes))
 

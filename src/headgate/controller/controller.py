@@ -16,7 +16,9 @@ import msgspec
 from headgate.base.logs import set_level
 from headgate.config.problems import dotted
 from headgate.controller.loading import LoadError, uses_files
+from headgate.controller.probes.probes import Probes
 from headgate.controller.resolver import Resolver, as_compiled, names
+from headgate.controller.rotation import Fleet
 from headgate.controller.status import Status
 from headgate.controller.tickets import TicketRotation
 from headgate.shm.region import Region
@@ -69,6 +71,8 @@ class Controller:
         self._region = region
         self._level = level
         self._resolver = Resolver(log, self._patch)
+        self._fleet = Fleet(region.shared)
+        self._probes = Probes(log, self._fleet)
         self._admin: Admin | None = None
         self._compiled: Snapshot | None = None  # as served, but with names
         self._publishing = False
@@ -114,6 +118,7 @@ class Controller:
         self._compiled = as_compiled(served)
         self._resolver.seed(served)
         self._resolver.watch(names(self._compiled))
+        self._probes.settle(served)
         self._begin()
         self._watch_files(0.0)
         try:
@@ -212,6 +217,7 @@ class Controller:
             )
         resolved = self._resolver.resolve(compiled)
         self._publishing = True
+        self._fleet.welcome(self.served, resolved)
         try:
             await self._publisher.publish(resolved)
             self._compiled, self.served = compiled, resolved
@@ -219,6 +225,7 @@ class Controller:
             self._publishing = False
             self._resolver.watch(names(self._compiled) if self._compiled is not None else ())
             self._patch()  # for what changed meanwhile
+        self._probes.settle(self.served)
         if not self._level:
             set_level(self._log, resolved.process.log_level)
 
@@ -233,13 +240,16 @@ class Controller:
             if new.endpoints != old.endpoints
         }
         if changed:
+            self._fleet.welcome(self.served, resolved)
             self.served = resolved
+            self._probes.settle(resolved)
             self._publisher.replace(resolved, changed)
 
     def serve_admin(self, descriptors: Mapping[str, int]) -> None:
         """Answer on these listening sockets, by address, and on no others. They are taken over."""
         if self._admin is None and descriptors:
             from headgate.controller.admin import Admin, application  # time that the first snapshot has not
+            from headgate.controller.api.services import Services
             from headgate.observe.metrics import render
 
             def metrics(openmetrics: bool) -> bytes:
@@ -249,13 +259,22 @@ class Controller:
                     self._region, self.served, self.status.slots, openmetrics=openmetrics, roles=roles
                 )
 
-            self._admin = Admin(self._log, application(self.status, metrics))
+            def served() -> Snapshot:
+                assert self.served
+                return self.served
+
+            def slots() -> list[memoryview]:
+                return [self._region.slot(number) for number in range(self.status.slots)]
+
+            services = Services(self._log, self._fleet, served, slots)
+            self._admin = Admin(self._log, application(self.status, metrics, services.routes()))
         if self._admin:
             self._admin.serve(descriptors)
 
     async def close(self) -> None:
         """Stop watching and answering."""
         self._resolver.close()
+        await self._probes.close()
         for task in self._tasks:
             task.cancel()
         if self._admin:

@@ -266,6 +266,18 @@ OVERLOAD = (
     SHED,
 )  # fmt: skip
 
+# What is in shared cells, too; observe/rotation.py reads them.
+ENDPOINT_HEALTHY = Family("endpoint_healthy", "gauge", "1 when it is healthy and takes new exchanges, else 0")
+ENDPOINT_PROBES = Family("endpoint_probes", "counter", "Probes, by result")
+ENDPOINT_EJECTIONS = Family("endpoint_ejections", "counter", "Times that it was ejected as an outlier")
+SERVICE_PANICS = Family("service_panics", "counter", "Times that a worker began to try all endpoints")
+SERVICE_OUTLIERS_SPARED = Family(
+    "service_outliers_spared", "counter", "Outliers that were not ejected because it is a dry run"
+)
+ROTATION = (
+    ENDPOINT_HEALTHY, ENDPOINT_PROBES, ENDPOINT_EJECTIONS, SERVICE_PANICS, SERVICE_OUTLIERS_SPARED,
+)  # fmt: skip
+
 BUILD = Family("build", "info", "Version of Headgate and of Python")
 SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller published last")
 

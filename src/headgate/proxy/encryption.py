@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import ssl
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from weakref import WeakValueDictionary
 
 import msgspec
 
 from headgate import spec
+from headgate.base.client_tls import client_context, load, say, trust
 from headgate.base.files import secret_file
 
 # From a context, the digest of its policy for clients, and how many certificates may stand below an
@@ -24,20 +24,6 @@ Wrap = Callable[[ssl.SSLContext, bytes, int], Any]
 
 OPEN = b""  # the policy that asks clients for nothing
 _DEPTH = 100  # OpenSSL's own limit
-
-_VERSIONS = {
-    "1.0": ssl.TLSVersion.TLSv1,
-    "1.1": ssl.TLSVersion.TLSv1_1,
-    "1.2": ssl.TLSVersion.TLSv1_2,
-    "1.3": ssl.TLSVersion.TLSv1_3,
-}
-# Where systems keep what they trust, when OpenSSL was built for another place.
-_BUNDLES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-)
 
 
 def _unwrapped(context: ssl.SSLContext, policy: bytes, depth: int) -> Any:
@@ -107,7 +93,7 @@ def _server(
     clients: spec.ClientCertificates | None,
 ) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    _say(context, tls.min_version, tls.alpn)
+    say(context, tls.min_version, tls.alpn)
     if tls.ciphers:
         context.set_ciphers(tls.ciphers)
     if tls.server_order:
@@ -117,10 +103,10 @@ def _server(
     if not tls.session_tickets:
         context.options |= ssl.OP_NO_TICKET
     for certificate in certificates:
-        _load(context, certificate)
+        load(context, certificate.chain, certificate.key.text)
     if clients is not None:
         context.verify_mode = ssl.CERT_REQUIRED if clients.mode == "require" else ssl.CERT_OPTIONAL
-        _trust(context, clients.ca)
+        trust(context, clients.ca)
         if clients.crl:
             with secret_file(clients.crl) as path:
                 context.load_verify_locations(cafile=path)
@@ -129,48 +115,11 @@ def _server(
 
 
 def _client(tls: spec.ServiceTls) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    _say(context, tls.min_version, tls.alpn)
-    if not tls.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    elif tls.ca:
-        _trust(context, tls.ca)
-    else:
-        _trust_system(context)
-    if tls.certificate is not None:
-        _load(context, tls.certificate)
-    return context
-
-
-def _say(context: ssl.SSLContext, min_version: spec.Version, alpn: tuple[str, ...]) -> None:
-    context.minimum_version = _VERSIONS[min_version]
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    # An end without close_notify is a truncation, and whoever reads wants to know.
-    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
-    context.set_alpn_protocols(list(alpn))
-
-
-def _load(context: ssl.SSLContext, certificate: spec.Certificate) -> None:
-    with secret_file(certificate.chain) as chain, secret_file(certificate.key.text) as key:
-        context.load_cert_chain(chain, key, password=_no_password)
-
-
-def _no_password() -> str:
-    """OpenSSL would ask on the terminal; keys in a snapshot are not encrypted."""
-    raise ValueError("the key is encrypted")
-
-
-def _trust(context: ssl.SSLContext, authorities: str) -> None:
-    """Believe what is in the text, also where it is no root."""
-    context.load_verify_locations(cadata=authorities)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-
-
-def _trust_system(context: ssl.SSLContext) -> None:
-    context.load_default_certs(ssl.Purpose.SERVER_AUTH)
-    paths = ssl.get_default_verify_paths()
-    if not (paths.cafile or paths.capath):  # this build of OpenSSL looks where nothing is
-        bundle = next((bundle for bundle in _BUNDLES if Path(bundle).exists()), None)
-        if bundle is not None:
-            context.load_verify_locations(cafile=bundle)
+    own = tls.certificate
+    return client_context(
+        verify=tls.verify,
+        ca=tls.ca,
+        pair=(own.chain, own.key.text) if own is not None else None,
+        min_version=tls.min_version,
+        alpn=tls.alpn,
+    )

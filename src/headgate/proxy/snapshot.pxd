@@ -6,7 +6,9 @@ from headgate.core.breaker cimport Breaker
 from headgate.core.cells cimport Block
 from headgate.core.head cimport Head
 from headgate.core.keys cimport KeySource
+from headgate.core.outliers cimport Observed, Outliers
 from headgate.core.record cimport RecordFormat
+from headgate.core.rotation cimport Rotation
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell
 from headgate.core.splits cimport Split
@@ -32,6 +34,7 @@ cdef class Endpoint:
     cdef double measured_at
     cdef Block block
     cdef SharedCell cell                # what all workers and the controller know of it
+    cdef Observed observed              # what outlier detection knows of it
 
     cdef void measure(self, double seconds, double now) noexcept
     cdef double latency_at(self, double now) noexcept
@@ -49,6 +52,8 @@ cdef class Service:
     cdef KeySource key_source           # None: the balancer asks for no key
     cdef bint observes                  # somebody wants to know how attempts end
     cdef bint guarded                   # context.admission chooses its endpoints
+    cdef Rotation rotation
+    cdef Outliers outliers              # None: nobody is ejected
     cdef Breaker breaker                # of the whole service, or None
     cdef dict breakers                  # by endpoint, or None
     cdef public object gate             # admission.Gate; None: as many run as come
@@ -61,6 +66,7 @@ cdef class Service:
     cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
     cdef uint64_t identity_of(self, Endpoint endpoint) noexcept
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
+    cdef void _look_around(self, double now) noexcept
     cdef Py_ssize_t usable_count(self) noexcept
     cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
                            double now) except -1

@@ -6,6 +6,7 @@ that their connections outlive the snapshot that made them.
 
 import ipaddress
 from collections.abc import Callable
+from contextlib import suppress
 
 from cpython.bytes cimport PyBytes_AS_STRING
 from libc.math cimport exp
@@ -20,13 +21,16 @@ from headgate.core.cells cimport Block
 from headgate.core.grpc cimport parse_status
 from headgate.core.head cimport RETRY_AFTER, Field, Head
 from headgate.core.keys cimport KeySource
+from headgate.core.outliers cimport Observed, Outliers
 from headgate.core.paths import path_policy
 from headgate.core.record import FINGERPRINTS, record_format
+from headgate.core.rotation cimport Rotation
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.core.splits cimport Share, Split
 from headgate.core.stickiness cimport Stickiness
 from headgate.proxy.breakers import breaker_of, report
+from headgate.proxy.health import outliers_of, rotation_of
 from headgate.proxy.rewriting import rewrite_of
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
@@ -53,6 +57,7 @@ cdef class Endpoint:
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
         self.cell = cell
+        self.observed = Observed(cell)
 
     cdef void measure(self, double seconds, double now) noexcept:
         """Take a latency. What is slower than known counts at once, what is faster little by little (Finagle's
@@ -89,7 +94,11 @@ cdef class Service:
         elif spec.breaker is not None:
             self.breakers = {endpoint: breaker_of((<Endpoint>endpoint).cell, spec.breaker)
                              for endpoint in endpoints}
-        self.observes = self.balancer.times or spec.breaker is not None
+        self.rotation = rotation_of(spec, cell, [(<Endpoint>endpoint).cell for endpoint in endpoints], weights,
+                                    ramps=not self.balancer.keyed)
+        self.outliers = outliers_of(spec, cell, [(<Endpoint>endpoint).observed for endpoint in endpoints],
+                                    [(<Endpoint>endpoint).name for endpoint in endpoints])
+        self.observes = self.balancer.times or spec.breaker is not None or self.outliers is not None
         self.guarded = spec.breaker is not None or spec.concurrency.endpoint > 0
         self.turn = seed
         self.block = Block(memory, spec.metric)
@@ -135,6 +144,8 @@ cdef class Service:
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept:
         """The number of the endpoint for the next attempt, or -1."""
         cdef Py_ssize_t i
+        if self.rotation.stale(now):
+            self._look_around(now)
         if self.balancer.counts:
             # Kept by the endpoints, which outlive snapshots.
             for i in range(self.count):
@@ -143,6 +154,12 @@ cdef class Service:
             for i in range(self.count):
                 self.states[i].latency = (<Endpoint>self.endpoints[i]).latency_at(now)
         return self.balancer.pick(self.states, self.count, avoid, key)
+
+    cdef void _look_around(self, double now) noexcept:
+        """See who is in rotation. Without memory for another table, a balancer with keys keeps its own."""
+        if self.rotation.refresh(self.states, now) and self.balancer.keyed:
+            with suppress(MemoryError):
+                self.balancer.prepare(self.states, self.count)
 
     cdef Py_ssize_t usable_count(self) noexcept:
         """How many endpoints may be chosen."""
@@ -157,6 +174,9 @@ cdef class Service:
         answer, when there was one. Called only if somebody `observes`."""
         if self.breaker is not None or self.breakers is not None:
             self._tell_breaker(endpoint, outcome, head, seconds, now)
+        if self.outliers is not None:
+            self.outliers.tell(endpoint.observed, outcome != ANSWERED or head.status >= 500, outcome == ANSWERED,
+                               seconds, now)
         if self.balancer.times:
             if outcome != ANSWERED or head.status == 429 or head.number(RETRY_AFTER) >= 0:
                 seconds = max(seconds, FAILURE_SECONDS)

@@ -1,6 +1,7 @@
 """What to do: the compiled configuration as frozen, plain data, and its encoding between roles."""
 
 from headgate.spec.answers import Respond
+from headgate.spec.health import HealthCheck, Outliers
 from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.snapshot import (
@@ -69,6 +70,7 @@ __all__ = [
     "Fault",
     "FieldMatch",
     "Forwarding",
+    "HealthCheck",
     "Hedge",
     "Hsts",
     "Http2",
@@ -81,6 +83,7 @@ __all__ = [
     "Metrics",
     "Middleware",
     "Mirror",
+    "Outliers",
     "Overload",
     "PathMatch",
     "Pool",

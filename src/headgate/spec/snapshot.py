@@ -13,6 +13,7 @@ import msgspec
 
 from headgate.spec.answers import Respond
 from headgate.spec.data import Data
+from headgate.spec.health import HealthCheck, Outliers
 from headgate.spec.overload import Breaker, Concurrency, Overload
 from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
@@ -246,6 +247,7 @@ class Endpoint(Data, frozen=True):
     addresses: tuple[Address, ...]  # resolved; a name with several addresses is several endpoints
     scheme: Literal["http", "https", "h2c"] = "http"
     weight: int = 1
+    backup: bool = False  # only where no other is usable
     metric: int = 0
 
     @property
@@ -306,6 +308,10 @@ class Service(Data, frozen=True):
     proxy_protocol: ProxyHeader | None = None
     retry_budget: RetryBudget | None = RetryBudget()  # None: no limit
     breaker: Breaker | None = None
+    health_check: HealthCheck | None = None
+    outliers: Outliers | None = None
+    slow_start: float = 0.0  # in which weights of new and recovered endpoints grow
+    panic: float = 0.5  # with less of them healthy, all are tried; 0: never
     concurrency: Concurrency = Concurrency()
     metric: int = 0
 
@@ -337,6 +343,7 @@ class Process(Data, frozen=True):
     group: str = ""
     cancel_on_half_close: bool = True
     admin: tuple[Address, ...] = ()
+    admin_token: Secret = Secret()
     log_level: str = "info"
     ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
     state: str = ""  # folder; "" is where the environment says

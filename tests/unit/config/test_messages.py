@@ -50,15 +50,38 @@ h.yaml:1:35: error: listeners.web.http3: "http3" is not supported by this versio
     remove it
 """,
     ),
-    "health checks of a later version": (
+    "sticky sessions of a later version": (
         """\
 listeners: { web: { bind: ':80' } }
-services: { api: { endpoints: ['127.0.0.1:1'], health_check: { path: / } } }
+services: { api: { endpoints: ['127.0.0.1:1'], sticky: { cookie: s } } }
 routes: [{ name: r, service: api }]
 """,
         """\
-h.yaml:2:48: error: services.api.health_check: "health_check" is not supported by this version yet
+h.yaml:2:48: error: services.api.sticky: "sticky" is not supported by this version yet
     remove it
+""",
+    ),
+    "a probe that cannot be": (
+        """\
+listeners: { web: { bind: ':80' } }
+services:
+  api:
+    endpoints: [{ address: '127.0.0.1:1', backup: true }]
+    health_check: { type: tcp, path: /x }
+  web: { endpoints: ['127.0.0.1:1'], health_check: { path: x, statuses: 2x }, outliers: { latency: 1 } }
+routes: [{ name: r, service: api }, { name: s, service: web }]
+""",
+        """\
+h.yaml:4:5: error: services.api.endpoints: all endpoints are spares, and of none
+    remove `backup: true` from one
+h.yaml:5:32: error: services.api.health_check.path: path is for probes of `type: http`, and these are tcp
+    write `type: http`, or remove it
+h.yaml:6:60: error: services.web.health_check.path: "x" is no path
+    begin it with a slash, such as /healthz
+h.yaml:6:73: error: services.web.health_check.statuses: "2x" is no status
+    write for example 200, 200-299 or 2xx
+h.yaml:6:100: error: services.web.outliers.latency: "1" is neither off nor a number from 1 to 1000
+    write for example 5
 """,
     ),
     "balance of a later version": (

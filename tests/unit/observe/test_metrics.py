@@ -133,6 +133,7 @@ def every_family() -> Iterator[families.Family]:
     yield from (count.family for count in (*families.ATTEMPTS, *families.BUDGETS))
     yield families.HEDGE_DELAY
     yield from families.OVERLOAD
+    yield from families.ROTATION
 
 
 def test_the_ends_of_the_forms(region: Region) -> None:

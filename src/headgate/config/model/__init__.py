@@ -2,6 +2,7 @@
 
 from headgate.config.model.answers import Respond
 from headgate.config.model.attempts import Backoff, Hedge, Retry, RetryBudget
+from headgate.config.model.health import HealthCheck, Outliers
 from headgate.config.model.limits import (
     Buffering,
     Http2,
@@ -41,6 +42,7 @@ __all__ = [
     "Endpoint",
     "Fault",
     "Forwarding",
+    "HealthCheck",
     "Hedge",
     "Hsts",
     "Http2",
@@ -52,6 +54,7 @@ __all__ = [
     "ListenerTls",
     "Match",
     "Mirror",
+    "Outliers",
     "Overload",
     "Paths",
     "Pool",

@@ -117,13 +117,19 @@ class Process(Section):
 
 
 class Admin(Section):
-    """The address for operators: /metrics, /healthz and /readyz."""
+    """The address for operators: /metrics, /healthz, /readyz and the API."""
 
-    LATER: ClassVar[frozenset[str]] = frozenset({"token", "tls", "dashboard", "api"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "dashboard"})
 
     bind: Annotated[tuple[BindAddress, ...], OneOrMore()] = Field(
         examples=["127.0.0.1:9080"],
         description="Where to listen: loopback addresses or unix sockets, one or a list.",
+    )
+    token: Line | None = Field(
+        default=None,
+        examples=["${HEADGATE_TOKEN}"],
+        description="What `Authorization: Bearer` has to say where the API changes something. Without it "
+        "only unix sockets may; who may write to such a socket needs no token.",
     )
 
 

@@ -7,14 +7,16 @@ from typing import Annotated, ClassVar, Literal, get_args
 from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
 
 from headgate.config.model.attempts import RetryBudget, RetryBudgetOrOff
+from headgate.config.model.health import HealthCheck, Outliers
 from headgate.config.model.keys import Key
 from headgate.config.model.limits import Pool, ServiceTimeouts
-from headgate.config.model.overload import Breaker, ServiceConcurrency
+from headgate.config.model.overload import Breaker, Ratio, ServiceConcurrency
 from headgate.config.model.scalars import (
     Authority,
     Choice,
     EndpointAddress,
     OneOrMore,
+    OptionalDuration,
     Switch,
     Weight,
     refuse,
@@ -28,7 +30,7 @@ class Endpoint(Section):
     """One address of a service; also written as the address alone."""
 
     SHORT: ClassVar[str] = "address"
-    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "backup", "zone", "drain", "name", "tags"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "zone", "drain", "name", "tags"})
 
     address: EndpointAddress = Field(
         examples=["127.0.0.1:9001"],
@@ -37,6 +39,7 @@ class Endpoint(Section):
         "`https://` need no port.",
     )
     weight: Weight = Field(default=1, description="Its part of the exchanges; 0 takes none.")
+    backup: Switch = Field(default=False, description="A spare: used only when no other is usable.")
 
 
 Algorithm = Literal[
@@ -144,12 +147,8 @@ class Service(Section):
 
     LATER: ClassVar[frozenset[str]] = frozenset(
         {
-            "health_check",
-            "outlier",
-            "outliers",
             "protocol",
             "hash",
-            "slow_start",
             "resolver",
             "discover",
             "subsets",
@@ -188,6 +187,31 @@ class Service(Section):
     )
     concurrency: ServiceConcurrency = Field(
         default=ServiceConcurrency(), description="How many exchanges of this service run at a time."
+    )
+    health_check: Annotated[
+        HealthCheck | None,
+        BeforeValidator(_off_is_none, json_schema_input_type=HealthCheck | Literal["off"]),
+        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
+    ] = Field(default=None, description="Probes of the endpoints; `{}` for the defaults.")
+    outliers: Annotated[
+        Outliers | None,
+        BeforeValidator(_off_is_none, json_schema_input_type=Outliers | Literal["off"]),
+        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
+    ] = Field(
+        default=None,
+        description="When an endpoint is left alone because it does worse than the others; `{}` for the "
+        "defaults.",
+    )
+    slow_start: OptionalDuration = Field(
+        default=0.0,
+        json_schema_extra={"default": "off"},
+        description="In this time the weight of a new endpoint, and of one that is usable again, grows from "
+        "a tenth to the whole. Algorithms with keys have none.",
+    )
+    panic: Ratio = Field(
+        default=0.5,
+        description="With less than this share of the endpoints healthy, all are tried: some that are "
+        "thought ill may answer, and the few others would be drowned. `off`: never.",
     )
     pool: Pool = Field(default=Pool(), description="Connections that are kept open to each endpoint.")
     timeouts: ServiceTimeouts = Field(default=ServiceTimeouts(), description="Timeouts of this service.")

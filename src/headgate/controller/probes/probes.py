@@ -1,0 +1,100 @@
+"""Who is probed when, and what results make of an endpoint."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import TYPE_CHECKING
+
+from headgate.controller.probes.asking import Target, ask
+from headgate.core.rotation import HealthWord, Mode, ProbeState
+
+if TYPE_CHECKING:
+    import logging
+
+    from headgate.controller.rotation import Fleet, LiveEndpoint
+    from headgate.spec import Snapshot
+
+
+class Probe:
+    """The probes of one address. Its state is in the shared cell, so that it outlives all of us."""
+
+    def __init__(self, log: logging.Logger, target: Target, live: LiveEndpoint) -> None:
+        self.target = target
+        self._log = log
+        self._live = live
+        self._against = 0  # results in a row that differ from the state
+
+    def take(self, fault: str) -> None:
+        """A result: what is wrong, or ""."""
+        check, state = self.target.check, self._live.probe_state
+        self._live.cell.increase(HealthWord.PROBES_FAILED if fault else HealthWord.PROBES_PASSED)
+        found = ProbeState.PROBE_UNHEALTHY if fault else ProbeState.PROBE_HEALTHY
+        if found == state:
+            self._against = 0
+            return
+        self._against += 1
+        first = state not in (ProbeState.PROBE_HEALTHY, ProbeState.PROBE_UNHEALTHY)
+        if first or self._against >= (check.unhealthy if fault else check.healthy):
+            self._against = 0
+            self._live.set_probe_state(found)
+            self._say(fault, first=first)
+
+    def _say(self, fault: str, *, first: bool) -> None:
+        name = f"endpoint {self.target.endpoint} of {self.target.service}"
+        if fault:
+            self._log.warning("%s is unhealthy: %s", name, fault)
+        elif not first:
+            self._log.info("%s is healthy again", name)
+
+    @property
+    def pause(self) -> float:
+        """Seconds until the next probe."""
+        check = self.target.check
+        usual = check.fast_interval if self._against else check.interval
+        return usual * (1 + check.jitter * random.uniform(-1, 1))  # noqa: S311 - spreads load, keeps no secret
+
+    async def run(self) -> None:
+        """Probe for ever; what is new is probed at once, the rest spread over an interval."""
+        if self._live.probe_state in (ProbeState.PROBE_HEALTHY, ProbeState.PROBE_UNHEALTHY):
+            await asyncio.sleep(self.target.check.interval * random.random())  # noqa: S311 - the same
+        while True:
+            if self._live.orders.mode is not Mode.DISABLED:
+                self.take(await ask(self.target))
+            await asyncio.sleep(self.pause)
+
+
+class Probes:
+    """All probes of what is served."""
+
+    def __init__(self, log: logging.Logger, fleet: Fleet) -> None:
+        self._log = log
+        self._fleet = fleet
+        self._running: dict[Target, asyncio.Task[None]] = {}
+
+    def settle(self, snapshot: Snapshot) -> None:
+        """Probe the endpoints of this snapshot, and no others. Who is probed as before is left alone."""
+        wanted = {
+            Target.of(service, endpoint, live.identity[2]): live
+            for service, endpoint, live in self._fleet.endpoints(snapshot)
+            if service.health_check is not None
+        }
+        for target in self._running.keys() - wanted.keys():
+            self._running.pop(target).cancel()
+        for target, live in wanted.items():
+            if target not in self._running:
+                task = asyncio.ensure_future(Probe(self._log, target, live).run())
+                task.add_done_callback(self._ended)
+                self._running[target] = task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()):
+            self._log.error("an endpoint is not probed any more: %r", error, exc_info=error)
+
+    async def close(self) -> None:
+        """Stop probing."""
+        tasks = list(self._running.values())
+        self._running.clear()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
