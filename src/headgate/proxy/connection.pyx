@@ -658,7 +658,8 @@ cdef class Connection(Leg):
     cdef int move_to(self, Connection other) except -1:
         """Let the kernel move what is left of this body, when that is much and both sides frame it
         by its length."""
-        if (not HG_CAN_SPLICE or self.target is other or self.closed or other.closed or self.exchange.watched
+        if (not HG_CAN_SPLICE or self.target is other or self.closed or other.closed
+                or self.exchange is None or self.exchange.watched
                 or self.tls is not None or other.tls is not None
                 or self.codec.reading != READ_LENGTH or self.codec.left < MOVE_FROM
                 or other.codec.writing != WRITE_LENGTH or other.codec.write_left != self.codec.left
