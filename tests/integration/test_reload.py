@@ -113,6 +113,32 @@ def test_a_refused_one_changes_nothing(arguments: tuple[str, ...]) -> None:
         assert "refused" not in product.admin("/readyz")[1]
 
 
+def test_connections_of_a_listener_that_is_gone_are_served_as_before() -> None:
+    """Its number among the listeners is another's now, and so would be its routes."""
+    other = free_port()
+    both = greeting("none", listeners={"web": {}, "other": {"bind": f"127.0.0.1:{other}"}})
+    both["routes"] = [
+        {"name": name, "listeners": [name], "respond": {"body": name}} for name in ("web", "other")
+    ]
+    with Product(both) as product:
+        one, two = (http.client.HTTPConnection("127.0.0.1", product.port, timeout=10) for _ in range(2))
+        one.request("GET", "/")
+        assert one.getresponse().read() == b"web"
+        two.connect()
+        two.sock.sendall(b"GET / HTTP/1.1\r\nHo")
+        only = {"listeners": {"other": product.config["listeners"]["other"]}, "routes": both["routes"][1:]}
+        reload(product, {**product.config, **only})
+        two.sock.sendall(b"st: a\r\n\r\n")
+        for connection in (one, two):
+            if connection is one:
+                connection.request("GET", "/")
+            answer = http.client.HTTPResponse(connection.sock)
+            answer.begin()
+            assert (answer.read(), answer.getheader("Connection")) == (b"web", "close")
+            connection.close()
+        assert get(other) == (200, "other")
+
+
 @pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["roles", "single"])
 def test_listeners_come_go_and_change_their_names(arguments: tuple[str, ...]) -> None:
     with Product(greeting("one"), *arguments) as product:

@@ -11,7 +11,7 @@ cdef class Http1Downstream(Connection):
     cdef Listener listener
     cdef Http1Server server             # the codec
     cdef Peer peer
-    cdef Port port
+    cdef readonly Port port
     cdef bint dispatching
     cdef bint again                     # a message ended while its events were dispatched
     cdef bint in_head

@@ -172,6 +172,9 @@ cdef class Http1Downstream(Connection):
         self.listener = self.port.listener
         cdef Exchange exchange = new_exchange(self.context, self.listener, self, self.peer)
         self.exchange = exchange
+        if self.port.retired is not None:
+            exchange.snapshot = self.port.retired
+            self.close_after()
         return exchange.begin(head)
 
     cdef int refuse(self, int status, str reason) except -1:

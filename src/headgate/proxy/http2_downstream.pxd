@@ -12,7 +12,7 @@ from headgate.proxy.snapshot cimport Listener
 cdef class Http2Downstream(Http2Connection):
     cdef set taken_back                 # streams whose requests came together with their end
     cdef Http2Server server             # the codec
-    cdef Port port
+    cdef readonly Port port
     cdef int patience                   # bytes that are still read of a flood, and 0 before and after
     cdef int finished                   # exchanges that came to their end, as far as they count
     cdef Listener listener

@@ -103,7 +103,9 @@ cdef class Http2Downstream(Http2Connection):
         self.listener = self.port.listener
         exchange = new_exchange(self.context, self.listener, stream, self.peer)
         stream.exchange = exchange
-        if self.context.draining:
+        if self.port.retired is not None:
+            exchange.snapshot = self.port.retired
+        if self.context.draining or self.port.retired is not None:
             self.begin_drain()
         try:
             exchange.begin(head)

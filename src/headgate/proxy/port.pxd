@@ -1,12 +1,13 @@
 from headgate.proxy.connection cimport Register
 from headgate.proxy.context cimport Context
-from headgate.proxy.snapshot cimport Listener
+from headgate.proxy.snapshot cimport Listener, LiveSnapshot
 
 
 cdef class Port:
     cdef Context context
     cdef Register register
     cdef readonly Listener listener
+    cdef LiveSnapshot retired           # the last one that has the listener, when it is gone
     cdef dict clients                   # connections by address
     cdef Py_ssize_t connections
     cdef readonly list acceptors

@@ -7,7 +7,7 @@ from headgate.core.cells cimport (
 )
 from headgate.proxy.connection cimport Register
 from headgate.proxy.context cimport Context
-from headgate.proxy.snapshot cimport Listener
+from headgate.proxy.snapshot cimport Listener, LiveSnapshot
 
 
 cdef class Port:
@@ -24,6 +24,11 @@ cdef class Port:
         """Take the listener of a newer snapshot."""
         self.listener = listener
         self.weigh()
+
+    def retire(self, LiveSnapshot last) -> None:
+        """The listener is gone from newer snapshots than `last`: what still comes is served by that one, for its
+        numbers mean something else in others, and connections end with it."""
+        self.retired = last
 
     cdef int opened(self) except -1:
         """Count a connection that was accepted."""

@@ -180,6 +180,7 @@ class Runtime:
 
     def commit(self, plan: Plan) -> None:
         """Serve the snapshot from now on: one assignment, then what is left over is let go."""
+        self._retire_ports(plan.snapshot)
         self.context.snapshot = plan.snapshot
         self._admissions.commit(plan.snapshot, plan.gates)
         gone = [self._endpoints[identity] for identity in self._endpoints.keys() - plan.endpoints.keys()]
@@ -199,6 +200,15 @@ class Runtime:
         self.context.most_connections = self._connection_limit(plan.snapshot.spec, usable)
         self.context.most_pipes = usable // 16
         self._count(WorkerWord.WORKER_VERSION, plan.snapshot.version)
+
+    def _retire_ports(self, snapshot: LiveSnapshot) -> None:
+        """Let connections of listeners that are gone finish what is under way."""
+        ports = [self._ports.pop(name) for name in self._ports.keys() - snapshot.listeners.keys()]
+        for port in ports:
+            port.retire(self.context.snapshot)
+        for connection in self.register.connections() if ports else ():
+            if isinstance(connection, Http1Downstream | Http2Downstream) and connection.port in ports:
+                connection.drain()
 
     def replace_endpoints(self, service: str, endpoints: tuple[spec.Endpoint, ...]) -> None:
         """Names of a service resolve to other addresses now. Raises SnapshotRefused."""
