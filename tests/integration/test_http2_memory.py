@@ -5,10 +5,14 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from support import Product, free_port
 from support.certificates import Authority
 from support.http2 import Http2Wire, client_context
 from support.processes import pid_of, pss
+
+pytestmark = pytest.mark.alone
 
 AUTHORITY = Authority()
 NAME = "open.example"

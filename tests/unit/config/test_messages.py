@@ -50,17 +50,6 @@ h.yaml:1:35: error: listeners.web.http3: "http3" is not supported by this versio
     remove it
 """,
     ),
-    "sticky sessions of a later version": (
-        """\
-listeners: { web: { bind: ':80' } }
-services: { api: { endpoints: ['127.0.0.1:1'], sticky: { cookie: s } } }
-routes: [{ name: r, service: api }]
-""",
-        """\
-h.yaml:2:48: error: services.api.sticky: "sticky" is not supported by this version yet
-    remove it
-""",
-    ),
     "a probe that cannot be": (
         """\
 listeners: { web: { bind: ':80' } }
