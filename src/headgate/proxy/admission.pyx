@@ -298,6 +298,7 @@ cdef class Admissions(Admission):
         for route in live.routes:
             if route.spec.concurrency.limits:
                 route.gate = gates[permits_cell("route", route.spec.name)]
+                route.special = True
                 (<Gate>route.gate).configure(
                     route.spec.concurrency, live.spec.process.workers, route.block, None)
 

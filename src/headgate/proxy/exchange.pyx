@@ -308,7 +308,7 @@ cdef class Exchange:
             return 0
         if 0 < self.route.limits.body_bytes < head.content_length:
             return self.fail(413, b"http_request_denied")
-        if self.route.fault is not None and (<Faults>self.route.fault).strike(
+        if self.route.special and self.route.fault is not None and (<Faults>self.route.fault).strike(
                 self, address if self.peer.has_address else NULL):
             return 0
         return self._prepare_request(address if self.peer.has_address else NULL)
@@ -370,8 +370,9 @@ cdef class Exchange:
     cdef int _prepare_request(self, const uint8_t* address) except -1:
         """Middlewares, forwarding fields, then the first attempt."""
         cdef Head head = self.request
+        cdef bint special = self.route.special
         cdef bytes path
-        if self.route.rewrites is not None:
+        if special and self.route.rewrites is not None:
             path = head.path.data[:head.path.size]
             for rewrite in self.route.rewrites:
                 path = replies.normalised(rewrite(path), self.snapshot.path_policy)
@@ -379,7 +380,7 @@ cdef class Exchange:
                     return self.fail(400, b"http_request_error")
             head.set_path(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
         self.service = self.route.single
-        if self.route.split is not None:
+        if special and self.route.split is not None:
             self._choose_share(address)
         self.service.block.add(IN_FLIGHT, 1)
         self.key = self.service.key_of(head, address)
@@ -387,7 +388,7 @@ cdef class Exchange:
             self.session = self.service.sticky.session_of(head, self.context.now + self.context.wall_offset)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
                                        self.client)
-        if self.route.mirror is not None:
+        if special and self.route.mirror is not None:
             self.image = (<Mirroring>self.route.mirror).image_of(self, address)
         if PyBytes_GET_SIZE(self.service.host):
             set_host(head, self.service.host)
@@ -397,7 +398,7 @@ cdef class Exchange:
                                           METHOD_OPTIONS, METHOD_TRACE)
         if self.service.budget is not None:
             self.service.budget.note(self.context.now)
-        if self.route.policy is not None:
+        if special and self.route.policy is not None:
             begin_tries(self)
         if self.route.limits.buffer_request and not self.request_read:
             return self._begin_buffering()
@@ -405,7 +406,7 @@ cdef class Exchange:
 
     cdef int _begin_attempts(self) except -1:
         """The first attempt, when the limits of what runs at a time allow it."""
-        if ((self.route.gate is not None or self.service.gate is not None)
+        if ((self.route.special and self.route.gate is not None or self.service.gate is not None)
                 and not (<Admission>self.context.admission).admits(self)):
             return 0
         return self.start_attempt()

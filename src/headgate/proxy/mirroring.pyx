@@ -31,6 +31,7 @@ def attach_mirrors(LiveSnapshot live not None, object memory, object log) -> Non
     for route in live.routes:
         if route.spec.mirror is not None:
             route.mirror = Mirror(route.spec.mirror, route, live.services[route.spec.mirror.service], memory, log)
+            route.special = True
 
 
 cdef class Seen:

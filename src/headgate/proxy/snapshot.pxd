@@ -94,9 +94,10 @@ cdef class Route:
     cdef uint64_t* words                # of its block
     cdef RouteLimits limits
     cdef Service single                 # the service when there is one
+    cdef bint answers                   # redirects or responds: no service
+    cdef bint special                   # some of what follows is there, and only then looked at
     cdef tuple rewrites                 # functions from path to path, in order; None for none
     cdef public object gate             # admission.Gate; None: as many run as come
-    cdef bint answers                   # redirects or responds: no service
     cdef int attempts                   # to connect
     cdef AttemptPolicy policy           # None: nothing beyond that
     cdef readonly bytes name

@@ -245,6 +245,7 @@ cdef class Route:
         self.attempts = spec.retry.attempts if spec.retry is not None and "connect" in spec.retry.causes else 1
         self.limits = limits
         self.policy = policy
+        self.special = self.rewrites is not None or self.split is not None or policy is not None
 
 
 cdef class Networks:
