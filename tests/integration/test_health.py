@@ -107,10 +107,11 @@ from support.load import PathBackend
 with PathBackend(port=int(sys.argv[1])):
     time.sleep(600)
 """
-PAUSES = 1.0  # of a machine that is busy with something else
+PAUSES = 3.0  # of a machine that is busy with something else
 PROBES = {"interval": "100ms", "timeout": "1s", "healthy": 2, "unhealthy": 2}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["roles", "single"])
 def test_a_killed_endpoint_leaves_and_comes_back_slowly(
     backends: list[SlowBackend], tmp_path: Path, arguments: tuple[str, ...]
@@ -148,6 +149,7 @@ def test_a_killed_endpoint_leaves_and_comes_back_slowly(
         assert f"endpoint {mortal} of backend is healthy again" in product.log
 
 
+@pytest.mark.alone
 def test_a_slow_endpoint_is_ejected(backends: list[SlowBackend]) -> None:
     endpoints = [backend.address for backend in backends]
     outliers = {"minimum": 5, "interval": "500ms"}
