@@ -151,7 +151,7 @@ def _admin(data: dict[str, Any], document: Document) -> Iterator[Problem]:
             yield document.problem(
                 path,
                 f"{_shown(document, path, bind)} can be reached from other "
-                "machines, and the admin address has no password in this version",
+                "machines, and reading at the admin address needs no token",
                 f"write 127.0.0.1:{address.port}, [::1]:{address.port} or a unix socket",
             )
 

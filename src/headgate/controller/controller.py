@@ -250,6 +250,7 @@ class Controller:
         if self._admin is None and descriptors:
             from headgate.controller.admin import Admin, application  # time that the first snapshot has not
             from headgate.controller.api.services import Services
+            from headgate.controller.api.splits import Splits
             from headgate.observe.metrics import render
 
             def metrics(openmetrics: bool) -> bytes:
@@ -267,7 +268,9 @@ class Controller:
                 return [self._region.slot(number) for number in range(self.status.slots)]
 
             services = Services(self._log, self._fleet, served, slots)
-            self._admin = Admin(self._log, application(self.status, metrics, services.routes()))
+            splits = Splits(self._log, self._region, served)
+            routes = [*services.routes(), *splits.routes()]
+            self._admin = Admin(self._log, application(self.status, metrics, routes))
         if self._admin:
             self._admin.serve(descriptors)
 

@@ -877,7 +877,7 @@ listeners: { web: { bind: ':80' } }
 admin: { bind: '0.0.0.0:9080' }
 """,
         """\
-h.yaml:2:16: error: admin.bind: "0.0.0.0:9080" can be reached from other machines, and the admin address has no password in this version
+h.yaml:2:16: error: admin.bind: "0.0.0.0:9080" can be reached from other machines, and reading at the admin address needs no token
     write 127.0.0.1:9080, [::1]:9080 or a unix socket
 """,
     ),
