@@ -123,13 +123,14 @@ cdef class Ring(Affinity):
         cdef double total = 0
         cdef Py_ssize_t size = min(max(POINTS * count, LEAST_POINTS), MOST_POINTS)
         cdef Py_ssize_t index, number, share
+        cdef Point* points = <Point*>malloc((size + count + 1) * sizeof(Point))
+        if points == NULL:
+            raise MemoryError()         # the points from before stay
         for index in range(count):
             total += endpoints[index].weight
         free(self.points)
+        self.points = points
         self.point_count = 0
-        self.points = <Point*>malloc((size + count + 1) * sizeof(Point))
-        if self.points == NULL:
-            raise MemoryError()
         for index in range(count):
             if endpoints[index].weight <= 0:
                 continue
@@ -175,13 +176,14 @@ cdef class Maglev(Affinity):
         cdef double heaviest = 0
         cdef uint64_t* places = <uint64_t*>calloc(count or 1, sizeof(uint64_t))
         cdef double* credit = <double*>calloc(count or 1, sizeof(double))
-        free(self.table)
-        self.size = 0
-        self.table = <uint32_t*>calloc(size, sizeof(uint32_t))      # endpoint + 1; 0 is free
-        if self.table == NULL or places == NULL or credit == NULL:
+        cdef uint32_t* table = <uint32_t*>calloc(size, sizeof(uint32_t))    # endpoint + 1; 0 is free
+        if table == NULL or places == NULL or credit == NULL:
+            free(table)
             free(places)
             free(credit)
-            raise MemoryError()
+            raise MemoryError()         # the table from before stays
+        free(self.table)
+        self.table = table
         for index in range(count):
             places[index] = endpoints[index].identity % size
             heaviest = max(heaviest, endpoints[index].weight)
