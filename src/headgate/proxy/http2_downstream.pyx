@@ -310,11 +310,12 @@ cdef class Http2Downstream(Http2Connection):
 
 
 cdef set _taken_back(list events):
-    """The streams that end in the same breath, or None."""
+    """The streams that the client ends in the same breath, or None. Where it broke the rules of one, the exchange
+    says so."""
     cdef Event event
     cdef set streams = None
     for event in events:
-        if event.kind == RESET:
+        if event.kind == RESET and not (<Reset>event).ours:
             if streams is None:
                 streams = set()
             streams.add(event.stream)

@@ -168,6 +168,20 @@ async def test_a_new_connection_takes_back_what_it_asked(stage: Stage) -> None:
     end.close()
 
 
+async def test_a_request_that_breaks_the_rules_at_once_is_recorded_with_the_reason(stage: Stage) -> None:
+    await stage.serve(access_log=spec.AccessLog())
+    end = Http2End((await stage.client()).socket)
+    await end.begin()
+    await end.until(lambda: end.settings)
+    more = b"\x0f\x0d\x011"  # content-length: 1
+    await _send(end, frame(1, 4, 1, b"\x83" + HEAD[1:] + more) + frame(0, 1, 1, b"ab"))
+    await until(lambda: stage.word(LISTENER, Word.ABORTED) == 1, "it to end")
+    stage.runtime.context.write_records()
+    assert b'"reason":"http_request_error"' in stage.records.text
+    end.close()
+    await until(lambda: not stage.runtime.connections, "the connection to end")
+
+
 async def test_requests_that_are_taken_back_before_their_turn(stage: Stage) -> None:
     """Connections to endpoints are opened some at a time, and not for those who left meanwhile."""
     await stage.serve(route={"respond": spec.Respond(body="hello")})
