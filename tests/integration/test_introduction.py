@@ -114,6 +114,6 @@ def test_a_connection_with_tls_is_introduced_before_hands_are_shaken(version: st
                     assert client.final().body == b"ok"
             for client in clients:
                 client.close()
-            assert product.metric("headgate_endpoint_connections_total", service="secured") == 10
+            assert product.shows("headgate_endpoint_connections_total", 10, service="secured")
     told = Counter(read_proxy_header(data).source.port for data in seen)
     assert told == dict.fromkeys(ports, 2)

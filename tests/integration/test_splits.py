@@ -126,7 +126,7 @@ def test_records_and_metrics_name_the_variant(product: Product) -> None:
     before = product.metric("headgate_variant_requests_total", route="app", variant="green")
     with connected(product) as client:
         ask(client, x_canary="yes", user_agent="recorded")
-    assert product.metric("headgate_variant_requests_total", route="app", variant="green") == before + 1
+    assert product.shows("headgate_variant_requests_total", before + 1, route="app", variant="green")
     lines = until(lambda: [line for line in product.log.splitlines() if '"recorded"' in line], "the record")
     records = [json.loads(line) for line in lines]
     assert [record.get("variant") for record in records if record["route"] == "app"] == ["green"]

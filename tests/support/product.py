@@ -146,6 +146,10 @@ class Product:
                     total += float(matched[3])
         return total
 
+    def shows(self, name: str, value: float, **labels: str) -> bool:
+        """Whether a metric comes to be `value`: an exchange is counted after its client has the answer."""
+        return until(lambda: self.metric(name, **labels) == value, f"{value} as {name} {labels}")
+
     def check(self) -> None:
         """Fail when it is not whole: a process was replaced, or a traceback was logged."""
         assert self.process.poll() is None, f"ended with {self.process.returncode}:\n{self.log}"
