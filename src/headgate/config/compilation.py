@@ -12,6 +12,7 @@ from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.health import health_check, outliers
+from headgate.config.middlewares import compiled, flattened
 from headgate.config.model.stickiness import LEAST_SECRET
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate.config import model as written
-    from headgate.config.model.middlewares import Middleware
     from headgate.config.model.splits import Selection
 
 
@@ -52,6 +52,7 @@ def compile(  # noqa: A001
         listeners=tuple(_listener(model, name, metrics.blocks) for name in model.listeners),
         routes=tuple(_route(model, route, metrics.blocks) for route in model.routes),
         services=tuple(_service(model, name, metrics.blocks) for name in model.services),
+        middlewares=compiled(model, metrics.blocks),
         metrics=metrics,
     )
 
@@ -70,6 +71,8 @@ def _identities(model: written.Config) -> Iterator[str]:
         if len(route.services or ()) > 1:
             for share in route.services or ():
                 yield f"variant:{route.name}/{share.name or share.service}"
+    for name in model.middlewares:
+        yield f"middleware:{name}"
     for name, service in model.services.items():
         yield f"service:{name}"
         if service.sticky is not None:
@@ -137,6 +140,7 @@ def _listener(model: written.Config, name: str, blocks: dict[str, int]) -> spec.
             connections=_pick("limits.connections", *limits),
             connections_per_client=_pick("limits.connections_per_client", *limits),
         ),
+        middlewares=flattened(model, listener.middlewares),
         health_path=listener.health_path or "",
         grpc_health=listener.grpc_health,
         tls=(
@@ -194,7 +198,7 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         listeners=route.listeners,
         match=_match(route.match, decode_slash=model.paths.encoded_slash == "decode"),
         priority=route.priority,
-        middlewares=tuple(_middleware(name, model.middlewares[name]) for name in route.middlewares),
+        middlewares=flattened(model, route.middlewares),
         services=_shares(route, blocks),
         sticky=_key(route.sticky) if route.sticky is not None else None,
         variant_header=route.variant_header or "",
@@ -294,11 +298,6 @@ def _key(text: str) -> spec.Key:
     )
 
 
-def _middleware(name: str, middleware: Middleware) -> spec.Middleware:
-    options = dict(middleware)
-    return spec.Middleware(name=name, type=options.pop("type"), options=options)
-
-
 def _redirect(redirect: written.Redirect | None) -> spec.Redirect | None:
     if redirect is None:
         return None
@@ -381,6 +380,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         outliers=outliers(service.outliers),
         slow_start=service.slow_start,
         panic=service.panic,
+        middlewares=flattened(model, service.middlewares),
         metric=blocks[f"service:{name}"],
     )
 

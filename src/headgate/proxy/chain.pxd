@@ -38,12 +38,14 @@ cdef class Step:
 
 cdef class Chain:
     cdef readonly tuple steps
+    cdef readonly Py_ssize_t ways       # exchanges under way
 
 
 # An exchange on its way through a chain. It is what middlewares see of the exchange, too.
 cdef class Way(Passage):
     cdef Exchange exchange              # None: it is over
     cdef Context context
+    cdef Chain chain, service_chain     # None: there is none
     cdef tuple steps
     cdef Py_ssize_t entered             # steps whose on_request had its turn
     cdef Py_ssize_t left                # steps whose on_response did not have its turn
@@ -56,6 +58,7 @@ cdef class Way(Passage):
     cdef uint64_t ignored               # steps whose on_body is not called
     cdef bytes own_body                 # None: the response is an endpoint's
     cdef set waits                      # of Waiting
+    cdef bint answering                 # on_response has its turn, or had it
     cdef bint sent                      # the response's head is on its way
     cdef Lane requests                  # None: the request's body goes as it comes
     cdef Lane responses

@@ -90,8 +90,9 @@ cdef class Chain:
         self.steps = steps
 
 
-def attach_chains(LiveSnapshot live not None, dict steps) -> None:
-    """Give the routes and services of a snapshot their chains, made of `steps` by name. Raises KeyError."""
+def attach_chains(LiveSnapshot live not None, dict steps) -> list[Chain]:
+    """Give the routes and services of a snapshot their chains, made of `steps` by name, and return all of them.
+    Raises KeyError, ValueError."""
     cdef Route route
     cdef Service service
     cdef dict known = {}
@@ -105,6 +106,7 @@ def attach_chains(LiveSnapshot live not None, dict steps) -> None:
             route.special = True
     for service in live.services.values():
         service.chain = _chain_of(service.spec.middlewares, steps, known)
+    return list(known.values())
 
 
 cdef Chain _chain_of(tuple names, dict steps, dict known):
@@ -127,6 +129,8 @@ cdef int serve_way(Exchange exchange, Chain chain, const uint8_t* address) excep
         way = _open_way(exchange, chain, -1, address)
     else:
         way.steps = way.steps + chain.steps
+        way.service_chain = chain
+        chain.ways += 1
     way.serving = True
     return way.run_requests()
 
@@ -135,6 +139,8 @@ cdef Way _open_way(Exchange exchange, Chain chain, Py_ssize_t number, const uint
     cdef Way way = Way.__new__(Way)
     way.exchange = exchange
     way.context = exchange.context
+    way.chain = chain
+    chain.ways += 1
     way.steps = chain.steps
     way.number = number
     way.has_address = address != NULL
@@ -547,6 +553,9 @@ cdef class Way(Passage):
             self.reader.cancel()
         self.reader = None
         self.requests = self.responses = None
+        self.chain.ways -= 1
+        if self.service_chain is not None:
+            self.service_chain.ways -= 1
         for at in range(len(self.steps) - 1, -1, -1):
             if (<Step>self.steps[at]).hooks[<int>ON_DONE] is None:
                 continue
@@ -655,7 +664,7 @@ cdef class Way(Passage):
         cdef Exchange exchange = self.living_exchange()
         if self.hook != ON_REQUEST or self.serving or exchange.route.answers:
             raise RuntimeError("the service can be chosen in on_request of a route with a service")
-        exchange.service = exchange.snapshot.services[name]
+        exchange.chosen = exchange.snapshot.services[name]
 
     def phrase(self, int status) -> bytes:
         return replies.phrase(status)

@@ -11,6 +11,8 @@ class Sink(Protocol):
 
 class Context:
     @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
+    @property
     def log(self) -> logging.Logger: ...
     snapshot: LiveSnapshot
     sink: Sink | None
