@@ -21,7 +21,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Got", json.dumps({"line": f"{self.command} {self.path}", **got}))
-        self.send_header("X-Backend", str(self.server.server_port))
+        self.send_header("X-Backend", str(self.connection.getsockname()[1]))
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
