@@ -135,7 +135,6 @@ _rows: tuple[Row, ...] = (
         title="Costs below a microsecond, one call each",
         variants=proxies("headgate"),
         heading="call",
-        held=False,
     ),
 )
 
