@@ -206,6 +206,8 @@ cdef int _put_aside(Exchange exchange, Head head) except -1:
     """An answer that the client does not see is counted at its endpoint all the same."""
     cdef double seconds = exchange.context.now - exchange.attempt_started
     exchange.endpoint.block.finish(head.status, <uint64_t>(seconds * 1e6), exchange.bytes_in, 0)
+    if exchange.request_sent and not head.last:
+        exchange.up.skip(head)
     if exchange.service.observes:
         exchange._observe(ANSWERED, head)
     return 0
