@@ -537,6 +537,30 @@ async def test_hedges_over_http2(stage: Stage) -> None:
         await first.until(lambda: slow.reset == 8)
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_hedge_of_a_grpc_call(stage: Stage, allowed: bool) -> None:
+    """Calls are POST: they are made twice only where `retry.methods` says that they may be."""
+    fields = [("content-type", "application/grpc"), ("te", "trailers")]
+    with backends(2) as (one, two):
+        await serve(stage, [one, two], {"methods": ("POST",) * allowed}, hedge=HEDGE, scheme="h2c")
+        client = Http2End((await stage.client()).socket)
+        await client.begin()
+        call = await client.start("POST", fields=fields, end=False)
+        await client.send_body(call.stream, bytes(5))
+        first = await accepted(one)
+        slow = await first.request()
+        if allowed:
+            second = await accepted(two)
+            again = await second.request()
+            assert (again.body, again.get("te")) == (bytes(5), "trailers")
+            await second.respond(again, fields=[*fields[:1], ("grpc-status", "0")])
+            await first.until(lambda: slow.reset == 8)
+        else:
+            await first.respond(slow, fields=[*fields[:1], ("grpc-status", "0")])
+        assert (await client.answer(call)).get("grpc-status") == "0"
+        assert counted(stage, AttemptWord.HEDGES_SENT) == allowed
+
+
 async def test_a_second_attempt_that_a_breaker_refuses(stage: Stage) -> None:
     """What answers for an open breaker answers nobody who has another attempt."""
     with backends(2) as (one, two):
