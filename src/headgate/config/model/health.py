@@ -61,7 +61,7 @@ def _factor(value: object) -> float:
     if value in ("off", False):
         return 0.0
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 < value <= 1000:
-        raise refuse("is neither off nor a number from 1 to 1000", "write for example 5")
+        raise refuse("is neither off nor a number above 1, up to 1000", "write for example 5")
     return float(value)
 
 

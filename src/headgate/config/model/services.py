@@ -60,7 +60,7 @@ def _bound(value: object) -> float | None:
     if value in ("off", None, False):
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 < value <= 100:
-        raise refuse("is neither off nor a number from 1 to 100", "write for example 1.25")
+        raise refuse("is neither off nor a number above 1, up to 100", "write for example 1.25")
     return float(value)
 
 
