@@ -90,7 +90,8 @@ static void take(int listener, int poll) {
 }
 
 int main(int count, char **arguments) {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    /* Not 127.0.0.1 alone: 127.0.0.2 and so on are further endpoints of the balancers. */
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_ANY)};
     struct epoll_event events[EVENTS], event = {.events = EPOLLIN};
     int on = 1, poll = epoll_create1(0), listener = socket(AF_INET, SOCK_STREAM, 0);
     address.sin_port = htons(count == 2 ? atoi(arguments[1]) : 0);

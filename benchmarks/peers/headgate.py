@@ -29,15 +29,16 @@ class Headgate(Peer):
 def configuration(setting: Setting) -> str:
     """The configuration file."""
     log = {"format": "json", "path": str(setting.folder / "access.log")}
-    catch_all = {"name": "all", "match": {"path": "/*"}, "service": "backend"}
+    catch_all = {"name": "all", "match": {"path": "/*"}, "service": "backend", **setting.route}
     scheme = "h2c://" if setting.upstream == "h2c" else ""
+    endpoints = [f"{scheme}127.0.0.{n + 1}:{setting.backend_port}" for n in range(setting.endpoints)]
     written: dict[str, Any] = {
         "process": {"workers": setting.workers},
         "admin": {"bind": f"127.0.0.1:{setting.admin_port}"},
         "access_log": log if setting.access_log else "off",
         "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}", "limits": {"connections": 12000}}},
         "routes": routes.configuration(setting.routes) if setting.routes else [catch_all],
-        "services": {"backend": {"endpoints": [f"{scheme}127.0.0.1:{setting.backend_port}"]}},
+        "services": {"backend": {"endpoints": endpoints, **setting.service}},
     }
     if setting.spoken != "http1":
         written["listeners"]["second"] = {

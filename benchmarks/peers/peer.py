@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from benchmarks import routes
 from benchmarks.processes import BenchError, Process, find_program, pinned
@@ -36,6 +36,11 @@ class Setting:
     """With TLS: a file with a certificate and its key."""
     upstream: str = "http1"
     """What the backend speaks: http1, or h2c."""
+    endpoints: int = 1
+    """So many addresses of the backend: 127.0.0.1, 127.0.0.2 and so on."""
+    service: Mapping[str, Any] = field(default_factory=dict)
+    """What Headgate is told more of its service and route."""
+    route: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def work_port(self) -> int:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.load import Request
 from benchmarks.peers import PEERS
 from benchmarks.routes import Mix
 from benchmarks.rows.cpu import NGINX, CpuRow
+from benchmarks.rows.instructions import POLICIES, InstructionsRow
 from benchmarks.rows.latency import LatencyRow
 from benchmarks.rows.memory import MemoryRow
 from benchmarks.rows.micro import MicroRow
@@ -20,6 +23,23 @@ GRPC = Request(
     headers={"Content-Type": "application/grpc", "TE": "trailers", "grpc-timeout": "10S"},
     body_bytes=100,
 )
+BALANCERS: dict[str, Any] = {
+    "round robin": "round_robin",
+    "random": "random",
+    "least requests": "least_requests",
+    "power of two": "power_of_two",
+    "least time": "least_time",
+    "first available": "first_available",
+    "ip hash": "ip_hash",
+    "rendezvous": {"algorithm": "rendezvous", "key": "header:x-request-id"},
+    "ring": {"algorithm": "consistent_hash", "key": "header:x-request-id"},
+    "maglev": {"algorithm": "consistent_hash", "key": "header:x-request-id", "table": "maglev"},
+    "ring, bounded load": {
+        "algorithm": "consistent_hash",
+        "key": "header:x-request-id",
+        "bounded_load": 1.25,
+    },
+}
 FEW, MANY = (Variant(f"Headgate {count:,} routes", "headgate", routes=count) for count in (5, 5000))
 
 _rows: tuple[Row, ...] = (
@@ -111,9 +131,21 @@ _rows: tuple[Row, ...] = (
         variants=(FEW, MANY),
         requests=lambda variant: Mix(variant.routes).requests(4096),
         base=FEW.label,
-        judged=MANY.label,
+        judged=(MANY.label,),
         limit=1.05,
         misses=True,
+    ),
+    CpuRow(
+        name="balancers",
+        title="Balancers, 10 endpoints: keep-alive, small body, 64 connections",
+        variants=tuple(
+            Variant(label, "headgate", endpoints=10, service={"balance": balance})
+            for label, balance in BALANCERS.items()
+        ),
+        requests=lambda _: [Request()],
+        base="round robin",
+        judged=tuple(BALANCERS)[1:],
+        limit=1.03,
     ),
     LatencyRow(
         name="latency",
@@ -130,12 +162,17 @@ _rows: tuple[Row, ...] = (
         title="From the command to the first request served",
         variants=proxies(*THREE),
     ),
+    InstructionsRow(
+        name="instructions",
+        title="Instructions of a keep-alive exchange, and what each policy adds",
+        variants=tuple(Variant(label, "headgate", endpoints=3, **more) for label, more in POLICIES.items()),
+        heading="policies",
+    ),
     MicroRow(
         name="micro",
         title="Costs below a microsecond, one call each",
         variants=proxies("headgate"),
         heading="call",
-        held=False,
     ),
 )
 

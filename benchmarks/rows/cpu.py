@@ -44,7 +44,7 @@ class CpuRow(Row):
     limit: float = 1.0
     base: Base = BETTER
     """What the ratio is to: BETTER, or the label of a variant."""
-    judged: str = PEERS["headgate"].title
+    judged: tuple[str, ...] = (PEERS["headgate"].title,)
     misses: bool = False
     """Whether answers of 400 and above are part of the work."""
     streams: int = 0
@@ -142,16 +142,25 @@ class CpuRow(Row):
                 found["ratio"] = found["cpu_us"] / base
 
     def judge(self, figures: dict[str, Figures]) -> list[Verdict]:
-        if not self.held or self.judged not in figures or self._base(figures) is None:
+        judged = [label for label in self.judged if label in figures]
+        if not self.held or not judged or self._base(figures) is None:
             return []
         lost = [label for label in figures if not figures[label]["counted"] and self._matters(label)]
         doubt = f"no round of {' and '.join(lost)} counted" if lost else ""
-        ratio = figures[self.judged]["ratio"]
-        return [Verdict(f"CPU per request, ratio to {self.base}", ratio, self.limit, doubt=doubt)]
+        what = f"CPU per request, ratio to {self.base}"
+        return [
+            Verdict(
+                what if len(self.judged) == 1 else f"{label}: {what}",
+                figures[label]["ratio"],
+                self.limit,
+                doubt=doubt,
+            )
+            for label in judged
+        ]
 
     def _matters(self, label: str) -> bool:
         bases = (PEERS["nginx"].title, PEERS["haproxy"].title) if self.base == BETTER else (self.base,)
-        return label in (self.judged, *bases)
+        return label in (*self.judged, *bases)
 
     def _base(self, figures: dict[str, Figures]) -> float | None:
         if self.base == BETTER:

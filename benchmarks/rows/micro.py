@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING
 
 from benchmarks.micro.build import ROOT, build
 from benchmarks.processes import BenchError, find_program, pinned
+from benchmarks.results import Verdict
 from benchmarks.rows.row import Bench, Column, Row, Trial, progress, shell
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from benchmarks.results import Figures, Verdict
+    from benchmarks.results import Figures
     from benchmarks.rows.row import Variant
 
 COUNTED = 2000
 """Rounds under callgrind: enough that what a case does around its loop does not show."""
+
+
+PICK_NANOSECONDS = 500.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +47,16 @@ class MicroRow(Row):
             trial.rounds[name] = [{"nanoseconds": nanoseconds, **counted} for nanoseconds in rounds]
         return trial
 
-    def judge(self, figures: dict[str, Figures]) -> list[Verdict]:  # noqa: ARG002 - the design holds none
-        return []
+    def judge(self, figures: dict[str, Figures]) -> list[Verdict]:
+        """Every balancer's pick; of those that look at each endpoint, among a few endpoints."""
+        few = {
+            name: found["nanoseconds"] for name, found in figures.items() if name.startswith("pick of 10,")
+        }
+        tables = [f"pick of 100, {way}" for way in ("ring", "maglev")]
+        return [
+            Verdict(name, figures[name]["nanoseconds"], PICK_NANOSECONDS, "ns")
+            for name in (max(few, key=few.__getitem__), *tables)
+        ]
 
 
 def _costs(bench: Bench, command: list[str], trial: Trial) -> dict[str, int]:

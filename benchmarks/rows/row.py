@@ -65,6 +65,11 @@ class Variant:
     certificate: str = ""
     """The kind of the key, with TLS: ecdsa or rsa."""
     upstream: str = "http1"
+    endpoints: int = 1
+    """All of them the same backend."""
+    service: Mapping[str, Any] = field(default_factory=dict)
+    """What Headgate's configuration says more of the service."""
+    route: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -148,10 +153,15 @@ def better(figures: dict[str, Figures], figure: str) -> float | None:
 
 
 def make_peer(bench: Bench, row: Row, variant: Variant) -> Peer:
-    """The variant's proxy on free ports, with a folder of its own."""
+    """The variant's proxy."""
+    return PEERS[variant.peer](make_setting(bench, row, variant))
+
+
+def make_setting(bench: Bench, row: Row, variant: Variant) -> Setting:
+    """What the variant's proxy is told: free ports, and a folder of its own."""
     port, admin_port, second_port = free_ports(3)
     folder = bench.folder / row.name / variant.label.replace(" ", "-")
-    setting = Setting(
+    return Setting(
         port=port,
         admin_port=admin_port,
         backend_port=bench.backends[row.backend],
@@ -164,8 +174,10 @@ def make_peer(bench: Bench, row: Row, variant: Variant) -> Peer:
         second_port=second_port,
         certificate=str(certificate(variant.certificate, bench.folder)) if variant.certificate else "",
         upstream=variant.upstream,
+        endpoints=variant.endpoints,
+        service=variant.service,
+        route=variant.route,
     )
-    return PEERS[variant.peer](setting)
 
 
 @contextmanager

@@ -112,22 +112,21 @@ PROBES = {"interval": "100ms", "timeout": "1s", "healthy": 2, "unhealthy": 2}
 
 
 @pytest.mark.alone
-@pytest.mark.parametrize("arguments", [(), ("--single",)], ids=["roles", "single"])
-def test_a_killed_endpoint_leaves_and_comes_back_slowly(
-    backends: list[SlowBackend], tmp_path: Path, arguments: tuple[str, ...]
+def test_a_killed_endpoint_leaves_a_single_process_and_comes_back_slowly(
+    backends: list[SlowBackend], tmp_path: Path
 ) -> None:
+    """Without retries. With all roles: test_failing_endpoints.py."""
     port = free_port()
     mortal = f"127.0.0.1:{port}"
     command = [sys.executable, "-c", MORTAL, str(port)]
     endpoints = [backends[0].address, backends[1].address, mortal]
     config = proxying(
         *endpoints,
-        process={"workers": 2},
         services={"backend": {"health_check": PROBES, "slow_start": "60s"}},
     )
     with contextlib.ExitStack() as stack:
         peer = stack.enter_context(running(command, port, tmp_path / "log"))
-        product = stack.enter_context(Product(config, *arguments))
+        product = stack.enter_context(Product(config, "--single"))
         until(lambda: product.metric("headgate_endpoint_healthy") == 3, "all healthy")
         with Load(product.port, clients=4) as load:
             assert all(shares(product, load, endpoints, 90))

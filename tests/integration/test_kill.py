@@ -54,6 +54,28 @@ def test_a_controller_resumes_with_what_is_served(backend: PathBackend) -> None:
         assert product.metric("headgate_route_requests_total", route="all") > before
 
 
+def test_what_probes_found_outlives_a_controller(backend: PathBackend) -> None:
+    dead = f"127.0.0.1:{free_port()}"
+    check = {"interval": "100ms", "path": "/healthz", "healthy": 1000, "unhealthy": 1000}
+    config = proxying(backend.address, dead, services={"backend": {"health_check": check, "panic": "off"}})
+    with surviving(config) as product:
+
+        def probed() -> float:
+            return product.metric("headgate_endpoint_probes_total", endpoint=dead, result="failed")
+
+        until(lambda: product.metric("headgate_endpoint_healthy", endpoint=dead) == 0, "the first probe")
+        before, pid = probed(), pid_of(product, "ctl")
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: pid_of(product, "ctl") not in (0, pid), "a new controller")
+        ready(product)
+        until(lambda: probed() > before + 2, "probes")
+        assert product.metric("headgate_endpoint_healthy", endpoint=dead) == 0
+        with Load(product.port) as load:
+            load.go_on()
+        assert load.failures == []
+        assert product.log.count("is unhealthy: ") == 1, "it was found unhealthy once"
+
+
 def test_a_reload_asked_for_without_a_controller_is_done_by_the_next(backend: PathBackend) -> None:
     with surviving(proxying(backend.address, process={"workers": 1})) as product:
         for _ in range(3):  # so that the next one comes with a delay

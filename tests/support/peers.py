@@ -34,7 +34,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{tls};
         root {folder}/www;
         location /text/ {{ return 200 $request_uri; }}
     }}
@@ -77,8 +77,8 @@ def answers(port: int) -> bool:
 
 
 @contextmanager
-def nginx(folder: Path, files: dict[str, str]) -> Iterator[str]:
-    """nginx serving `files` (path to text) out of `folder`."""
+def nginx(folder: Path, files: dict[str, str], pair: tuple[Path, Path] | None = None) -> Iterator[str]:
+    """nginx serving `files` (path to text) out of `folder`, with TLS when certificate and key are given."""
     port = free_port()
     user = "user root;" if os.getuid() == 0 else ""  # only root can read the folders of pytest
     for name, text in files.items():
@@ -86,7 +86,8 @@ def nginx(folder: Path, files: dict[str, str]) -> Iterator[str]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     configuration = folder / "nginx.conf"
-    configuration.write_text(NGINX.format(folder=folder, port=port, user=user))
+    tls = f" ssl; ssl_certificate {pair[0]}; ssl_certificate_key {pair[1]}" if pair else ""
+    configuration.write_text(NGINX.format(folder=folder, port=port, user=user, tls=tls))
     command = [program("nginx"), "-c", str(configuration), "-e", str(folder / "start.log")]
     with peer(command, port, folder / "log") as address:
         yield address

@@ -16,6 +16,7 @@ import msgspec
 
 from headgate.base.logs import set_level
 from headgate.config.problems import dotted
+from headgate.controller.cells import Cells
 from headgate.controller.loading import LoadError, uses_files
 from headgate.controller.modules import ModuleWatch
 from headgate.controller.probes.probes import Probes
@@ -75,6 +76,7 @@ class Controller:
         self._resolver = Resolver(log, self._patch)
         self._fleet = Fleet(region.shared)
         self._probes = Probes(log, self._fleet)
+        self._cells = Cells(region, lambda: self.status.slots)
         self._admin: Admin | None = None
         self._compiled: Snapshot | None = None  # as served, but with names
         self._publishing = False
@@ -100,6 +102,7 @@ class Controller:
         """What goes on for as long as there is something served."""
         self._keep(self._tickets.run())
         self._keep(ModuleWatch(lambda: self._compiled, self._reload_modules).run())
+        self._keep(self._cells.run())
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done until the end; that it ends before is an error."""
@@ -122,6 +125,7 @@ class Controller:
         self._resolver.seed(served)
         self._resolver.watch(names(self._compiled))
         self._probes.settle(served)
+        self._cells.settle(served)
         self._begin()
         self._watch_files(0.0)
         try:
@@ -225,6 +229,7 @@ class Controller:
             )
         resolved = self._resolver.resolve(compiled)
         self._publishing = True
+        self._cells.expect(resolved)
         self._fleet.welcome(self.served, resolved)
         try:
             await self._publisher.publish(resolved)
@@ -232,6 +237,7 @@ class Controller:
         finally:
             self._publishing = False
             self._resolver.watch(names(self._compiled) if self._compiled is not None else ())
+            self._cells.settle(self.served)
             self._patch()  # for what changed meanwhile
         self._probes.settle(self.served)
         if not self._level:
@@ -248,9 +254,11 @@ class Controller:
             if new.endpoints != old.endpoints
         }
         if changed:
+            self._cells.expect(resolved)
             self._fleet.welcome(self.served, resolved)
             self.served = resolved
             self._probes.settle(resolved)
+            self._cells.settle(resolved)
             self._publisher.replace(resolved, changed)
 
     def serve_admin(self, descriptors: Mapping[str, int]) -> None:

@@ -100,6 +100,8 @@ cdef class Rendezvous(Affinity):
             if not self.fits(endpoints, index, avoid, most):
                 continue
             drawn = ((mix(key ^ endpoints[index].identity) >> 11) + 0.5) * (1.0 / 9007199254740992.0)
+            if endpoints[index].weight <= highest * (1 - drawn):
+                continue                # as -log(x) >= 1 - x: it cannot win, and most cannot
             score = endpoints[index].weight / -log(drawn)
             if score > highest:
                 highest = score

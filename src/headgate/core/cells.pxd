@@ -47,6 +47,8 @@ cpdef enum WorkerWord:
     WORKER_MISDIRECTED = 17     # requests for a host that their connection does not serve
     WORKER_SUSPECTS = 18        # connections of clients that flooded before
     WORKER_SUSPECTS_DELAYED = 19    # times that one of them waited for its turn
+    WORKER_OLDEST = 20          # microseconds of the monotonic clock when the oldest snapshot was made that is
+                                # in use beside the one served; 0: none is
     WORKER_ABUSES = 32          # connections of HTTP/2 ended for too much of something: one word for each Abuse
 
 

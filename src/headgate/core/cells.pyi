@@ -43,6 +43,7 @@ class WorkerWord(IntEnum):
     WORKER_MISDIRECTED = 17
     WORKER_SUSPECTS = 18
     WORKER_SUSPECTS_DELAYED = 19
+    WORKER_OLDEST = 20
     WORKER_ABUSES = 32
 
 class MirrorWord(IntEnum):

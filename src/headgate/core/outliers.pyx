@@ -1,11 +1,22 @@
 """Outlier detection: endpoints that do worse than the others of their service are left alone for a while.
 
-Each worker judges by what it saw itself; an ejection is in the shared cell of the endpoint, for all workers.
+What the workers saw is added up in the shared cells of the endpoints, and whichever finds that it is time judges
+for all of them. Errors one after the other are counted there at once, everything else a few times in an interval.
 """
 
 cimport cython
 
 from headgate.core.rotation cimport EJECTED_UNTIL, EJECTION, EJECTIONS, ROTATION_CHANGES, ROTATION_SPARED
+
+
+cdef enum:
+    PARTS = 4                   # of an interval, after which a worker shares what it saw
+
+
+cdef inline uint64_t _taken(SharedCell cell, int word) noexcept:
+    cdef uint64_t value = cell.get(word)
+    cell.add(word, <uint64_t>0 - value)     # what is added meanwhile stays
+    return value
 
 
 @cython.final
@@ -18,6 +29,20 @@ cdef class Observed:
     cdef void clear(self) noexcept:
         self.attempts = self.errors = self.answers = 0
         self.seconds = 0
+
+    cdef void share(self) noexcept:
+        if self.attempts:
+            self.cell.add(OUTLIER_ATTEMPTS, self.attempts)
+            self.cell.add(OUTLIER_ERRORS, self.errors)
+            self.cell.add(OUTLIER_ANSWERS, self.answers)
+            self.cell.add(OUTLIER_MICROSECONDS, <uint64_t>(self.seconds * 1e6))
+            self.clear()
+
+    cdef void take(self) noexcept:
+        self.attempts = _taken(self.cell, OUTLIER_ATTEMPTS)
+        self.errors = _taken(self.cell, OUTLIER_ERRORS)
+        self.answers = _taken(self.cell, OUTLIER_ANSWERS)
+        self.seconds = _taken(self.cell, OUTLIER_MICROSECONDS) * 1e-6
 
 
 @cython.final
@@ -50,31 +75,40 @@ cdef class Outliers:
             observed.seconds += seconds
         if failed:
             observed.errors += 1
-            observed.consecutive += 1
-            if self.consecutive and observed.consecutive >= self.consecutive:
+            if self.consecutive and observed.cell.add(OUTLIER_ROW, 1) + 1 >= self.consecutive:
                 self._eject(observed, CONSECUTIVE_ERRORS, now)
-        else:
-            observed.consecutive = 0
-        if now >= self.judged_at + self.interval:
-            self._judge(now)
+        elif observed.cell.get(OUTLIER_ROW):
+            observed.cell.put(OUTLIER_ROW, 0)
+        if now >= self.due:
+            self._settle(now)
         return 0
 
+    cdef int _settle(self, double now) except -1:
+        """Share what this worker saw, and judge when it is time and no other worker does."""
+        cdef Observed one
+        cdef uint64_t judged = self.cell.get(OUTLIERS_JUDGED)
+        self.due = now + self.interval / PARTS
+        for one in self.observed:
+            one.share()
+        if judged * 1e-6 + self.interval > now or not self.cell.swap(OUTLIERS_JUDGED, judged, <uint64_t>(now * 1e6)):
+            return 0
+        if judged == 0:         # nobody knows yet what the interval was
+            return 0
+        return self._judge(now)
+
     cdef int _judge(self, double now) except -1:
-        """Compare each endpoint with all others, and begin anew."""
+        """Compare each endpoint with all others, and begin anew. Nothing of this worker's own is left unshared."""
         cdef double attempts = 0
         cdef double errors = 0
         cdef double answers = 0
         cdef double seconds = 0
         cdef Observed one
         cdef int reason
-        cdef bint first = self.judged_at == 0
-        self.judged_at = now
-        if first:       # who knows how old that is
-            return 0
         for one in self.observed:
+            one.take()
             if one.cell.get(EJECTED_UNTIL) * 1e-6 > now:
                 one.clear()             # answers to what was asked before
-                one.consecutive = 0
+                one.cell.put(OUTLIER_ROW, 0)
             attempts += one.attempts
             errors += one.errors
             answers += one.answers
@@ -111,7 +145,7 @@ cdef class Outliers:
         cdef uint64_t times = one.cell.get(EJECTION) >> 8
         cdef uint64_t until
         cdef double length
-        one.consecutive = 0
+        one.cell.put(OUTLIER_ROW, 0)
         if old * 1e-6 > now or self._ejected(now) >= self.most:
             return 0
         # Who did well for long is judged as if for the first time.

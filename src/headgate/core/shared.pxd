@@ -49,4 +49,5 @@ cdef class SharedTable:
     cdef object memory
 
     cdef Py_ssize_t _claim(self, uint64_t identity) except -1
+    cdef uint64_t* _find(self, uint64_t identity) noexcept
     cdef SharedCell _cell_at(self, Py_ssize_t index)

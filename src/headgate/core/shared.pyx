@@ -62,20 +62,34 @@ cdef class SharedTable:
         """The cell of that name, such as "service:api"; a new one is full of zeros. Raises TableFull."""
         return self._cell_at(self._claim(_identity(name)))
 
-    def retain(self, names) -> int:
-        """Free the cells of all others, and return how many. Only the controller does, and only for what no
-        worker serves any more."""
-        cdef Py_ssize_t index
+    def give_back(self, names) -> int:
+        """Free the cells of these names, and return how many there were. Only the controller does, and only for
+        what no worker serves any more."""
+        cdef uint64_t identity
         cdef uint64_t* words
         cdef int freed = 0
-        kept = {_identity(name) for name in names}
-        for index in range(self.size):
-            words = self.words + index * CELL_WORDS
-            if words[0] > GIVEN_BACK and words[0] not in kept:
+        for name in names:
+            identity = _identity(name)
+            words = self._find(identity)
+            if words != NULL:
                 memset(words + 1, 0, CELL_BYTES - 8)
                 hg_store(words, GIVEN_BACK)
                 freed += 1
         return freed
+
+    cdef uint64_t* _find(self, uint64_t identity) noexcept:
+        """The cell, or NULL when there is none."""
+        cdef Py_ssize_t step
+        cdef uint64_t* words
+        cdef uint64_t found
+        for step in range(self.size):
+            words = self.words + (identity % <uint64_t>self.size + step) % self.size * CELL_WORDS
+            found = hg_load(words)
+            if found == identity:
+                return words
+            if found == FREE:
+                return NULL
+        return NULL
 
     cdef SharedCell _cell_at(self, Py_ssize_t index):
         cdef SharedCell cell = SharedCell.__new__(SharedCell)

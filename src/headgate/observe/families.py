@@ -212,6 +212,9 @@ WORKER = (
         (("", WorkerWord.WORKER_STARTED),),
     ),
     _count("worker_snapshot_version", "gauge", "Snapshot served", WorkerWord.WORKER_VERSION),
+    _count("worker_older_snapshot", "gauge",
+           "Monotonic microseconds at which the oldest snapshot was made that is still in use beside the one "
+           "served, or 0", WorkerWord.WORKER_OLDEST),
     _count("worker_connections", "gauge", "Downstream connections open now", WorkerWord.WORKER_CONNECTIONS),
     _count("worker_tunnels", "gauge", "Tunnels open now", WorkerWord.WORKER_TUNNELS),
     _count("worker_violations", "counter", "Requests refused because they break the protocol",

@@ -45,11 +45,18 @@ cdef int begin_attempt(Exchange exchange) except -1:
     if policy.try_seconds > 0:
         _stop(tries)
         tries.timer = exchange.context.loop.call_later(policy.try_seconds, _try_expired, exchange)
-    if policy.hedge is not None and exchange.idempotent and tries.winner == 0 and tries.retried == 0:
+    if _hedges(exchange) and tries.winner == 0 and tries.retried == 0:
         delay = policy.hedge.delay()
         if delay > 0 and tries.hedge_timer is None:
             tries.hedge_timer = exchange.context.loop.call_later(delay, _hedge_due, exchange)
     return 0
+
+
+cdef bint _hedges(Exchange exchange) noexcept:
+    """Whether the request may be made twice at once. What is translated is translated for one attempt only."""
+    cdef Tries tries = exchange.tries
+    return (tries.policy.hedge is not None and tries.repeatable
+            and (exchange.call is None or exchange.call.incoming is None))
 
 
 cdef int _stop(Tries tries) except -1:
@@ -77,7 +84,7 @@ cdef bint keeps_body(Exchange exchange) noexcept:
     cdef Tries tries = exchange.tries
     if exchange.hedge:
         return False
-    if tries.policy.hedge is not None and exchange.idempotent and tries.retried == 0:
+    if _hedges(exchange) and tries.retried == 0:
         return True
     if tries.retried + 1 >= tries.policy.attempts:
         return False
@@ -206,6 +213,8 @@ cdef int _put_aside(Exchange exchange, Head head) except -1:
     """An answer that the client does not see is counted at its endpoint all the same."""
     cdef double seconds = exchange.context.now - exchange.attempt_started
     exchange.endpoint.block.finish(head.status, <uint64_t>(seconds * 1e6), exchange.bytes_in, 0)
+    if exchange.request_sent and not head.last:
+        exchange.up.skip(head)
     if exchange.service.observes:
         exchange._observe(ANSWERED, head)
     return 0

@@ -36,6 +36,7 @@ cdef class Leg:
     cdef void close_after(self) noexcept
     cdef bint input_complete(self) noexcept
     cdef int finish(self) except -1
+    cdef int skip(self, Head head) except -1
     cdef int abort(self) except -1
 
 

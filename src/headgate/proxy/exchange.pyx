@@ -102,6 +102,10 @@ cdef class Leg:
         """The exchange is over and all bytes were handed over."""
         raise NotImplementedError
 
+    cdef int skip(self, Head head) except -1:
+        """The answer with this head is for nobody: `abort` need not break off what is over soon."""
+        return 0
+
     cdef int abort(self) except -1:
         """Break off, so that the peer sees that something is missing."""
         raise NotImplementedError

@@ -89,6 +89,7 @@ class Runtime:
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
         self._retired: list[Endpoint] = []  # of older snapshots, still busy
+        self._snapshots: WeakSet[LiveSnapshot] = WeakSet()  # in use, older ones too
         self._sites: dict[str, tuple[spec.ListenerTls, Sites]] = {}
         self._tickets = tickets
         self._tickets_seen = (0, float("-inf"))  # which ones, and when they were looked at
@@ -121,6 +122,7 @@ class Runtime:
             seed = int.from_bytes(os.urandom(7), "little")
             sites_of = functools.partial(self._sites_of, into=sites)
             live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, seed)
+            self._snapshots.add(live)
             attach_faults(live, self._slot)
             attach_mirrors(live, self._slot, self.context.log)
             middlewares = self._instances.prepare(live)
@@ -309,4 +311,6 @@ class Runtime:
             endpoint.source.sweep()
         self.context.close_pipes(False)
         self._retired = [endpoint for endpoint in self._retired if endpoint.source.busy]
+        older = [snapshot.made for snapshot in self._snapshots if snapshot is not self.context.snapshot]
+        self._count(WorkerWord.WORKER_OLDEST, int(min(older, default=0.0) * 1e6))
         self.context.write_records()

@@ -155,8 +155,10 @@ cdef class Listener:
 
 
 cdef class LiveSnapshot:
+    cdef object __weakref__
     cdef readonly object spec
     cdef readonly int64_t version
+    cdef readonly double made           # seconds of the monotonic clock
     cdef readonly RoutingTable table
     cdef readonly list routes
     cdef uint64_t** words               # of the routes' blocks, by number

@@ -5,6 +5,7 @@ that their connections outlive the snapshot that made them.
 """
 
 import ipaddress
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -319,6 +320,7 @@ cdef class LiveSnapshot:
         forwarding = spec.forwarding
         self.spec = spec
         self.version = spec.version
+        self.made = time.monotonic()
         self.services = {
             service.name: Service(service, *endpoints_of(service), memory, shared.cell(service_cell(service.name)),
                                   seed + number)

@@ -16,6 +16,9 @@ from headgate.proxy import websocket
 
 cdef enum:
     MOVE_AHEAD = 65536          # what a pipe holds: whoever wants more read ahead gets no pipe
+    MOST_SKIPPED = 65536        # to read more costs more than a new connection
+
+cdef double SKIP_SECONDS = 1.0
 
 
 cdef class Http1Upstream(Connection):
@@ -36,7 +39,7 @@ cdef class Http1Upstream(Connection):
         cdef Leg down
         if self.closed:
             return 0
-        if self.exchange is None:
+        if self.exchange is None and not self.skipping:
             # RFC 9112 section 9.2: nobody asked, so nobody gets it.
             return self.close_hard()
         self.context.tick()
@@ -54,7 +57,7 @@ cdef class Http1Upstream(Connection):
     cdef int handle(self, Event event) except -1:
         cdef Exchange exchange = self.exchange
         if exchange is None:
-            return 0
+            return self.skip_over(event) if self.skipping else 0
         if event.kind == RESPONSE_HEAD:
             if self.accept is not None and not self.granted(<Head>event):
                 exchange.detail = b"the endpoint's answer does not belong to this WebSocket"
@@ -74,6 +77,14 @@ cdef class Http1Upstream(Connection):
         if event.kind == CLOSING:
             return exchange.upstream_closed(0, b"connection_terminated")
         return 0
+
+    cdef int skip_over(self, Event event) except -1:
+        if event.kind != DATA:
+            return self.close_hard()
+        if not (<Data>event).last:
+            return 0
+        self.skipping = False
+        return self.finish()
 
     cdef int ended(self) except -1:
         cdef Event event
@@ -166,8 +177,16 @@ cdef class Http1Upstream(Connection):
             return self.pool.release(self)
         return self.close()
 
+    cdef int skip(self, Head head) except -1:
+        self.skipping = 0 < head.content_length <= MOST_SKIPPED and not self.write_blocked
+        return 0
+
     cdef int abort(self) except -1:
-        return self.close_hard()
+        if not self.skipping or self.closed:
+            return self.close_hard()
+        self.resume()
+        self.deadline = self.context.now + SKIP_SECONDS
+        return 0
 
     # --- Time ---
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from headgate.spec import Address
+    from headgate.spec import Address, Snapshot
 
 
 def service_cell(service: str) -> str:
@@ -40,3 +40,16 @@ def middleware_cell(middleware: str, key: str) -> str:
 
 # What workers shed.
 OVERLOAD_CELL = "overload"
+
+
+def cells_of(snapshot: Snapshot) -> set[str]:
+    """The names of all cells that a snapshot takes and that can be given back when nobody serves it. Those of
+    permits cannot: their gates may outlive its exchanges.
+    """
+    found = {service_cell(service.name) for service in snapshot.services}
+    for route in snapshot.routes:
+        found |= {route_cell(route.name), attempts_cell(route.name)}
+    for service in snapshot.services:
+        for endpoint in service.endpoints:
+            found |= {endpoint_cell(service.name, endpoint.name, address) for address in endpoint.addresses}
+    return found

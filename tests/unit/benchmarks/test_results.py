@@ -13,6 +13,7 @@ from benchmarks.processes import Usage
 from benchmarks.results import Figures, Result, medians, newest
 from benchmarks.rows import ROWS
 from benchmarks.rows.cpu import cpu_figures
+from benchmarks.rows.instructions import by_module
 from benchmarks.rows.micro import inclusive
 
 if TYPE_CHECKING:
@@ -136,3 +137,26 @@ def test_instructions_of_a_case_are_its_largest_line() -> None:
         "     3,000 ( 0.0%)  record.c:__pyx_pw_12micro_record_1case_json [record.so]\n"
     )
     assert inclusive(annotated) == {"case_exchange": 28_286_367, "case_json": 3000}
+
+
+def test_instructions_belong_to_the_module_that_has_them() -> None:
+    counted = by_module(
+        [
+            "ob=(1) /src/headgate/proxy/exchange.cpython-313-x86_64-linux-gnu.so",
+            "fn=(1) start",
+            "12 100",
+            "cob=(2) /src/headgate/core/breaker.cpython-313-x86_64-linux-gnu.so",
+            "cfn=(2) tell",
+            "calls=3 40",
+            "+1 900",
+            "* 20",
+            "",
+            "ob=(2)",
+            "fn=(2)",
+            "40 900",
+            "ob=(1)",
+            "fn=(3) end",
+            "-3 7",
+        ]
+    )
+    assert counted == {"exchange": 127, "breaker": 900}

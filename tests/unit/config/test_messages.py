@@ -69,7 +69,7 @@ h.yaml:6:60: error: services.web.health_check.path: "x" is no path
     begin it with a slash, such as /healthz
 h.yaml:6:73: error: services.web.health_check.statuses: "2x" is no status
     write for example 200, 200-299 or 2xx
-h.yaml:6:100: error: services.web.outliers.latency: "1" is neither off nor a number from 1 to 1000
+h.yaml:6:100: error: services.web.outliers.latency: "1" is neither off nor a number above 1, up to 1000
     write for example 5
 """,
     ),
@@ -691,7 +691,7 @@ services: { api: { endpoints: ['127.0.0.1:1'], balance: { algorithm: ip_hash, bo
 routes: [{ name: r, service: api }]
 """,
         """\
-h.yaml:2:93: error: services.api.balance.bounded_load: "1" is neither off nor a number from 1 to 100
+h.yaml:2:93: error: services.api.balance.bounded_load: "1" is neither off nor a number above 1, up to 100
     write for example 1.25
 """,
     ),

@@ -12,18 +12,26 @@ from typing import Any
 
 import pytest
 
-from headgate.controller.probes.asking import Target, ask
-from headgate.controller.probes.probes import Probe
-from headgate.controller.rotation import LiveEndpoint, Orders
+from headgate.controller.probes import asking
+from headgate.controller.probes.asking import Contexts, Target
+from headgate.controller.probes.probes import Asking, Probe, Probes
+from headgate.controller.rotation import Fleet, LiveEndpoint, Orders
 from headgate.core.rotation import HealthWord, Mode, ProbeState, Verdict
 from headgate.core.shared import SharedTable
-from headgate.spec import Address, HealthCheck, ServiceTls
-from support.peers import grpc_service
+from headgate.spec import Address, Endpoint, HealthCheck, Service, ServiceTls, Snapshot
+from support.certificates import Authority
+from support.peers import grpc_service, nginx, origin_h2
 
+PLAIN = ServiceTls()
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def target(port: int, scheme: str = "http", **check: Any) -> Target:
+async def ask(target: Target) -> str:
+    """A probe with nothing made before."""
+    return await asking.ask(target, Contexts())
+
+
+def target(port: int, scheme: str = "http", tls: ServiceTls = PLAIN, **check: Any) -> Target:
     return Target(
         "app",
         f"127.0.0.1:{port}",
@@ -31,7 +39,7 @@ def target(port: int, scheme: str = "http", **check: Any) -> Target:
         scheme,
         f"127.0.0.1:{port}",
         "127.0.0.1",
-        ServiceTls(),
+        tls,
         HealthCheck(**({"timeout": 5.0} | check)),
     )
 
@@ -113,11 +121,101 @@ async def test_grpc(tmp_path: Path) -> None:
         assert await ask(target(port, kind="grpc", grpc_service="broken")) == "NOT_SERVING"
 
 
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture
+def pair(authority: Authority, tmp_path: Path) -> tuple[Path, Path]:
+    """Certificate and key of 127.0.0.1, as files."""
+    return authority.issue("127.0.0.1").write(tmp_path, "endpoint")
+
+
+def port_of(address: str) -> int:
+    return int(address.rpartition(":")[2])
+
+
+async def test_https(tmp_path: Path, authority: Authority, pair: tuple[Path, Path]) -> None:
+    with nginx(tmp_path, {"healthz": "fine"}, pair) as address:
+        port, known = port_of(address), ServiceTls(ca=authority.pem)
+        assert await ask(target(port, "https", known, path="/healthz", body="fine")) == ""
+        assert await ask(target(port, "https", known, path="/other")) == "status 404"
+        assert await ask(target(port, "https", ServiceTls(verify=False), path="/healthz")) == ""
+        assert "certificate verify failed" in await ask(target(port, "https", path="/healthz"))
+        other = ServiceTls(ca=authority.pem, server_name="other.example")
+        assert "other.example" in await ask(target(port, "https", other, path="/healthz"))
+        assert await ask(target(port, "https", ServiceTls(broken="the key is gone"))) == "the key is gone"
+        assert await ask(target(port, path="/healthz")) == "status 400"  # plain, where TLS is expected
+
+
+async def test_h2c(tmp_path: Path) -> None:
+    with origin_h2(tmp_path) as address:
+        port = port_of(address)
+        assert await ask(target(port, "h2c", path="/text/healthz", body="healthz")) == ""
+        assert "no answer" in await ask(target(port, "h2c", path="/reset/2"))
+        assert "no answer" in await ask(target(port, path="/text/"))  # HTTP/1.1, where HTTP/2 is spoken
+
+
+async def test_grpc_with_tls(tmp_path: Path, authority: Authority, pair: tuple[Path, Path]) -> None:
+    with grpc_service(tmp_path, pair) as address:
+        wanted = target(port_of(address), "https", ServiceTls(ca=authority.pem), kind="grpc")
+        assert await ask(wanted) == ""
+
+
+def test_endpoints_of_a_service_share_a_context() -> None:
+    contexts = Contexts()
+    one, other = target(1, "https"), target(2, "https")
+    grpc, own = target(1, "https", kind="grpc"), target(1, "https", ServiceTls(verify=False))
+    assert contexts.of(target(1)) is None
+    assert contexts.of(one) is contexts.of(other)
+    assert len({contexts.of(each) for each in (one, grpc, own)}) == 3
+    before = contexts.of(one), contexts.of(own)
+    contexts.keep([other])
+    assert contexts.of(one) is before[0]
+    assert contexts.of(own) is not before[1]
+
+
+async def test_not_all_are_asked_at_the_same_time() -> None:
+    """Each probe is answered when as many are there as may be, or all others were."""
+    at_once, count = 8, 40
+    answered, here, most = 0, 0, 0
+    full = asyncio.Condition()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal answered, here, most
+        await reader.readuntil(b"\r\n\r\n")
+        async with full:
+            here += 1
+            most = max(most, here)
+            full.notify_all()
+            await full.wait_for(lambda: here >= at_once or answered + here >= count)
+            here, answered = here - 1, answered + 1
+            full.notify_all()
+        writer.write(OK)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        address = Address(host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+        endpoints = tuple(Endpoint(name=str(n), addresses=(address,), metric=n) for n in range(count))
+        check = HealthCheck(timeout=30.0, interval=60.0)
+        service = Service(name="app", endpoints=endpoints, health_check=check, metric=count)
+        snapshot = Snapshot(version=1, services=(service,))
+        fleet = Fleet(memoryview(mmap.mmap(-1, 256 * 256)))
+        probes = Probes(logging.getLogger("headgate.test"), fleet, Asking(at_once))
+        probes.settle(snapshot)
+        async with asyncio.timeout(20), full:
+            await full.wait_for(lambda: answered == count)
+        await probes.close()
+    assert (most, answered) == (at_once, count)
+
+
 def stage(**check: Any) -> tuple[Probe, LiveEndpoint]:
     table = SharedTable(memoryview(mmap.mmap(-1, 64 * 256)))
     wanted = target(9, **check)
     live = LiveEndpoint(table, wanted.service, wanted.endpoint, wanted.address)
-    return Probe(logging.getLogger("headgate.test"), wanted, live), live
+    return Probe(logging.getLogger("headgate.test"), wanted, live, Asking()), live
 
 
 def state_of(live: LiveEndpoint) -> ProbeState:

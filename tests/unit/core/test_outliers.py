@@ -116,6 +116,31 @@ def test_a_dry_run_reports_once_and_ejects_nobody() -> None:
     assert stage.cell.read(RotationWord.ROTATION_SPARED) == 1
 
 
+def test_errors_of_all_workers_count_together() -> None:
+    one = Stage(consecutive=3)
+    other = Stage(consecutive=3, table=one.table)
+    one.tell(0, failed=True)
+    other.tell(0)
+    other.tell(0, failed=True)
+    one.tell(0, failed=True)
+    assert one.said == other.said == []
+    other.tell(0, failed=True)
+    assert other.said == [(0, Reason.CONSECUTIVE_ERRORS, 30.0)]
+
+
+def test_workers_that_saw_little_each_judge_together() -> None:
+    """One judges for all, once in an interval, and by what all of them saw."""
+    workers = [Stage(latency=5.0)]
+    workers += [Stage(latency=5.0, table=workers[0].table) for _ in range(3)]
+    for _ in range(8):  # an interval to begin with, and one to judge
+        for worker in workers:
+            worker.tell(0)
+            worker.tell(1, 0.5)
+            worker.tell(2)
+            worker.now += 0.25
+    assert [said for worker in workers for said in worker.said] == [(1, Reason.LATENCY, 30.0)]
+
+
 def test_workers_eject_together() -> None:
     one = Stage(consecutive=1)
     other = Stage(consecutive=1, table=one.table)

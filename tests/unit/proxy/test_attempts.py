@@ -21,6 +21,7 @@ from unit.proxy.http2_end import Http2End
 from unit.proxy.stage import ENDPOINT, GET, OK, ROUTE, Backend, End, Stage, post, until
 
 BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\n\r\nbusy"
+LAST = BUSY.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")  # and the next try has another connection
 SHARES = (spec.ServiceShare(service="backend"),)
 
 
@@ -87,6 +88,46 @@ async def test_a_status_is_tried_at_the_next_endpoint(stage: Stage) -> None:
         assert stage.word(ENDPOINT + 1, Word.RESPONSES_2XX) == 1
 
 
+async def test_the_connection_of_an_answer_that_was_put_aside_is_used_again(stage: Stage) -> None:
+    await serve(stage, [stage.backend], {"statuses": (503,)})
+    client = await stage.client()
+    await client.send(GET)
+    first = await asked(stage.backend, BUSY[:-4])
+    await asked(stage.backend, OK)
+    assert (await client.response()).body == b"ok"
+    await first.send(b"bu", b"sy")
+    await stage.quiet()
+    await until(lambda: stage.word(ENDPOINT, Word.OPEN) == 2, "both connections to rest")
+    await client.send(GET)
+    await first.request()
+    await first.send(OK)
+    assert (await client.response()).body == b"ok"
+
+
+@pytest.mark.parametrize(
+    "rest", [b"Content-Length: 70000\r\n\r\nbusy", b"Transfer-Encoding: chunked\r\n\r\n"]
+)
+async def test_what_is_long_or_has_no_length_is_not_read_for_nobody(stage: Stage, rest: bytes) -> None:
+    await serve(stage, [stage.backend], {"statuses": (503,)})
+    client = await stage.client()
+    await client.send(GET)
+    first = await asked(stage.backend, b"HTTP/1.1 503 No\r\n" + rest)
+    await asked(stage.backend, OK)
+    assert (await client.response()).body == b"ok"
+    await first.end()
+
+
+async def test_what_follows_an_answer_that_was_put_aside_ends_the_connection(stage: Stage) -> None:
+    await serve(stage, [stage.backend], {"statuses": (503,)})
+    client = await stage.client()
+    await client.send(GET)
+    first = await asked(stage.backend, BUSY[:-4])
+    await asked(stage.backend, OK)
+    assert (await client.response()).body == b"ok"
+    await first.send(b"busyHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil")
+    await first.end()
+
+
 async def test_the_last_answer_goes_through_as_it_came(stage: Stage) -> None:
     with backends(2) as (one, two):
         await serve(stage, [one, two], {"statuses": (503,)})
@@ -123,7 +164,7 @@ async def test_methods_that_are_not_idempotent(stage: Stage, allowed: bool) -> N
     await serve(stage, [stage.backend], {"statuses": (503,), "methods": ("POST",) * allowed})
     client = await stage.client()
     await client.send(post("Content-Length: 3", body=b"abc"))
-    await asked(stage.backend, BUSY)
+    await asked(stage.backend, LAST)
     if allowed:
         end = await stage.backend.accept()
         assert (await end.request()).body == b"abc"
@@ -142,7 +183,7 @@ async def test_the_body_is_sent_again_up_to_a_bound(stage: Stage, size: int) -> 
     await end.read(lambda rest: b"\r\n\r\n" in rest)
     await client.send(bytes(size))
     await end.request()
-    await end.send(BUSY)
+    await end.send(LAST)
     if size == 1000:
         end = await stage.backend.accept()
         assert (await end.request()).body == bytes(size)
@@ -216,7 +257,7 @@ async def test_connecting_again_to_the_only_endpoint(stage: Stage) -> None:
 
 
 async def test_retry_after(stage: Stage) -> None:
-    later = BUSY.replace(b"\r\n\r\n", b"\r\nRetry-After: 1\r\n\r\n")
+    later = LAST.replace(b"\r\n\r\n", b"\r\nRetry-After: 1\r\n\r\n")
     await serve(stage, [stage.backend], {"statuses": (503,), "retry_after": 2.0})
     client = await stage.client()
     await client.send(GET)
@@ -249,7 +290,7 @@ async def test_a_budget_that_is_spent(stage: Stage) -> None:
     )
     client = await stage.client()
     await client.send(GET)
-    await asked(stage.backend, BUSY)
+    await asked(stage.backend, LAST)
     end = await asked(stage.backend, BUSY)
     assert (await client.response()).status == 503
     for _ in range(2):
@@ -494,6 +535,31 @@ async def test_hedges_over_http2(stage: Stage) -> None:
         await second.respond(await second.request(), body=b"ok")
         assert (await client.response()).body == b"ok"
         await first.until(lambda: slow.reset == 8)
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+async def test_a_hedge_of_a_grpc_call(stage: Stage, allowed: bool) -> None:
+    """Calls are POST: they are made twice only where `retry.methods` says that they may be."""
+    fields = [("content-type", "application/grpc"), ("te", "trailers")]
+    with backends(2) as (one, two):
+        await serve(stage, [one, two], {"methods": ("POST",) * allowed}, hedge=HEDGE, scheme="h2c")
+        client = Http2End((await stage.client()).socket)
+        await client.begin()
+        call = await client.start("POST", fields=fields, end=False)
+        await client.send_body(call.stream, bytes(5))
+        first = await accepted(one)
+        slow = await first.request()
+        if allowed:
+            second = await accepted(two)
+            again = await second.request()
+            assert again.body == bytes(5)
+            assert again.get("te") == "trailers"
+            await second.respond(again, fields=[*fields[:1], ("grpc-status", "0")])
+            await first.until(lambda: slow.reset == 8)
+        else:
+            await first.respond(slow, fields=[*fields[:1], ("grpc-status", "0")])
+        assert (await client.answer(call)).get("grpc-status") == "0"
+        assert counted(stage, AttemptWord.HEDGES_SENT) == allowed
 
 
 async def test_a_second_attempt_that_a_breaker_refuses(stage: Stage) -> None:

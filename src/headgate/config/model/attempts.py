@@ -11,7 +11,6 @@ from pydantic import (
     PlainSerializer,
     PlainValidator,
     WithJsonSchema,
-    WrapSerializer,
     model_validator,
 )
 
@@ -191,14 +190,3 @@ class RetryBudget(Section):
     per_second: Annotated[int, *Between(0, 1_000_000)] = Field(
         default=10, description="So many more a second, whatever comes."
     )
-
-
-def _off_is_none(value: object) -> object:
-    return None if value == "off" else value
-
-
-RetryBudgetOrOff: TypeAlias = Annotated[
-    RetryBudget | None,
-    BeforeValidator(_off_is_none, json_schema_input_type=RetryBudget | Literal["off"]),
-    WrapSerializer(lambda value, write: "off" if value is None else write(value)),
-]

@@ -61,7 +61,7 @@ def _factor(value: object) -> float:
     if value in ("off", False):
         return 0.0
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 < value <= 1000:
-        raise refuse("is neither off nor a number from 1 to 1000", "write for example 5")
+        raise refuse("is neither off nor a number above 1, up to 1000", "write for example 5")
     return float(value)
 
 
@@ -147,10 +147,10 @@ class Outliers(Section):
     latency_floor: Duration = Field(
         default=0.05, description="And so much longer at least, so that short pauses eject nobody."
     )
-    interval: Duration = Field(default=1.0, description="How often each worker judges.")
+    interval: Duration = Field(default=1.0, description="How often is judged, by what all workers saw.")
     minimum: Annotated[int, *Between(1, 1_000_000)] = Field(
         default=10,
-        description="With fewer attempts in a worker and interval neither ratio nor latency count.",
+        description="With fewer attempts in an interval neither ratio nor latency count.",
     )
     ejection: Duration = Field(
         default=30.0,

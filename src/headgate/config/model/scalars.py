@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_args
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -438,3 +438,21 @@ class OneOrMore:
     @staticmethod
     def _validate(value: object) -> object:
         return [value] if isinstance(value, (str, int, float)) and not isinstance(value, bool) else value
+
+
+class OrOff:
+    """A section that may be left out, or written as `off`: `Annotated[Breaker | None, OrOff()]`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        (section,) = (each for each in get_args(source) if each is not type(None))
+        written = core_schema.union_schema(
+            [handler.generate_schema(section), core_schema.literal_schema(["off"])]
+        )
+        return core_schema.no_info_before_validator_function(
+            lambda value: None if value == "off" else value,
+            handler(source),
+            json_schema_input_schema=written,
+            serialization=core_schema.wrap_serializer_function_ser_schema(
+                lambda value, write: "off" if value is None else write(value)
+            ),
+        )

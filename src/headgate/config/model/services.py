@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, get_args
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
+from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema
 
-from headgate.config.model.attempts import RetryBudget, RetryBudgetOrOff
+from headgate.config.model.attempts import RetryBudget
 from headgate.config.model.health import HealthCheck, Outliers
 from headgate.config.model.keys import Key
 from headgate.config.model.limits import Pool, ServiceTimeouts
@@ -18,6 +18,7 @@ from headgate.config.model.scalars import (
     Name,
     OneOrMore,
     OptionalDuration,
+    OrOff,
     Switch,
     Weight,
     refuse,
@@ -60,7 +61,7 @@ def _bound(value: object) -> float | None:
     if value in ("off", None, False):
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 < value <= 100:
-        raise refuse("is neither off nor a number from 1 to 100", "write for example 1.25")
+        raise refuse("is neither off nor a number above 1, up to 100", "write for example 1.25")
     return float(value)
 
 
@@ -139,10 +140,6 @@ class ProxyHeader(Section):
     )
 
 
-def _off_is_none(value: object) -> object:
-    return None if value == "off" else value
-
-
 class Service(Section):
     """A group of endpoints that serve the same thing."""
 
@@ -176,33 +173,19 @@ class Service(Section):
     tls: ServiceTls = Field(
         default=ServiceTls(), description="TLS to the endpoints that begin with `https://`."
     )
-    proxy_protocol: Annotated[
-        ProxyHeader | None,
-        BeforeValidator(_off_is_none, json_schema_input_type=ProxyHeader | Literal["off"]),
-        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
-    ] = Field(
+    proxy_protocol: Annotated[ProxyHeader | None, OrOff()] = Field(
         default=None, description="Tell endpoints the client's address by the PROXY protocol: `v1` or `v2`."
     )
-    breaker: Annotated[
-        Breaker | None,
-        BeforeValidator(_off_is_none, json_schema_input_type=Breaker | Literal["off"]),
-        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
-    ] = Field(
+    breaker: Annotated[Breaker | None, OrOff()] = Field(
         default=None, description="When the service is asked no more for a while; `{}` for the defaults."
     )
     concurrency: ServiceConcurrency = Field(
         default=ServiceConcurrency(), description="How many exchanges of this service run at a time."
     )
-    health_check: Annotated[
-        HealthCheck | None,
-        BeforeValidator(_off_is_none, json_schema_input_type=HealthCheck | Literal["off"]),
-        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
-    ] = Field(default=None, description="Probes of the endpoints; `{}` for the defaults.")
-    outliers: Annotated[
-        Outliers | None,
-        BeforeValidator(_off_is_none, json_schema_input_type=Outliers | Literal["off"]),
-        WrapSerializer(lambda value, write: "off" if value is None else write(value)),
-    ] = Field(
+    health_check: Annotated[HealthCheck | None, OrOff()] = Field(
+        default=None, description="Probes of the endpoints; `{}` for the defaults."
+    )
+    outliers: Annotated[Outliers | None, OrOff()] = Field(
         default=None,
         description="When an endpoint is left alone because it does worse than the others; `{}` for the "
         "defaults.",
@@ -221,6 +204,6 @@ class Service(Section):
     pool: Pool = Field(default=Pool(), description="Connections that are kept open to each endpoint.")
     timeouts: ServiceTimeouts = Field(default=ServiceTimeouts(), description="Timeouts of this service.")
     socket: ServiceSocket = Field(default=ServiceSocket(), description="What is set on the connections.")
-    retry_budget: RetryBudgetOrOff = Field(
+    retry_budget: Annotated[RetryBudget | None, OrOff()] = Field(
         default=RetryBudget(), description="How much retries may add to the requests of this service."
     )

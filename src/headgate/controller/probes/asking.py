@@ -23,6 +23,8 @@ from headgate.core.http2 import Http2Client
 from headgate.core.regex import compile_regex
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from headgate.core.events import Event
     from headgate.spec import Address, Endpoint, HealthCheck, Service, ServiceTls
 
@@ -60,19 +62,59 @@ class Target:
         )
 
 
-async def ask(target: Target) -> str:
+class Contexts:
+    """TLS as services speak it: to make a context takes much longer than a probe, so endpoints share them."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[ServiceTls, bool], ssl.SSLContext] = {}
+
+    def of(self, target: Target) -> ssl.SSLContext | None:
+        """What a target is asked with, if it speaks TLS. Raises ValueError."""
+        if target.scheme != "https":
+            return None
+        key = _key(target)
+        if key not in self._made:
+            self._made[key] = _context(*key)
+        return self._made[key]
+
+    def keep(self, targets: Iterable[Target]) -> None:
+        """Forget what none of these needs, and so the keys in it."""
+        kept = {_key(target) for target in targets}
+        for key in self._made.keys() - kept:
+            del self._made[key]
+
+
+def _key(target: Target) -> tuple[ServiceTls, bool]:
+    return target.tls, target.check.kind == "grpc"
+
+
+def _context(tls: ServiceTls, grpc: bool) -> ssl.SSLContext:
+    if tls.broken:
+        raise ValueError(tls.broken)
+    own = tls.certificate
+    return client_context(
+        verify=tls.verify,
+        ca=tls.ca,
+        pair=(own.chain, own.key.text) if own is not None else None,
+        min_version=tls.min_version,
+        alpn=("h2",) if grpc else ("http/1.1",),
+    )
+
+
+async def ask(target: Target, contexts: Contexts) -> str:
     """What is wrong with an endpoint; "" is nothing."""
     try:
+        context = contexts.of(target)
         async with asyncio.timeout(target.check.timeout):
-            return await _ask(target)
+            return await _ask(target, context)
     except TimeoutError:
         return f"no answer within {target.check.timeout:g} s"
     except (OSError, ValueError) as error:
         return str(error) or type(error).__name__
 
 
-async def _ask(target: Target) -> str:
-    reader, writer = await _connect(target)
+async def _ask(target: Target, context: ssl.SSLContext | None) -> str:
+    reader, writer = await _connect(target, context)
     try:
         if target.check.kind == "tcp":
             return await _talk(target.check, reader, writer)
@@ -86,8 +128,9 @@ async def _ask(target: Target) -> str:
         writer.transport.abort()  # who does not answer the end of TLS
 
 
-async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    context = _context(target) if target.scheme == "https" else None
+async def _connect(
+    target: Target, context: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     name = (target.tls.server_name or target.host) if context is not None else None
     if target.address.unix:
         path = target.address.unix
@@ -95,20 +138,6 @@ async def _connect(target: Target) -> tuple[asyncio.StreamReader, asyncio.Stream
         return await asyncio.open_unix_connection(path, ssl=context, server_hostname=name)
     port = target.check.port or target.address.port
     return await asyncio.open_connection(target.address.host, port, ssl=context, server_hostname=name)
-
-
-def _context(target: Target) -> ssl.SSLContext:
-    tls = target.tls
-    if tls.broken:
-        raise ValueError(tls.broken)
-    own = tls.certificate
-    return client_context(
-        verify=tls.verify,
-        ca=tls.ca,
-        pair=(own.chain, own.key.text) if own is not None else None,
-        min_version=tls.min_version,
-        alpn=("h2",) if target.check.kind == "grpc" else ("http/1.1",),
-    )
 
 
 async def _talk(check: HealthCheck, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> str:

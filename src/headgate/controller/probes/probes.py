@@ -6,7 +6,7 @@ import asyncio
 import random
 from typing import TYPE_CHECKING
 
-from headgate.controller.probes.asking import Target, ask
+from headgate.controller.probes.asking import Contexts, Target, ask
 from headgate.core.rotation import HealthWord, Mode, ProbeState
 
 if TYPE_CHECKING:
@@ -16,13 +16,26 @@ if TYPE_CHECKING:
     from headgate.spec import Snapshot
 
 
+AT_ONCE = 256
+
+
+class Asking:
+    """What all probes share."""
+
+    def __init__(self, at_once: int = AT_ONCE) -> None:
+        self.contexts = Contexts()
+        # Thousands of endpoints that are new must not mean as many handshakes at the same time.
+        self.turns = asyncio.Semaphore(at_once)
+
+
 class Probe:
     """The probes of one address. Its state is in the shared cell, so that it outlives all of us."""
 
-    def __init__(self, log: logging.Logger, target: Target, live: LiveEndpoint) -> None:
+    def __init__(self, log: logging.Logger, target: Target, live: LiveEndpoint, asking: Asking) -> None:
         self.target = target
         self._log = log
         self._live = live
+        self._asking = asking
         self._against = 0  # results in a row that differ from the state
 
     def take(self, fault: str) -> None:
@@ -60,16 +73,19 @@ class Probe:
             await asyncio.sleep(self.target.check.interval * random.random())  # noqa: S311 - the same
         while True:
             if self._live.orders.mode is not Mode.DISABLED:
-                self.take(await ask(self.target))
+                async with self._asking.turns:
+                    fault = await ask(self.target, self._asking.contexts)
+                self.take(fault)
             await asyncio.sleep(self.pause)
 
 
 class Probes:
     """All probes of what is served."""
 
-    def __init__(self, log: logging.Logger, fleet: Fleet) -> None:
+    def __init__(self, log: logging.Logger, fleet: Fleet, asking: Asking | None = None) -> None:
         self._log = log
         self._fleet = fleet
+        self._asking = asking or Asking()
         self._running: dict[Target, asyncio.Task[None]] = {}
 
     def settle(self, snapshot: Snapshot) -> None:
@@ -81,9 +97,10 @@ class Probes:
         }
         for target in self._running.keys() - wanted.keys():
             self._running.pop(target).cancel()
+        self._asking.contexts.keep(wanted)
         for target, live in wanted.items():
             if target not in self._running:
-                task = asyncio.ensure_future(Probe(self._log, target, live).run())
+                task = asyncio.ensure_future(Probe(self._log, target, live, self._asking).run())
                 task.add_done_callback(self._ended)
                 self._running[target] = task
 
