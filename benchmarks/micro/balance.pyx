@@ -1,13 +1,40 @@
 """Balancers: what one pick costs, among 8 endpoints, and among 100 where there is a table."""
 
+import mmap
+
 from libc.stdint cimport uint64_t
 
+from headgate.core.affinity cimport Affinity
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.balancers import balancer, identity_of
+from headgate.core.load cimport LATENCY, Load, WholeLoad
+from headgate.core.shared cimport SharedTable
 
 
 cdef EndpointState[100] _endpoints
+cdef EndpointState[100] _shared_endpoints       # the same, with counts that 16 workers keep together
+cdef list _loads = []
+cdef WholeLoad _whole = None
 cdef dict _balancers = {}       # prepared ones: their tables are made once for each snapshot
+
+
+cdef int share() except -1:
+    global _whole
+    cdef SharedTable table = SharedTable(memoryview(mmap.mmap(-1, 1 << 18)))
+    cdef Load load
+    cdef Py_ssize_t i
+    _whole = WholeLoad(table.cell("whole"), 0, 16)
+    for i in range(100):
+        load = Load(table.cell(f"load {i}"), 0, 16)
+        load.join(_whole)
+        load.note(0.001 * (i + 1), 1.0)
+        for _ in range(i % 5):
+            load.enter()
+        _loads.append(load)
+        _shared_endpoints[i] = _endpoints[i]
+        _shared_endpoints[i].lanes = &load.row
+        _shared_endpoints[i].peak = load.cell.words + <int>LATENCY
+    return 0
 
 
 cdef Balancer prepared(str name, Py_ssize_t count, dict options):
@@ -17,9 +44,13 @@ cdef Balancer prepared(str name, Py_ssize_t count, dict options):
     if key not in _balancers:
         for i in range(100):
             _endpoints[i] = EndpointState(
-                1 + i % 3, 0, i % 5, True, 0.001 * (i + 1), identity_of(f"10.0.0.{i}:80"))
+                1 + i % 3, 0, i % 5, True, 0.001 * (i + 1), identity_of(f"10.0.0.{i}:80"), NULL, NULL)
+        if not _loads:
+            share()
         made = balancer(name, 1, **options)
         made.prepare(_endpoints, count)
+        made.look_around(_endpoints, count)
+        made.now = 2.0
         _balancers[key] = made
     return _balancers[key]
 
@@ -32,6 +63,20 @@ cdef void pick(str name, Py_ssize_t count, Py_ssize_t rounds, dict options={}) e
         key = key * <uint64_t>0x5851F42D4C957F2D + <uint64_t>0x14057B7EF767814F
         if chosen.pick(_endpoints, count, 0, key) < 0:
             raise RuntimeError("no endpoint was picked")
+
+
+cdef void pick_shared(str name, Py_ssize_t count, Py_ssize_t rounds, dict options={}) except *:
+    cdef Balancer chosen = prepared(name, count, options)
+    cdef Py_ssize_t i
+    cdef uint64_t key = 1
+    if chosen.keyed:
+        (<Affinity>chosen).whole = &_whole.row
+    for i in range(rounds):
+        key = key * <uint64_t>0x5851F42D4C957F2D + <uint64_t>0x14057B7EF767814F
+        if chosen.pick(_shared_endpoints, count, 0, key) < 0:
+            raise RuntimeError("no endpoint was picked")
+    if chosen.keyed:
+        (<Affinity>chosen).whole = NULL
 
 
 def case_round_robin(Py_ssize_t rounds):
@@ -70,6 +115,22 @@ def case_ring_bounded(Py_ssize_t rounds):
     pick("consistent_hash", 100, rounds, {"bound": 1.25})
 
 
+def case_least_requests_shared(Py_ssize_t rounds):
+    pick_shared("least_requests", 8, rounds)
+
+
+def case_power_of_two_shared(Py_ssize_t rounds):
+    pick_shared("power_of_two", 8, rounds)
+
+
+def case_least_time_shared(Py_ssize_t rounds):
+    pick_shared("least_time", 8, rounds)
+
+
+def case_ring_bounded_shared(Py_ssize_t rounds):
+    pick_shared("consistent_hash", 100, rounds, {"bound": 1.25})
+
+
 CASES = {
     "pick of 8, round_robin": case_round_robin,
     "pick of 8, least_requests": case_least_requests,
@@ -80,6 +141,10 @@ CASES = {
     "pick of 100, ring": case_ring,
     "pick of 100, maglev": case_maglev,
     "pick of 100, ring with bounded load": case_ring_bounded,
+    "pick of 8, least_requests of 16 workers": case_least_requests_shared,
+    "pick of 8, power_of_two of 16 workers": case_power_of_two_shared,
+    "pick of 8, least_time of 16 workers": case_least_time_shared,
+    "pick of 100, ring with bounded load of 16 workers": case_ring_bounded_shared,
 }
 
 for case in CASES.values():

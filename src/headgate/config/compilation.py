@@ -74,6 +74,8 @@ def _identities(model: written.Config) -> Iterator[str]:
         yield f"service:{name}"
         if service.sticky is not None:
             yield f"sticky:{name}"
+        if len(set(_levels(model, name))) > 1:
+            yield f"levels:{name}"
         for endpoint in service.endpoints:
             yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
 
@@ -103,6 +105,7 @@ def _process(model: written.Config) -> spec.Process:
         log_level=process.log_level,
         ticket_rotation=process.ticket_rotation,
         state=process.state or "",
+        zone=process.zone or "",
     )
 
 
@@ -226,12 +229,13 @@ def _match(match: written.Match, *, decode_slash: bool) -> spec.Match:
 
 def _shares(route: written.Route, blocks: dict[str, int]) -> tuple[spec.ServiceShare, ...]:
     if route.service is not None:
-        return (spec.ServiceShare(service=route.service),)
+        return (spec.ServiceShare(service=route.service, subset=_labels(route.subset)),)
     return tuple(
         spec.ServiceShare(
             service=share.service,
             weight=share.weight,
             variant=share.name or "",
+            subset=_labels(share.subset),
             selection=_selection(share.match) if share.match is not None else None,
             metric=blocks.get(f"variant:{route.name}/{share.name or share.service}", 0),
         )
@@ -358,7 +362,10 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         name=name,
         balance=_balance(service.balance),
         sticky=_sticky(service.sticky, name, Path(model.folder), blocks),
-        endpoints=tuple(_endpoint(name, endpoint, blocks) for endpoint in service.endpoints),
+        endpoints=tuple(
+            _endpoint(name, endpoint, level, blocks)
+            for endpoint, level in zip(service.endpoints, _levels(model, name), strict=True)
+        ),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
             idle_connections=_pick("pool.idle_connections", *pools),
@@ -381,6 +388,8 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         outliers=outliers(service.outliers),
         slow_start=service.slow_start,
         panic=service.panic,
+        subset_fallback=service.subset_fallback == "any",
+        levels_metric=blocks.get(f"levels:{name}", 0),
         metric=blocks[f"service:{name}"],
     )
 
@@ -428,7 +437,19 @@ def _balance(balance: written.Balance) -> spec.Balance:
     )
 
 
-def _endpoint(service: str, endpoint: written.Endpoint, blocks: dict[str, int]) -> spec.Endpoint:
+def _levels(model: written.Config, service: str) -> list[int]:
+    """The levels of the endpoints of a service, in order. Where none says its zone, all are in the same."""
+    endpoints = model.services[service].endpoints
+    zone = model.process.zone
+    zoned = zone is not None and any(endpoint.zone for endpoint in endpoints)
+    return [2 * endpoint.priority + (zoned and endpoint.zone != zone) for endpoint in endpoints]
+
+
+def _labels(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(labels.items()))
+
+
+def _endpoint(service: str, endpoint: written.Endpoint, level: int, blocks: dict[str, int]) -> spec.Endpoint:
     target = addresses.parse_endpoint(endpoint.address)
     return spec.Endpoint(
         name=target.name,
@@ -436,6 +457,9 @@ def _endpoint(service: str, endpoint: written.Endpoint, blocks: dict[str, int]) 
         scheme=target.scheme,
         weight=endpoint.weight,
         backup=endpoint.backup,
+        zone=endpoint.zone or "",
+        level=level,
+        labels=_labels(endpoint.labels),
         metric=blocks[f"endpoint:{service}/{target.name}"],
     )
 

@@ -7,9 +7,10 @@ others. A key whose endpoint cannot be had, or is full, goes to the next one tha
 from libc.math cimport ceil, log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memcpy
 
-from headgate.core.balance cimport EndpointState, avoided, open_to, reachable
+from headgate.core.balance cimport EndpointState, avoided, flying, open_to, reachable
+from headgate.core.hashing cimport mix
+from headgate.core.lanes cimport summed
 
 
 cdef enum:
@@ -20,29 +21,6 @@ cdef enum:
     LARGE_TABLE = 65537
     SMALL_COUNT = 50            # endpoints: each has 100 places or more
     SEARCHES = 64               # of other places, before the first endpoint that fits is taken
-
-
-cdef inline uint64_t mix(uint64_t value) noexcept nogil:
-    """The finaliser of splitmix64: every bit depends on every bit."""
-    value = (value ^ (value >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
-    value = (value ^ (value >> 27)) * <uint64_t>0x94D049BB133111EB
-    return value ^ (value >> 31)
-
-
-cdef uint64_t hash_bytes(const char* data, Py_ssize_t size, uint64_t seed) noexcept nogil:
-    """A hash of these bytes, the same on every machine. Not for tables that an attacker could fill."""
-    cdef uint64_t hash = mix(seed ^ (<uint64_t>size + 1) * <uint64_t>0x9E3779B97F4A7C15)
-    cdef uint64_t word
-    while size >= 8:
-        memcpy(&word, data, 8)
-        hash = mix(hash ^ word)
-        data += 8
-        size -= 8
-    if size:
-        word = 0
-        memcpy(&word, data, size)
-        hash = mix(hash ^ word)
-    return hash
 
 
 cdef class Affinity(Balancer):
@@ -64,22 +42,32 @@ cdef class Affinity(Balancer):
     cdef double most_load(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
         """Exchanges for each unit of weight, at most; negative for no bound."""
         cdef double weight = 0
-        cdef double flying = 1          # with the one that is to be placed
+        cdef double total = 1           # with the one that is to be placed
         cdef Py_ssize_t index
         if self.bound <= 0:
             return -1
+        if self.whole != NULL and avoid == 0:
+            # With what still runs at endpoints that take nothing new: the bound may be wider, not tighter.
+            return self.bound * (summed(self.whole) + 1) / self.weight if self.weight > 0 else -1
         for index in range(count):
             if open_to(&endpoints[index]) and not avoided(index, avoid):
                 weight += endpoints[index].weight
-                flying += endpoints[index].in_flight
-        return self.bound * flying / weight if weight > 0 else -1
+                total += flying(&endpoints[index])
+        return self.bound * total / weight if weight > 0 else -1
+
+    cdef void look_around(self, const EndpointState* endpoints, Py_ssize_t count) noexcept:
+        cdef Py_ssize_t index
+        self.weight = 0
+        for index in range(count):
+            if open_to(&endpoints[index]):
+                self.weight += endpoints[index].weight
 
     cdef bint fits(self, const EndpointState* endpoints, Py_ssize_t index, uint64_t avoid,
                    double most) noexcept:
         cdef const EndpointState* endpoint = &endpoints[index]
         if not open_to(endpoint) or avoided(index, avoid):
             return False
-        return most < 0 or endpoint.in_flight + 1 <= ceil(most * endpoint.weight)
+        return most < 0 or flying(endpoint) + 1 <= ceil(most * endpoint.weight)
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept:

@@ -3,7 +3,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcmp
 
-from headgate.core.affinity cimport hash_bytes
+from headgate.core.hashing cimport hash_bytes
 from headgate.core.head cimport COOKIE, DROPPED, Field
 
 

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from enum import IntEnum
 from typing import Final, final
 
+from headgate.core.levels import Levels
 from headgate.core.shared import SharedCell
 
 class HealthWord(IntEnum):
@@ -18,6 +19,7 @@ class RotationWord(IntEnum):
     ROTATION_CHANGES = 8
     ROTATION_PANICS = 9
     ROTATION_SPARED = 10
+    ROTATION_FELL_BACK = 11
 
 class ProbeState(IntEnum):
     PROBE_UNKNOWN = 0
@@ -51,5 +53,8 @@ class Rotation:
         slow_start: float = 0,
         panic_share: float = 0,
         ramps: bool = True,
+        members: Sequence[bool] | None = None,
+        falls_back: bool = False,
+        levels: Levels | None = None,
     ) -> None: ...
     def look(self, now: float) -> list[float]: ...

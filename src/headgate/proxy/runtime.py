@@ -26,6 +26,7 @@ from headgate.proxy.downstream import Http1Downstream
 from headgate.proxy.encryption import Contexts, Kept
 from headgate.proxy.faults import attach_faults
 from headgate.proxy.http2_downstream import Http2Downstream
+from headgate.proxy.loads import Loads
 from headgate.proxy.mirroring import attach_mirrors
 from headgate.proxy.pool import Pool
 from headgate.proxy.port import Port
@@ -81,6 +82,7 @@ class Runtime:
         self.context = Context(loop, slot, log)
         self._admissions = Admissions(self.context, self._shared, worker)
         self.context.admission = self._admissions
+        self._loads = Loads(self._shared, worker)
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
@@ -111,7 +113,7 @@ class Runtime:
         sites: dict[str, tuple[spec.ListenerTls, Sites]] = {}
 
         def endpoints_of(service: spec.Service) -> tuple[list[Endpoint], list[int]]:
-            return self._endpoints_of(service, endpoints)
+            return self._endpoints_of(service, endpoints, snapshot.process.workers)
 
         try:
             seed = int.from_bytes(os.urandom(7), "little")
@@ -159,7 +161,7 @@ class Runtime:
         self._tickets_seen = (counter, self._loop.time())
 
     def _endpoints_of(
-        self, service: spec.Service, into: dict[tuple[str, str, spec.Address], Endpoint]
+        self, service: spec.Service, into: dict[tuple[str, str, spec.Address], Endpoint], workers: int
     ) -> tuple[list[Endpoint], list[int]]:
         """Live endpoints of a service, found again by identity, and their weights."""
         endpoints: list[Endpoint] = []
@@ -173,6 +175,7 @@ class Runtime:
                         entry, address, self._slot, self._shared.cell(endpoint_cell(*identity))
                     )
                     endpoint.source = Pool(self.context, self.register, endpoint, service)
+                self._loads.attach(endpoint, service, identity, workers)
                 into[identity] = endpoint
                 endpoints.append(endpoint)
                 weights.append(entry.weight)

@@ -1,6 +1,7 @@
 from collections.abc import Callable
 
 from headgate import spec
+from headgate.core.load import Load
 from headgate.core.routing import RoutingTable
 from headgate.core.shared import SharedCell, SharedTable
 from headgate.proxy.pool import Pool
@@ -15,6 +16,7 @@ class Endpoint:
     def name(self) -> bytes: ...
     @property
     def address(self) -> spec.Address: ...
+    def share(self, load: Load) -> None: ...
 
 class Service:
     @property

@@ -28,6 +28,16 @@ def endpoint_cell(service: str, endpoint: str, address: Address) -> str:
     return f"endpoint:{service}/{endpoint} {address.unix or address.host} {address.port}"
 
 
+def load_cell(service: str, endpoint: str, address: Address) -> str:
+    """The name of what is known of how busy one address of an endpoint is."""
+    return f"load:{service}/{endpoint} {address.unix or address.host} {address.port}"
+
+
+def whole_load_cell(service: str) -> str:
+    """The name of what is known of how busy all endpoints of a service are."""
+    return f"load:{service}"
+
+
 def permits_cell(kind: str, name: str) -> str:
     """The name of what limits how many exchanges of a service or route run at a time."""
     return f"permits:{kind}:{name}"

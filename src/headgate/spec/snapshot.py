@@ -145,6 +145,7 @@ class ServiceShare(Data, frozen=True):
     service: str
     weight: int = 1
     variant: str = ""  # "" is the service's name
+    subset: tuple[tuple[str, str], ...] = ()  # labels that its endpoints have, in order; () is all of them
     selection: Selection | None = None  # of requests that are for it whatever the weights
     metric: int = 0  # of routes with several only
 
@@ -248,6 +249,9 @@ class Endpoint(Data, frozen=True):
     scheme: Literal["http", "https", "h2c"] = "http"
     weight: int = 1
     backup: bool = False  # only where no other is usable
+    zone: str = ""
+    level: int = 0  # twice its tier, and one more where it is in another zone than this Headgate
+    labels: tuple[tuple[str, str], ...] = ()
     metric: int = 0
 
     @property
@@ -312,6 +316,8 @@ class Service(Data, frozen=True):
     outliers: Outliers | None = None
     slow_start: float = 0.0  # in which weights of new and recovered endpoints grow
     panic: float = 0.5  # with less of them healthy, all are tried; 0: never
+    subset_fallback: bool = False  # where nobody of a subset is healthy, all endpoints are asked
+    levels_metric: int = 0  # of services whose endpoints have several levels
     concurrency: Concurrency = Concurrency()
     metric: int = 0
 
@@ -347,6 +353,7 @@ class Process(Data, frozen=True):
     log_level: str = "info"
     ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
     state: str = ""  # folder; "" is where the environment says
+    zone: str = ""  # where this Headgate is
 
 
 class Metrics(Data, frozen=True):
