@@ -1,7 +1,8 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Final, final
 
+from headgate.core.balance import Balancer
 from headgate.core.levels import Levels
 from headgate.core.shared import SharedCell
 
@@ -57,4 +58,13 @@ class Rotation:
         falls_back: bool = False,
         levels: Levels | None = None,
     ) -> None: ...
+    def choose(
+        self,
+        balancer: Balancer,
+        now: float,
+        picks: int,
+        *,
+        keys: Iterable[int] | None = None,
+        avoid: int = 0,
+    ) -> list[int]: ...
     def look(self, now: float) -> list[float]: ...

@@ -7,7 +7,10 @@ the cell of the service is another, or when time alone changes something: an eje
 cimport cython
 from libc.math cimport INFINITY
 from libc.stdlib cimport calloc, free
+from libc.string cimport memset
 
+from headgate.core.balance cimport Balancer
+from headgate.core.hashing cimport mix
 from headgate.core.levels cimport Levels
 from headgate.core.shared cimport SharedCell
 
@@ -88,6 +91,29 @@ cdef class Rotation:
         self.due = -INFINITY
         self.refresh(states, now)
         return [states[i].weight if states[i].usable else 0.0 for i in range(self.count)]
+
+    def choose(self, Balancer balancer not None, double now, int picks, *, keys=None, int avoid=0) -> list[int]:
+        """The row of so many choices as things are, with a key for each; for tests."""
+        cdef EndpointState states[64]
+        cdef Py_ssize_t i
+        cdef list chosen = []
+        if self.count > 64:
+            raise ValueError("at most 64 endpoints")
+        memset(states, 0, sizeof(states))
+        for i in range(self.count):
+            states[i].identity = mix(i + 1)
+        self.due = -INFINITY
+        self.refresh(states, now)
+        if self.levels is not None:
+            self.levels.copy(states, True)
+        else:
+            balancer.prepare(states, self.count)
+        for key in keys if keys is not None else range(picks):
+            if self.levels is not None:
+                chosen.append(self.levels.pick(avoid, key, now))
+            else:
+                chosen.append(balancer.pick(states, self.count, avoid, key))
+        return chosen
 
     cdef bint refresh(self, EndpointState* states, double now) noexcept:
         cdef double shares[2]

@@ -278,6 +278,14 @@ ROTATION = (
     ENDPOINT_HEALTHY, ENDPOINT_PROBES, ENDPOINT_EJECTIONS, SERVICE_PANICS, SERVICE_OUTLIERS_SPARED,
 )  # fmt: skip
 
+# observe/preferences.py reads them.
+LEVEL_PICKS = Family("service_picks", "counter", "Endpoints chosen, by tier and zone, where these differ")
+LEVEL_SPILLED = Family("service_spilled", "counter", "Those of them for which the first choice was too weak")
+SUBSET_FALLBACKS = Family(
+    "service_subset_fallbacks", "counter", "Times that a worker asked all endpoints in place of a subset"
+)
+PREFERENCES = (LEVEL_PICKS, LEVEL_SPILLED, SUBSET_FALLBACKS)
+
 BUILD = Family("build", "info", "Version of Headgate and of Python")
 SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller published last")
 

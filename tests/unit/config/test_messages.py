@@ -73,6 +73,33 @@ h.yaml:6:100: error: services.web.outliers.latency: "1" is neither off nor a num
     write for example 5
 """,
     ),
+    "subsets, zones and tiers that cannot be": (
+        """\
+process: { zone: 'a b' }
+listeners: { web: { bind: ':80' } }
+services:
+  api:
+    endpoints: [{ address: '127.0.0.1:1', labels: { version: v1 }, priority: 16 }, '127.0.0.1:2']
+    subset_fallback: all
+  web: { endpoints: ['127.0.0.1:1'] }
+routes:
+  - { name: r, service: api, subset: { version: v3 } }
+  - { name: s, services: [{ service: api, subset: { version: v1 } }, { service: web, subset: { a: b } }] }
+  - { name: t, subset: { version: v1 }, services: [{ service: api }, { service: web }] }
+""",
+        """\
+h.yaml:1:18: error: process.zone: "a b" is not a name
+    use letters, digits, hyphens, underscores and dots; begin with a letter or digit; at most 128 characters
+h.yaml:5:78: error: services.api.endpoints[0].priority: "16" is not between 0 and 15
+h.yaml:6:22: error: services.api.subset_fallback: "all" is not none or any
+h.yaml:9:30: error: routes[0].subset: no endpoint of "api" has the labels { version: v3 }
+    its labels are version: v1
+h.yaml:10:86: error: routes[1].services[1].subset: no endpoint of "web" has the labels { a: b }
+    give some of them `labels: { a: b }`
+h.yaml:11:16: error: routes[2].subset: there is no one service of which it could be a part
+    write `service`, or a subset at each of `services`
+""",
+    ),
     "balance of a later version": (
         """\
 listeners: { web: { bind: ':80' } }
