@@ -12,7 +12,7 @@ from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.health import health_check, outliers
-from headgate.config.model.stickiness import LEAST_SECRET
+from headgate.config.model.stickiness import LEARNED_SECONDS, LEAST_SECRET
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
@@ -399,6 +399,13 @@ def _sticky(
 ) -> spec.Sticky | None:
     if sticky is None:
         return None
+    if sticky.learn is not None:
+        return spec.Sticky(
+            by="learn",
+            name=sticky.learn,
+            lifetime=sticky.lifetime or LEARNED_SECONDS,
+            metric=blocks[f"sticky:{service}"],
+        )
     return spec.Sticky(
         by=sticky.by,
         name=sticky.name or f"headgate-{service}",

@@ -124,10 +124,18 @@ STICKY = Kind(
         Count(
             Family("sticky_sessions", "counter", "Exchanges of sticky services, by what their session was"),
             tuple(
-                (word.name.removeprefix("STICKY_").lower(), word) for word in StickyWord
+                (word.name.removeprefix("STICKY_").lower(), word)
+                for word in StickyWord
+                if word < StickyWord.STICKY_LEARNED
             ),
             "session",
         ),
+        _count("sticky_learned", "counter", "Ids of the application that were bound to an endpoint",
+               StickyWord.STICKY_LEARNED),
+        _count("sticky_displaced", "counter", "Ids that lost their place to a new one",
+               StickyWord.STICKY_DISPLACED),
+        _count("sticky_not_learned", "counter", "Ids for which there was no place",
+               StickyWord.STICKY_NOT_LEARNED),
     ),
     None,
 )  # fmt: skip

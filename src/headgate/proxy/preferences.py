@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 
 from headgate.core.balancers import balancer
 from headgate.core.cells import Block
+from headgate.core.learning import Learning
 from headgate.core.levels import Levels
+from headgate.core.stickiness import Stickiness
 
 if TYPE_CHECKING:
     from headgate import spec
     from headgate.core.balance import Balancer
+    from headgate.core.sessions import SessionTable
+    from headgate.core.shared import SharedCell
 
 
 def balancer_of(balance: spec.Balance, seed: int) -> Balancer:
@@ -25,6 +29,17 @@ def levels_of(service: spec.Service, memory: memoryview, seed: int) -> Levels | 
     if len(set(numbers)) < 2:
         return None
     return Levels(numbers, partial(balancer_of, service.balance, seed), Block(memory, service.levels_metric))
+
+
+def stickiness_of(
+    service: spec.Service, cell: SharedCell, memory: memoryview, sessions: SessionTable
+) -> Stickiness | Learning:
+    """How the clients of a sticky service are kept at their endpoints."""
+    assert service.sticky is not None
+    block = Block(memory, service.sticky.metric)
+    if service.sticky.by == "learn":
+        return Learning(service.name, service.sticky, cell, block, sessions)
+    return Stickiness(service.name, service.sticky, cell, block)
 
 
 def members_of(service: spec.Service, subset: tuple[tuple[str, str], ...]) -> list[bool] | None:

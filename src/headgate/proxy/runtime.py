@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import mmap
 import os
 import resource
 import ssl
@@ -16,6 +17,7 @@ from weakref import WeakSet
 from headgate import spec
 from headgate.core.cells import WorkerWord
 from headgate.core.openssl import OpenSslMissing
+from headgate.core.sessions import SessionTable
 from headgate.core.shared import SharedTable, TableFull
 from headgate.core.tls import TlsContext, log_keys
 from headgate.proxy.acceptor import Acceptor
@@ -33,6 +35,7 @@ from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
 from headgate.proxy.snapshot import Endpoint, LiveSnapshot
 from headgate.shm.names import endpoint_cell
+from headgate.shm.region import SESSIONS_BYTES
 from headgate.shm.tickets import ticket_secrets
 
 if TYPE_CHECKING:
@@ -62,7 +65,8 @@ class Plan:
 
 class Runtime:
     """One per worker process. `slot` is its own part of the shared memory, `shared` everybody's, `tickets`
-    the secrets in it of session tickets, without which no session is resumed.
+    the secrets in it of session tickets, without which no session is resumed, `sessions` what all workers
+    learned of sticky ones, without which this one learns alone.
     """
 
     def __init__(
@@ -74,10 +78,12 @@ class Runtime:
         worker: int,
         log: logging.Logger,
         tickets: memoryview | None = None,
+        sessions: memoryview | None = None,
     ) -> None:
         self._loop = loop
         self._slot = slot
         self._shared = SharedTable(shared)
+        self._sessions = SessionTable(sessions or memoryview(mmap.mmap(-1, SESSIONS_BYTES)))
         self._worker = worker
         self.context = Context(loop, slot, log)
         self._admissions = Admissions(self.context, self._shared, worker)
@@ -118,7 +124,9 @@ class Runtime:
         try:
             seed = int.from_bytes(os.urandom(7), "little")
             sites_of = functools.partial(self._sites_of, into=sites)
-            live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, seed)
+            live = LiveSnapshot(
+                snapshot, self._slot, self._shared, endpoints_of, sites_of, seed, self._sessions
+            )
             attach_faults(live, self._slot)
             attach_mirrors(live, self._slot, self.context.log)
             gates = self._admissions.prepare(live)

@@ -3,6 +3,7 @@ from collections.abc import Callable
 from headgate import spec
 from headgate.core.load import Load
 from headgate.core.routing import RoutingTable
+from headgate.core.sessions import SessionTable
 from headgate.core.shared import SharedCell, SharedTable
 from headgate.proxy.pool import Pool
 from headgate.proxy.sites import Sites
@@ -43,6 +44,7 @@ class LiveSnapshot:
         endpoints_of: Callable[[spec.Service], tuple[list[Endpoint], list[int]]],
         sites_of: Callable[[spec.Listener], Sites | None],
         seed: int,
+        sessions: SessionTable,
     ) -> None: ...
     @property
     def spec(self) -> spec.Snapshot: ...

@@ -33,7 +33,7 @@ from headgate.core.splits cimport Share, Split
 from headgate.core.stickiness cimport Stickiness
 from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.health import outliers_of, rotation_of
-from headgate.proxy.preferences import balancer_of, levels_of, members_of
+from headgate.proxy.preferences import balancer_of, levels_of, members_of, stickiness_of
 from headgate.proxy.rewriting import rewrite_of
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
@@ -72,7 +72,7 @@ cdef class Service:
     and values, only those that have these: then `whole` is the service, with which it shares everything else."""
 
     def __init__(self, object spec, list endpoints, list weights, object memory, SharedCell cell,
-                 uint64_t seed, *, tuple subset=(), Service whole=None):
+                 uint64_t seed, object sessions, *, tuple subset=(), Service whole=None):
         cdef Py_ssize_t i
         members = members_of(spec, subset)
         self.spec = spec
@@ -103,7 +103,7 @@ cdef class Service:
         if whole is not None:
             self._share_state(whole)
         elif spec.sticky is not None:
-            self.sticky = Stickiness(spec.name, spec.sticky, cell, Block(memory, spec.sticky.metric))
+            self.sticky = stickiness_of(spec, cell, memory, sessions)
         if whole is None and spec.retry_budget is not None:
             self.budget = RetryBudget(cell, spec.retry_budget.percent, spec.retry_budget.per_second)
         self.endpoints = endpoints
@@ -340,16 +340,16 @@ cdef class Listener:
 
 cdef class LiveSnapshot:
     """One snapshot, ready to serve. `endpoints_of(service)` gives live endpoints and their weights,
-    `sites_of(listener)` what TLS presents, or None."""
+    `sites_of(listener)` what TLS presents, or None; `sessions` is a core.sessions.SessionTable."""
 
     def __init__(self, object spec, object memory, SharedTable shared, endpoints_of: Callable, sites_of: Callable,
-                 uint64_t seed):
+                 uint64_t seed, object sessions):
         forwarding = spec.forwarding
         self.spec = spec
         self.version = spec.version
         self.services = {
             service.name: Service(service, *endpoints_of(service), memory, shared.cell(service_cell(service.name)),
-                                  seed + number)
+                                  seed + number, sessions)
             for number, service in enumerate(spec.services)
         }
         self.subsets = {}
@@ -394,8 +394,8 @@ cdef class LiveSnapshot:
             return whole
         if key not in self.subsets:
             self.subsets[key] = Service(whole.spec, *endpoints_of(whole.spec), memory, whole.cell,
-                                        seed + len(self.services) + len(self.subsets), subset=share.subset,
-                                        whole=whole)
+                                        seed + len(self.services) + len(self.subsets), None,
+                                        subset=share.subset, whole=whole)
         return self.subsets[key]
 
     def _set_routes(self, routes: tuple[object, ...], memory: memoryview, SharedTable shared,

@@ -281,9 +281,9 @@ class Balance(Data, frozen=True):
 class Sticky(Data, frozen=True):
     """How clients come back to their endpoints."""
 
-    by: Literal["cookie", "header"] = "cookie"
+    by: Literal["cookie", "header", "learn"] = "cookie"  # learn: by a cookie that the service sets itself
     name: str = ""
-    lifetime: float = 0.0  # seconds; 0: as long as the browser runs
+    lifetime: float = 0.0  # seconds; 0: as long as the browser runs; of what is learned, without a request
     path: str = "/"
     domain: str = ""
     same_site: str = "Lax"

@@ -670,10 +670,7 @@ def test_the_zone_of_the_environment() -> None:
     (app, *_), zone = placed(HEADGATE_ZONE="b").services, placed(HEADGATE_ZONE="b").process.zone
     assert (zone, [endpoint.level for endpoint in app.endpoints]) == ("b", [1, 0, 3, 3])
     problems = load("h.yaml", text=PLACES, environ={"HEADGATE_ZONE": "b c"}).errors
-    assert [str(problem) for problem in problems] == [
-        'error: HEADGATE_ZONE: "b c" is no name of a zone\n'
-        "    use letters, digits, hyphens, underscores and dots"
-    ]
+    assert [problem.message for problem in problems] == ['"b c" is no name of a zone']
 
 
 def test_subsets() -> None:

@@ -100,6 +100,25 @@ h.yaml:11:16: error: routes[2].subset: there is no one service of which it could
     write `service`, or a subset at each of `services`
 """,
     ),
+    "sessions that cannot be learned": (
+        """\
+listeners: { web: { bind: ':80' } }
+services:
+  api: { endpoints: ['127.0.0.1:1'], sticky: { learn: 'a b' } }
+  web: { endpoints: ['127.0.0.1:1'], sticky: { learn: SID, by: cookie, secret: "${SECRET}0123456789" } }
+  old: { endpoints: ['127.0.0.1:1'], sticky: learn }
+routes: [{ name: r, service: api }, { name: s, service: web }, { name: t, service: old }]
+""",
+        """\
+h.yaml:3:55: error: services.api.sticky.learn: "a b" is no name of a cookie or header
+    write letters, digits and dashes, such as shop-session
+h.yaml:4:60: error: services.web.sticky.by: what is learned is in a cookie of the service itself: Headgate sets none
+    remove it, or `learn`
+h.yaml:4:72: error: services.web.sticky.secret: what is learned is in a cookie of the service itself: Headgate sets none
+    remove it, or `learn`
+h.yaml:5:46: error: services.old.sticky: "learn" is not cookie or header
+""",
+    ),
     "balance of a later version": (
         """\
 listeners: { web: { bind: ':80' } }
