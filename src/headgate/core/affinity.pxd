@@ -20,6 +20,9 @@ cdef class Affinity(Balancer):
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept
 
+    cdef Py_ssize_t find_any(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                             uint64_t key) noexcept
+
 
 cdef class Rendezvous(Affinity):
     pass

@@ -8,7 +8,7 @@ from libc.math cimport ceil, log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 
-from headgate.core.balance cimport EndpointState, avoided, flying, open_to, reachable
+from headgate.core.balance cimport Balancer, EndpointState, avoided, flying, open_to, reachable
 from headgate.core.hashing cimport mix
 from headgate.core.lanes cimport summed
 
@@ -55,6 +55,14 @@ cdef class Affinity(Balancer):
                 total += flying(&endpoints[index])
         return self.bound * total / weight if weight > 0 else -1
 
+    cdef Balancer another(self):
+        cdef Affinity made = type(self)(self.bound)
+        made.whole = self.whole
+        return made
+
+    cdef tuple kind(self):
+        return type(self), self.bound
+
     cdef void look_around(self, const EndpointState* endpoints, Py_ssize_t count) noexcept:
         cdef Py_ssize_t index
         self.weight = 0
@@ -71,6 +79,17 @@ cdef class Affinity(Balancer):
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept:
+        return -1
+
+
+    cdef Py_ssize_t find_any(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                             uint64_t key) noexcept:
+        """For a table that has nobody who fits: another one may be under way."""
+        cdef Py_ssize_t index, search
+        for search in range(count):
+            index = <Py_ssize_t>((key + <uint64_t>search) % <uint64_t>count)
+            if self.fits(endpoints, index, avoid, most):
+                return index
         return -1
 
 
@@ -104,6 +123,9 @@ cdef int _compare(const void* one, const void* other) noexcept nogil:
 cdef class Ring(Affinity):
     """Each endpoint has points on a circle, and a key belongs to the next point (Karger et al., 1997)."""
 
+    def __cinit__(self):
+        self.tabled = True
+
     def __dealloc__(self):
         free(self.points)
 
@@ -111,23 +133,25 @@ cdef class Ring(Affinity):
         cdef double total = 0
         cdef Py_ssize_t size = min(max(POINTS * count, LEAST_POINTS), MOST_POINTS)
         cdef Py_ssize_t index, number, share
+        cdef Py_ssize_t filled = 0
         cdef Point* points = <Point*>malloc((size + count + 1) * sizeof(Point))
         if points == NULL:
             raise MemoryError()         # the points from before stay
-        for index in range(count):
-            total += endpoints[index].weight
+        with nogil:
+            for index in range(count):
+                total += endpoints[index].weight
+            for index in range(count):
+                if endpoints[index].weight <= 0:
+                    continue
+                share = max(<Py_ssize_t>(size * endpoints[index].weight / total), 1)
+                for number in range(share):
+                    points[filled].hash = mix(endpoints[index].identity + number)
+                    points[filled].endpoint = <uint32_t>index
+                    filled += 1
+            qsort(points, filled, sizeof(Point), _compare)
         free(self.points)
         self.points = points
-        self.point_count = 0
-        for index in range(count):
-            if endpoints[index].weight <= 0:
-                continue
-            share = max(<Py_ssize_t>(size * endpoints[index].weight / total), 1)
-            for number in range(share):
-                self.points[self.point_count].hash = mix(endpoints[index].identity + number)
-                self.points[self.point_count].endpoint = <uint32_t>index
-                self.point_count += 1
-        qsort(self.points, self.point_count, sizeof(Point), _compare)
+        self.point_count = filled
         return 0
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
@@ -147,12 +171,15 @@ cdef class Ring(Affinity):
             if self.fits(endpoints, self.points[low].endpoint, avoid, most):
                 return self.points[low].endpoint
             low += 1
-        return -1
+        return self.find_any(endpoints, count, avoid, most, key)
 
 
 cdef class Maglev(Affinity):
     """A table that endpoints fill by turns, each in an order of its own (Eisenbud et al., 2016): a pick is
     one look, and shares are more even than on a circle; a few more keys move when endpoints change."""
+
+    def __cinit__(self):
+        self.tabled = True
 
     def __dealloc__(self):
         free(self.table)
@@ -170,41 +197,36 @@ cdef class Maglev(Affinity):
             free(places)
             free(credit)
             raise MemoryError()         # the table from before stays
-        free(self.table)
-        self.table = table
-        for index in range(count):
-            places[index] = endpoints[index].identity % size
-            heaviest = max(heaviest, endpoints[index].weight)
-        while heaviest > 0 and filled < size:
+        with nogil:
             for index in range(count):
-                credit[index] += endpoints[index].weight / heaviest
-                if credit[index] < 1 or filled == size:
-                    continue
-                credit[index] -= 1
-                while self.table[places[index]]:
-                    places[index] = _next_place(places[index], endpoints[index].identity, size)
-                self.table[places[index]] = <uint32_t>index + 1
-                filled += 1
+                places[index] = endpoints[index].identity % size
+                heaviest = max(heaviest, endpoints[index].weight)
+            while heaviest > 0 and filled < size:
+                for index in range(count):
+                    credit[index] += endpoints[index].weight / heaviest
+                    if credit[index] < 1 or filled == size:
+                        continue
+                    credit[index] -= 1
+                    while table[places[index]]:
+                        places[index] = _next_place(places[index], endpoints[index].identity, size)
+                    table[places[index]] = <uint32_t>index + 1
+                    filled += 1
         free(places)
         free(credit)
+        free(self.table)
+        self.table = table
         self.size = size if filled else 0
         return 0
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept:
         cdef Py_ssize_t index, search
-        if self.size == 0:
-            return -1
-        for search in range(SEARCHES):
+        for search in range(SEARCHES if self.size else 0):
             index = <Py_ssize_t>self.table[key % self.size] - 1
             if self.fits(endpoints, index, avoid, most):
                 return index
             key = mix(key + 1)
-        for search in range(count):
-            index = <Py_ssize_t>((key + search) % count)
-            if self.fits(endpoints, index, avoid, most):
-                return index
-        return -1
+        return self.find_any(endpoints, count, avoid, most, key)
 
 
 cdef inline uint64_t _next_place(uint64_t place, uint64_t identity, Py_ssize_t size) noexcept nogil:

@@ -29,10 +29,15 @@ cdef class Balancer:
     cdef readonly bint counts   # it looks at what is in flight
     cdef readonly bint times    # it looks at latencies
     cdef readonly bint keyed    # equal keys go to the same endpoint
+    cdef readonly bint tabled   # it chooses by a table, which takes a while to make
     cdef double now             # for those that look at latencies
+    cdef object __weakref__
 
     # Get ready for these endpoints: their identities and weights stay as they are.
     cdef int prepare(self, const EndpointState* endpoints, Py_ssize_t count) except -1
+    # One with the same settings, not ready yet; and what these are, to tell tables of different kinds apart.
+    cdef Balancer another(self)
+    cdef tuple kind(self)
     # Others of them are usable now, or their weights are others.
     cdef void look_around(self, const EndpointState* endpoints, Py_ssize_t count) noexcept
     # Index of the endpoint for the next attempt, or -1 when none is usable. Bit `index & 63` of

@@ -60,6 +60,12 @@ cdef class Balancer:
     cdef int prepare(self, const EndpointState* endpoints, Py_ssize_t count) except -1:
         return 0
 
+    cdef Balancer another(self):
+        raise NotImplementedError
+
+    cdef tuple kind(self):
+        raise NotImplementedError
+
     cdef void look_around(self, const EndpointState* endpoints, Py_ssize_t count) noexcept:
         pass
 

@@ -24,6 +24,7 @@ cdef class Level:
     cdef double share(self) noexcept
     cdef double health(self) noexcept
     cdef bint offers(self, uint64_t avoid) noexcept
+    cpdef object adopt(self, Balancer balancer)
 
 
 # The levels of the endpoints of a service, the most wanted first.
@@ -38,7 +39,9 @@ cdef class Levels:
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
     cdef bint divide(self, EndpointState* states, const unsigned char* enabled, const unsigned char* backup,
                      double panic_share) noexcept
-    cdef int copy(self, const EndpointState* states, bint weights_changed) except -1
+    cdef void copy(self, const EndpointState* states) noexcept
+    cdef int make_tables(self, object owner) except -1
+    cdef int rebuild(self) except -1
     cdef Py_ssize_t _turn(self, uint64_t key) noexcept
     cdef double _count(self, const EndpointState* states, const unsigned char* enabled,
                        const unsigned char* backup, bint spare) noexcept

@@ -13,6 +13,7 @@ from libc.stdlib cimport calloc, free
 
 from headgate.core.balance cimport avoided, open_to
 from headgate.core.hashing cimport mix
+from headgate.core.tables cimport prepared, rebuild
 
 cdef double OVERPROVISIONING = 1.4
 cdef uint64_t LEVEL_SEED = 0x9E3779B97F4A7C15
@@ -30,6 +31,10 @@ cdef class Level:
     cdef double health(self) noexcept:
         """What it can take of everything."""
         return min(1.0, OVERPROVISIONING * self.share())
+
+    cpdef object adopt(self, Balancer balancer):
+        """Choose by this one from now on."""
+        self.balancer = balancer
 
     cdef bint offers(self, uint64_t avoid) noexcept:
         """Whether it has an endpoint that is not to be avoided."""
@@ -178,7 +183,7 @@ cdef class Levels:
             panics |= total < 1 and level.enabled > 0 and level.share() < panic_share
         return panics
 
-    cdef int copy(self, const EndpointState* states, bint weights_changed) except -1:
+    cdef void copy(self, const EndpointState* states) noexcept:
         """Take over who is usable and with which weight."""
         cdef Py_ssize_t index
         cdef EndpointState* own
@@ -194,10 +199,21 @@ cdef class Levels:
                 own.latency = states[index].latency
                 own.usable = states[index].usable and self.places[index] == place
                 own.weight = states[index].weight if self.places[index] == place else 0.0
-            if weights_changed:
-                level.balancer.prepare(level.states, self.count)
             level.balancer.look_around(level.states, self.count)
             place += 1
+
+    cdef int make_tables(self, object owner) except -1:
+        cdef Level level
+        for level in self.levels:
+            level.balancer = prepared(level.balancer, level.states, self.count, (owner, level.number))
+        return 0
+
+    cdef int rebuild(self) except -1:
+        """Weights are others: a thread makes tables for them."""
+        cdef Level level
+        for level in self.levels:
+            if level.balancer.tabled:
+                rebuild(level.balancer, level.states, self.count, level.adopt)
         return 0
 
     @property

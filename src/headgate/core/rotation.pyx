@@ -105,7 +105,8 @@ cdef class Rotation:
         self.due = -INFINITY
         self.refresh(states, now)
         if self.levels is not None:
-            self.levels.copy(states, True)
+            self.levels.copy(states)
+            self.levels.make_tables(picks)
         else:
             balancer.prepare(states, self.count)
         for key in keys if keys is not None else range(picks):

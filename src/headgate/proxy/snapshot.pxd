@@ -55,6 +55,7 @@ cdef class Service:
     cdef readonly bytes host            # Host sent upstream; b"" keeps the client's
     cdef bytes own_host                 # sent where the client had none (HTTP/1.0); b"" for none
     cdef Balancer balancer
+    cdef tuple owner                    # of the tables of balancers
     cdef EndpointState* states
     cdef Py_ssize_t count
     cdef KeySource key_source           # None: the balancer asks for no key

@@ -31,6 +31,7 @@ from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.core.splits cimport Share, Split
 from headgate.core.stickiness cimport Stickiness
+from headgate.core.tables cimport prepared, rebuild
 from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.health import outliers_of, rotation_of
 from headgate.proxy.preferences import balancer_of, levels_of, members_of, stickiness_of
@@ -84,6 +85,7 @@ cdef class Service:
         self.balancer = balancer_of(spec.balance, seed)
         self.levels = levels_of(spec, memory, seed)
         self.whole = whole
+        self.owner = (spec.name, subset)
         if self.balancer.keyed:
             self.key_source = KeySource(spec.balance.key, spec.balance.key_name)
         if spec.breaker is not None and spec.breaker.scope == "service":
@@ -132,9 +134,15 @@ cdef class Service:
         return 0
 
     cdef int _make_tables(self) except -1:
-        if self.levels is None:
-            return self.balancer.prepare(self.states, self.count)
-        return self.levels.copy(self.states, True)
+        if self.levels is not None:
+            self.levels.copy(self.states)
+            return self.levels.make_tables(self.owner)
+        self.balancer = prepared(self.balancer, self.states, self.count, self.owner)
+        return 0
+
+    def adopt(self, Balancer balancer not None) -> None:
+        """Choose by this one, which has a table for other weights, from now on."""
+        self.balancer = balancer
 
     def __dealloc__(self):
         free(self.states)
@@ -169,14 +177,16 @@ cdef class Service:
         return self.balancer.pick(self.states, self.count, avoid, key)
 
     cdef void _look_around(self, double now) noexcept:
-        """See who is in rotation. Without memory for another table, a balancer with keys keeps its own."""
+        """See who is in rotation. Without what another table takes, a balancer with keys keeps its own."""
         cdef bint others = self.rotation.refresh(self.states, now) and self.balancer.keyed
-        with suppress(MemoryError):
-            if self.levels is not None:
-                self.levels.copy(self.states, others)
-            elif others:
-                self.balancer.prepare(self.states, self.count)
+        if self.levels is not None:
+            self.levels.copy(self.states)
         self.balancer.look_around(self.states, self.count)
+        with suppress(MemoryError, RuntimeError):       # which is: no thread to be had
+            if others and self.levels is not None:
+                self.levels.rebuild()
+            elif others and self.balancer.tabled:
+                rebuild(self.balancer, self.states, self.count, self.adopt)
 
     cdef Py_ssize_t usable_count(self) noexcept:
         """How many endpoints may be chosen."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Literal
 
 import pytest
 
 from headgate import spec
 from headgate.core.load import Load, WholeLoad
+from headgate.core.rotation import HealthWord, RotationWord
 from headgate.core.shared import SharedTable
-from headgate.shm.names import load_cell, whole_load_cell
+from headgate.core.tables import settle
+from headgate.shm.names import endpoint_cell, load_cell, service_cell, whole_load_cell
 from unit.proxy.stage import OK, Backend, Stage, post, until
 
 COUNT = 4
@@ -174,3 +177,28 @@ async def test_counts_go_on_over_reloads(crowd: Crowd) -> None:
     assert [load.used() for load in lent] == [1] * COUNT
     await asyncio.gather(*asking)
     assert [load.used() for load in lent] == [0] * COUNT
+
+
+@pytest.mark.parametrize("table", ["ring", "maglev"])
+async def test_tables_follow_weights_from_a_thread(crowd: Crowd, table: Literal["ring", "maglev"]) -> None:
+    """Until the new one is there, the old one is used."""
+    balance = spec.Balance("consistent_hash", "header", "x-user", table)
+    await crowd.serve(balance)
+    users = [f"X-User: {number}" for number in range(60)]
+    before = [await crowd.ask(user) for user in users]
+    assert 5 < before.count(0) < 30
+    shared = SharedTable(memoryview(crowd.stage.shared))
+    address = crowd.backends[0].address
+    cell = shared.cell(endpoint_cell("backend", f"{address.host}:{address.port}", address))
+    cell.write(HealthWord.ORDERS, (60 + 1) << 8)
+    shared.cell(service_cell("backend")).increase(RotationWord.ROTATION_CHANGES)
+    await crowd.ask(users[0])
+    settle()
+    after = [await crowd.ask(user) for user in users]
+    assert after.count(0) > 50
+    assert all(one == other for one, other in zip(before, after, strict=True) if one == 0)
+    # A snapshot begins with the weights of the file, and goes on with those of the operator.
+    await crowd.serve(balance)
+    await crowd.ask(users[0])
+    settle()
+    assert [await crowd.ask(user) for user in users] == after
