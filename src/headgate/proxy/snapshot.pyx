@@ -363,7 +363,7 @@ cdef class LiveSnapshot:
             for number, service in enumerate(spec.services)
         }
         self.subsets = {}
-        self._set_routes(spec.routes, memory, shared, endpoints_of, seed)
+        self._set_routes(spec.routes, memory, shared, seed)
         self.listeners = {
             listener.name: Listener(listener, number, memory, sites_of(listener))
             for number, listener in enumerate(spec.listeners)
@@ -396,27 +396,28 @@ cdef class LiveSnapshot:
     def __dealloc__(self):
         free(self.words)
 
-    def _service_of(self, share: object, memory: memoryview, endpoints_of: Callable, uint64_t seed) -> Service:
+    def _service_of(self, share: object, memory: memoryview, uint64_t seed) -> Service:
         """What a share of a route asks for: a service, or a subset of one."""
         cdef Service whole = self.services[share.service]
         key = (share.service, share.subset)
         if not share.subset:
             return whole
         if key not in self.subsets:
-            self.subsets[key] = Service(whole.spec, *endpoints_of(whole.spec), memory, whole.cell,
+            weights = [endpoint.weight for endpoint in whole.spec.endpoints for _ in endpoint.addresses]
+            self.subsets[key] = Service(whole.spec, whole.endpoints, weights, memory, whole.cell,
                                         seed + len(self.services) + len(self.subsets), None,
                                         subset=share.subset, whole=whole)
         return self.subsets[key]
 
     def _set_routes(self, routes: tuple[object, ...], memory: memoryview, SharedTable shared,
-                    endpoints_of: Callable, uint64_t seed) -> None:
+                    uint64_t seed) -> None:
         cdef Py_ssize_t number
         limits: dict[object, RouteLimits] = {}
         self.routes = []
         for route in routes:
             if route.limits not in limits:
                 limits[route.limits] = RouteLimits(route.limits)
-            services = [self._service_of(share, memory, endpoints_of, seed) for share in route.services]
+            services = [self._service_of(share, memory, seed) for share in route.services]
             self.routes.append(Route(route, services, memory, shared.cell(route_cell(route.name)),
                                      limits[route.limits], _policy(route, shared)))
         self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))

@@ -141,3 +141,24 @@ async def test_a_subset_shares_the_limits_of_its_service(crowd: Crowd) -> None:
     crowd.slow = dict.fromkeys(range(COUNT), 0.3)
     found = await asyncio.gather(*(crowd.ask() for _ in range(6)))
     assert found.count(-1) == 5
+
+
+async def test_a_subset_shares_the_endpoints_and_breakers_of_its_service(crowd: Crowd) -> None:
+    shares = (
+        spec.ServiceShare("backend", metric=13),
+        spec.ServiceShare("backend", variant="new", subset=subset("v2"), metric=14),
+    )
+    breaker = spec.Breaker(scope="endpoint", consecutive=2)
+    await serve(crowd, VERSIONS, route={"services": shares}, service={"breaker": breaker})
+    live = crowd.stage.runtime.live
+    (part,) = live.subsets.values()
+    assert all(
+        one is other for one, other in zip(part.endpoints, live.services["backend"].endpoints, strict=True)
+    )
+    crowd.tasks[3].cancel()
+    await asyncio.gather(crowd.tasks[3], return_exceptions=True)
+    crowd.backends[3].close()
+    found = [await crowd.ask() for _ in range(12)]
+    # Of the whole service others answer; the subset has nobody else, and its breaker opens for both.
+    assert found.count(-1) == 6
+    assert {one for one in found if one >= 0} == {0, 1, 2}
