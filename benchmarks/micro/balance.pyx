@@ -4,17 +4,22 @@ that of 16 workers."""
 import mmap
 
 from libc.stdint cimport uint64_t
+from libc.string cimport memset
 
 from headgate.core.affinity cimport Affinity
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.balancers import balancer, identity_of
+from headgate.core.cells cimport Block
+from headgate.core.levels cimport Levels
 from headgate.core.load cimport LATENCY, Load, WholeLoad
+from headgate.core.rotation cimport PROBE_STATE, PROBE_UNHEALTHY, Rotation
 from headgate.core.shared cimport SharedTable
 
 
 cdef EndpointState[100] _endpoints
 cdef EndpointState[100] _shared_endpoints       # the same, with counts that 16 workers keep together
 cdef list _loads = []
+cdef list _levels = []
 cdef WholeLoad _whole = None
 cdef dict _balancers = {}       # prepared ones: their tables are made once for each snapshot
 
@@ -112,6 +117,34 @@ def case_least_time(Py_ssize_t rounds):
     pick_shared("least_time", 8, rounds)
 
 
+def case_zones(Py_ssize_t rounds):
+    """The own zone is too weak, and another one gets a part."""
+    cdef Levels levels
+    cdef Py_ssize_t i
+    if not _levels:
+        _levels.append(two_zones())
+    levels = _levels[0]
+    for i in range(rounds):
+        if levels.pick(0, <uint64_t>i, 1.0) < 0:
+            raise RuntimeError("no endpoint was picked")
+
+
+cdef Levels two_zones():
+    cdef EndpointState[8] states
+    cdef SharedTable table = SharedTable(memoryview(mmap.mmap(-1, 1 << 18)))
+    cdef Levels levels = Levels([i // 4 for i in range(8)], lambda: balancer("round_robin"),
+                                Block(memoryview(mmap.mmap(-1, 4096)), 0))
+    cdef Rotation rotation
+    cells = [table.cell(f"endpoint {i}") for i in range(8)]
+    cells[0].write(<int>PROBE_STATE, PROBE_UNHEALTHY)
+    cells[1].write(<int>PROBE_STATE, PROBE_UNHEALTHY)
+    rotation = Rotation(table.cell("service"), cells, [1] * 8, [False] * 8, panic_share=0.5, levels=levels)
+    memset(states, 0, sizeof(states))
+    rotation.refresh(states, 1.0)
+    levels.copy(states)
+    return levels
+
+
 def case_ring_bounded(Py_ssize_t rounds):
     pick_shared("consistent_hash", 100, rounds, {"bound": 1.25})
 
@@ -125,6 +158,7 @@ CASES = {
     "pick of 8, least_requests": case_least_requests,
     "pick of 8, power_of_two": case_power_of_two,
     "pick of 8, least_time": case_least_time,
+    "pick of 8 in two zones, round_robin": case_zones,
     "pick of 100, ring with bounded load": case_ring_bounded,
 }
 

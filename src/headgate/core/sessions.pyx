@@ -66,7 +66,6 @@ cdef class SessionTable:
         cdef uint64_t best = 0
         cdef uint64_t rank
         cdef uint64_t chosen_key = 0
-        cdef Bound bound
         cdef int number
         for number in range(PLACES):
             found = hg_load(place + PLACE_KEY)
