@@ -22,6 +22,7 @@ def configuration() -> dict[str, Any]:
         "cookie": {"name": "stay", "lifetime": "1h"},
         "header": {"by": "header", "name": "X-Stay"},
         "other": {"name": "stay", "secret": "another-long-secret"},
+        "learned": {"learn": "SID"},
     }
     endpoints = [f"127.0.0.1:{port}" for port in ports.values()]
     return {
@@ -33,6 +34,15 @@ def configuration() -> dict[str, Any]:
             *(
                 {"name": way, "listeners": ["web"], "match": {"path": f"/{way}"}, "service": way}
                 for way in ways
+            ),
+            *(
+                {
+                    "name": f"{name}-learned",
+                    "listeners": [name],
+                    "match": {"path": "/learned"},
+                    "respond": {"body": name, "headers": {"Set-Cookie": f"SID=of-{name}; Path=/"}},
+                }
+                for name in NAMES
             ),
             *({"name": name, "listeners": [name], "respond": {"body": name}} for name in NAMES),
         ],
@@ -104,19 +114,29 @@ def test_sessions(product: Product) -> None:
     assert sessions(product, "cookie")["tampered"] == 1
     assert sessions(product, "other")["tampered"] == 1
 
+    # By the application's own cookie: what one worker learned, all know.
+    assert {ask(product, "/learned").body for _ in range(12)} == {name.encode() for name in NAMES}
+    for name in NAMES:
+        ids = {ask(product, "/learned", cookie=f"SID=of-{name}").body for _ in range(6)}
+        assert ids == {name.encode()}
+    assert sessions(product, "learned") == {"new": 12, "kept": 18, "replaced": 0, "tampered": 0}
+    assert product.metric("headgate_sticky_learned_total", service="learned") == len(NAMES)
+
     # After a reload.
     serve(product, product.config)
     assert {ask(product, "/cookie", cookie=f"stay={token}").body for _ in range(6)} == {first.body}
+    assert {ask(product, "/learned", cookie="SID=of-two").body for _ in range(6)} == {b"two"}
 
     # The endpoint refuses connections: the client is told where it is now, and stays there.
     gone = first.body.decode()
     config = product.config
     listeners = {name: value for name, value in config["listeners"].items() if name != gone}
-    routes = [route for route in config["routes"] if route["name"] != gone]
+    routes = [route for route in config["routes"] if not route["name"].startswith(gone)]
     serve(product, {**config, "listeners": listeners, "routes": routes})
     moved = ask(product, "/cookie", cookie=f"stay={token}")
     assert (moved.status, moved.body != first.body) == (200, True)
     there = token_in(moved)
+    assert ask(product, "/learned", cookie=f"SID=of-{gone}").body != first.body
     assert {ask(product, "/cookie", cookie=f"stay={there}").body for _ in range(6)} == {moved.body}
 
     # The endpoint is no longer in the service.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from headgate.core.explanation import Explanation, Step
-    from headgate.spec import Route, Snapshot
+    from headgate.spec import Endpoint, Route, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,10 +218,20 @@ def _winner(snapshot: Snapshot, route: Route, found: Explanation) -> Iterator[st
     for share in route.services:
         service = services[share.service]
         part = f", {share.weight} of {total}" if len(route.services) > 1 else ""
+        part += "".join(f", {label} {value}" for label, value in share.subset)
         yield f"service      {service.name} ({service.balance.algorithm}{part})"
         for endpoint in service.endpoints:
-            weight = f"  weight {endpoint.weight}" if endpoint.weight != 1 else ""
-            yield f"  endpoint   {endpoint.name}{weight}"
+            if set(share.subset) <= set(endpoint.labels):
+                yield f"  endpoint   {endpoint.name}{''.join(_preference(endpoint))}"
+
+
+def _preference(endpoint: Endpoint) -> Iterator[str]:
+    if endpoint.weight != 1:
+        yield f"  weight {endpoint.weight}"
+    if endpoint.level // 2:
+        yield f"  tier {endpoint.level // 2}"
+    if endpoint.zone:
+        yield f"  zone {endpoint.zone}"
 
 
 def as_data(snapshot: Snapshot, request: Request, found: Explanation) -> dict[str, Any]:

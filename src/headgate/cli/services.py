@@ -47,5 +47,9 @@ def _words(endpoint: dict[str, Any]) -> Iterator[str]:
         yield f"ejected for {left:.0f} s"
     if endpoint["backup"]:
         yield "backup"
+    if endpoint["tier"]:
+        yield f"tier {endpoint['tier']}"
+    if endpoint["zone"]:
+        yield f"zone {endpoint['zone']}"
     yield f"weight {endpoint['weight']}"
     yield f"{endpoint['in_flight']} in flight"

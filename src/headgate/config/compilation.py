@@ -13,7 +13,7 @@ from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.health import health_check, outliers
 from headgate.config.middlewares import compiled, flattened
-from headgate.config.model.stickiness import LEAST_SECRET
+from headgate.config.model.stickiness import LEARNED_SECONDS, LEAST_SECRET
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
@@ -75,6 +75,8 @@ def _identities(model: written.Config) -> Iterator[str]:
         yield f"service:{name}"
         if service.sticky is not None:
             yield f"sticky:{name}"
+        if len(set(_levels(model, name))) > 1:
+            yield f"levels:{name}"
         for endpoint in service.endpoints:
             yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
     for name, middleware in model.middlewares.items():
@@ -109,6 +111,7 @@ def _process(model: written.Config) -> spec.Process:
         state=process.state or "",
         development=process.development,
         hook_limit=process.hook_limit,
+        zone=process.zone or "",
     )
 
 
@@ -233,12 +236,13 @@ def _match(match: written.Match, *, decode_slash: bool) -> spec.Match:
 
 def _shares(route: written.Route, blocks: dict[str, int]) -> tuple[spec.ServiceShare, ...]:
     if route.service is not None:
-        return (spec.ServiceShare(service=route.service),)
+        return (spec.ServiceShare(service=route.service, subset=_labels(route.subset)),)
     return tuple(
         spec.ServiceShare(
             service=share.service,
             weight=share.weight,
             variant=share.name or "",
+            subset=_labels(share.subset),
             selection=_selection(share.match) if share.match is not None else None,
             metric=blocks.get(f"variant:{route.name}/{share.name or share.service}", 0),
         )
@@ -360,7 +364,10 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         name=name,
         balance=_balance(service.balance),
         sticky=_sticky(service.sticky, name, Path(model.folder), blocks),
-        endpoints=tuple(_endpoint(name, endpoint, blocks) for endpoint in service.endpoints),
+        endpoints=tuple(
+            _endpoint(name, endpoint, level, blocks)
+            for endpoint, level in zip(service.endpoints, _levels(model, name), strict=True)
+        ),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
             idle_connections=_pick("pool.idle_connections", *pools),
@@ -384,6 +391,8 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         slow_start=service.slow_start,
         panic=service.panic,
         middlewares=flattened(model, service.middlewares),
+        subset_fallback=service.subset_fallback == "any",
+        levels_metric=blocks.get(f"levels:{name}", 0),
         metric=blocks[f"service:{name}"],
     )
 
@@ -393,6 +402,13 @@ def _sticky(
 ) -> spec.Sticky | None:
     if sticky is None:
         return None
+    if sticky.learn is not None:
+        return spec.Sticky(
+            by="learn",
+            name=sticky.learn,
+            lifetime=sticky.lifetime or LEARNED_SECONDS,
+            metric=blocks[f"sticky:{service}"],
+        )
     return spec.Sticky(
         by=sticky.by,
         name=sticky.name or f"headgate-{service}",
@@ -431,7 +447,19 @@ def _balance(balance: written.Balance) -> spec.Balance:
     )
 
 
-def _endpoint(service: str, endpoint: written.Endpoint, blocks: dict[str, int]) -> spec.Endpoint:
+def _levels(model: written.Config, service: str) -> list[int]:
+    """The levels of the endpoints of a service, in order. Where none says its zone, all are in the same."""
+    endpoints = model.services[service].endpoints
+    zone = model.process.zone
+    zoned = zone is not None and any(endpoint.zone for endpoint in endpoints)
+    return [2 * endpoint.priority + (zoned and endpoint.zone != zone) for endpoint in endpoints]
+
+
+def _labels(labels: dict[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple(sorted(labels.items()))
+
+
+def _endpoint(service: str, endpoint: written.Endpoint, level: int, blocks: dict[str, int]) -> spec.Endpoint:
     target = addresses.parse_endpoint(endpoint.address)
     return spec.Endpoint(
         name=target.name,
@@ -439,6 +467,9 @@ def _endpoint(service: str, endpoint: written.Endpoint, blocks: dict[str, int]) 
         scheme=target.scheme,
         weight=endpoint.weight,
         backup=endpoint.backup,
+        zone=endpoint.zone or "",
+        level=level,
+        labels=_labels(endpoint.labels),
         metric=blocks[f"endpoint:{service}/{target.name}"],
     )
 

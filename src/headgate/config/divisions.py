@@ -34,7 +34,16 @@ def errors_of_sessions(data: dict[str, Any], document: Document) -> Iterator[Pro
             yield document.problem(
                 (*path, "secret_file"), "there are two secrets", "remove secret or secret_file", key=True
             )
-        if sticky.get("by") == "header":
+        if sticky.get("learn"):
+            for key in ("by", "name", "path", "domain", "same_site", "secure", "secret", "secret_file"):
+                if sticky.get(key) is not None:
+                    yield document.problem(
+                        (*path, key),
+                        "what is learned is in a cookie of the service itself: Headgate sets none",
+                        "remove it, or `learn`",
+                        key=True,
+                    )
+        elif sticky.get("by") == "header":
             for key in ("path", "domain", "same_site", "secure"):
                 if sticky.get(key) is not None:
                     yield document.problem(

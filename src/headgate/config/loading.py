@@ -15,6 +15,7 @@ from headgate.config.document import Document
 from headgate.config.messages import translate
 from headgate.config.middlewares import config_with, problems_of_instances, warnings_of_files
 from headgate.config.model import Config
+from headgate.config.model.scalars import NAME_PATTERN
 from headgate.config.problems import ConfigError, Problem, quoted
 from headgate.config.reader import read
 from headgate.config.references import errors_between, warnings_between
@@ -50,8 +51,8 @@ def load(
     path: str | Path | None = None, text: str | None = None, environ: Mapping[str, str] = os.environ
 ) -> Loaded:
     """The configuration in a file, or in `text` (then `path` only names it in messages). Without both,
-    HEADGATE_CONFIG names the file. HEADGATE_WORKERS and HEADGATE_LOG go before what the file says. Never
-    raises for what people wrote; see `problems`.
+    HEADGATE_CONFIG names the file. HEADGATE_WORKERS, HEADGATE_ZONE and HEADGATE_LOG go before what the file
+    says. Never raises for what people wrote; see `problems`.
     """
     path = path or (environ.get("HEADGATE_CONFIG") if text is None else None)
     file = str(path) if path is not None else ""
@@ -150,6 +151,18 @@ def _with_environment(model: Config, environ: Mapping[str, str], problems: list[
                     value=level,
                     message=f"{quoted(level)} is no level of the log",
                     hint=f"write one of {', '.join(_LOG_LEVELS)}",
+                )
+            )
+    if zone := environ.get("HEADGATE_ZONE", ""):
+        if re.fullmatch(NAME_PATTERN, zone):
+            changes["zone"] = zone
+        else:
+            problems.append(
+                Problem(
+                    path="HEADGATE_ZONE",
+                    value=zone,
+                    message=f"{quoted(zone)} is no name of a zone",
+                    hint="use letters, digits, hyphens, underscores and dots",
                 )
             )
     if not changes:

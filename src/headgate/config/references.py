@@ -25,6 +25,7 @@ from headgate.config.overload import errors_of_overload, fallbacks
 from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
 from headgate.config.plain import shown as _shown
+from headgate.config.preferences import errors_of_subsets
 from headgate.config.problems import nearest, quoted
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ def errors_between(document: Document) -> list[Problem]:
         errors_of_sessions,
         errors_of_health,
         errors_of_overload,
+        errors_of_subsets,
     )
     return [problem for each in checks for problem in each(data, document)]
 

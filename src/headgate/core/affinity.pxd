@@ -1,6 +1,7 @@
 from libc.stdint cimport uint32_t, uint64_t
 
 from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.lanes cimport LaneRow
 
 
 # Where the hash of a point on the circle leads.
@@ -11,11 +12,16 @@ cdef struct Point:
 
 cdef class Affinity(Balancer):
     cdef readonly double bound          # of load, in relation to the mean; 0 is none
+    cdef const LaneRow* whole           # what is in flight at all endpoints; NULL: they are summed
+    cdef double weight                  # of all that can be had, where `whole` is there
 
     cdef bint fits(self, const EndpointState* endpoints, Py_ssize_t index, uint64_t avoid, double most) noexcept
     cdef double most_load(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept
+
+    cdef Py_ssize_t find_any(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                             uint64_t key) noexcept
 
 
 cdef class Rendezvous(Affinity):
@@ -30,6 +36,3 @@ cdef class Ring(Affinity):
 cdef class Maglev(Affinity):
     cdef uint32_t* table                # endpoint by hash modulo its size
     cdef Py_ssize_t size
-
-
-cdef uint64_t hash_bytes(const char* data, Py_ssize_t size, uint64_t seed) noexcept nogil

@@ -7,9 +7,10 @@ others. A key whose endpoint cannot be had, or is full, goes to the next one tha
 from libc.math cimport ceil, log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
-from libc.string cimport memcpy
 
-from headgate.core.balance cimport EndpointState, avoided, open_to, reachable
+from headgate.core.balance cimport Balancer, EndpointState, avoided, flying, open_to, reachable
+from headgate.core.hashing cimport mix
+from headgate.core.lanes cimport summed
 
 
 cdef enum:
@@ -20,29 +21,6 @@ cdef enum:
     LARGE_TABLE = 65537
     SMALL_COUNT = 50            # endpoints: each has 100 places or more
     SEARCHES = 64               # of other places, before the first endpoint that fits is taken
-
-
-cdef inline uint64_t mix(uint64_t value) noexcept nogil:
-    """The finaliser of splitmix64: every bit depends on every bit."""
-    value = (value ^ (value >> 30)) * <uint64_t>0xBF58476D1CE4E5B9
-    value = (value ^ (value >> 27)) * <uint64_t>0x94D049BB133111EB
-    return value ^ (value >> 31)
-
-
-cdef uint64_t hash_bytes(const char* data, Py_ssize_t size, uint64_t seed) noexcept nogil:
-    """A hash of these bytes, the same on every machine. Not for tables that an attacker could fill."""
-    cdef uint64_t hash = mix(seed ^ (<uint64_t>size + 1) * <uint64_t>0x9E3779B97F4A7C15)
-    cdef uint64_t word
-    while size >= 8:
-        memcpy(&word, data, 8)
-        hash = mix(hash ^ word)
-        data += 8
-        size -= 8
-    if size:
-        word = 0
-        memcpy(&word, data, size)
-        hash = mix(hash ^ word)
-    return hash
 
 
 cdef class Affinity(Balancer):
@@ -64,25 +42,54 @@ cdef class Affinity(Balancer):
     cdef double most_load(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
         """Exchanges for each unit of weight, at most; negative for no bound."""
         cdef double weight = 0
-        cdef double flying = 1          # with the one that is to be placed
+        cdef double total = 1           # with the one that is to be placed
         cdef Py_ssize_t index
         if self.bound <= 0:
             return -1
+        if self.whole != NULL and avoid == 0:
+            # With what still runs at endpoints that take nothing new: the bound may be wider, not tighter.
+            return self.bound * (summed(self.whole) + 1) / self.weight if self.weight > 0 else -1
         for index in range(count):
             if open_to(&endpoints[index]) and not avoided(index, avoid):
                 weight += endpoints[index].weight
-                flying += endpoints[index].in_flight
-        return self.bound * flying / weight if weight > 0 else -1
+                total += flying(&endpoints[index])
+        return self.bound * total / weight if weight > 0 else -1
+
+    cdef Balancer another(self):
+        cdef Affinity made = type(self)(self.bound)
+        made.whole = self.whole
+        return made
+
+    cdef tuple kind(self):
+        return type(self), self.bound
+
+    cdef void look_around(self, const EndpointState* endpoints, Py_ssize_t count) noexcept:
+        cdef Py_ssize_t index
+        self.weight = 0
+        for index in range(count):
+            if open_to(&endpoints[index]):
+                self.weight += endpoints[index].weight
 
     cdef bint fits(self, const EndpointState* endpoints, Py_ssize_t index, uint64_t avoid,
                    double most) noexcept:
         cdef const EndpointState* endpoint = &endpoints[index]
         if not open_to(endpoint) or avoided(index, avoid):
             return False
-        return most < 0 or endpoint.in_flight + 1 <= ceil(most * endpoint.weight)
+        return most < 0 or flying(endpoint) + 1 <= ceil(most * endpoint.weight)
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept:
+        return -1
+
+
+    cdef Py_ssize_t find_any(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
+                             uint64_t key) noexcept:
+        """For a table that has nobody who fits: another one may be under way."""
+        cdef Py_ssize_t index, search
+        for search in range(count):
+            index = <Py_ssize_t>((key + <uint64_t>search) % <uint64_t>count)
+            if self.fits(endpoints, index, avoid, most):
+                return index
         return -1
 
 
@@ -118,6 +125,9 @@ cdef int _compare(const void* one, const void* other) noexcept nogil:
 cdef class Ring(Affinity):
     """Each endpoint has points on a circle, and a key belongs to the next point (Karger et al., 1997)."""
 
+    def __cinit__(self):
+        self.tabled = True
+
     def __dealloc__(self):
         free(self.points)
 
@@ -125,23 +135,25 @@ cdef class Ring(Affinity):
         cdef double total = 0
         cdef Py_ssize_t size = min(max(POINTS * count, LEAST_POINTS), MOST_POINTS)
         cdef Py_ssize_t index, number, share
+        cdef Py_ssize_t filled = 0
         cdef Point* points = <Point*>malloc((size + count + 1) * sizeof(Point))
         if points == NULL:
             raise MemoryError()         # the points from before stay
-        for index in range(count):
-            total += endpoints[index].weight
+        with nogil:
+            for index in range(count):
+                total += endpoints[index].weight
+            for index in range(count):
+                if endpoints[index].weight <= 0:
+                    continue
+                share = max(<Py_ssize_t>(size * endpoints[index].weight / total), 1)
+                for number in range(share):
+                    points[filled].hash = mix(endpoints[index].identity + number)
+                    points[filled].endpoint = <uint32_t>index
+                    filled += 1
+            qsort(points, filled, sizeof(Point), _compare)
         free(self.points)
         self.points = points
-        self.point_count = 0
-        for index in range(count):
-            if endpoints[index].weight <= 0:
-                continue
-            share = max(<Py_ssize_t>(size * endpoints[index].weight / total), 1)
-            for number in range(share):
-                self.points[self.point_count].hash = mix(endpoints[index].identity + number)
-                self.points[self.point_count].endpoint = <uint32_t>index
-                self.point_count += 1
-        qsort(self.points, self.point_count, sizeof(Point), _compare)
+        self.point_count = filled
         return 0
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
@@ -161,12 +173,15 @@ cdef class Ring(Affinity):
             if self.fits(endpoints, self.points[low].endpoint, avoid, most):
                 return self.points[low].endpoint
             low += 1
-        return -1
+        return self.find_any(endpoints, count, avoid, most, key)
 
 
 cdef class Maglev(Affinity):
     """A table that endpoints fill by turns, each in an order of its own (Eisenbud et al., 2016): a pick is
     one look, and shares are more even than on a circle; a few more keys move when endpoints change."""
+
+    def __cinit__(self):
+        self.tabled = True
 
     def __dealloc__(self):
         free(self.table)
@@ -184,41 +199,36 @@ cdef class Maglev(Affinity):
             free(places)
             free(credit)
             raise MemoryError()         # the table from before stays
-        free(self.table)
-        self.table = table
-        for index in range(count):
-            places[index] = endpoints[index].identity % size
-            heaviest = max(heaviest, endpoints[index].weight)
-        while heaviest > 0 and filled < size:
+        with nogil:
             for index in range(count):
-                credit[index] += endpoints[index].weight / heaviest
-                if credit[index] < 1 or filled == size:
-                    continue
-                credit[index] -= 1
-                while self.table[places[index]]:
-                    places[index] = _next_place(places[index], endpoints[index].identity, size)
-                self.table[places[index]] = <uint32_t>index + 1
-                filled += 1
+                places[index] = endpoints[index].identity % size
+                heaviest = max(heaviest, endpoints[index].weight)
+            while heaviest > 0 and filled < size:
+                for index in range(count):
+                    credit[index] += endpoints[index].weight / heaviest
+                    if credit[index] < 1 or filled == size:
+                        continue
+                    credit[index] -= 1
+                    while table[places[index]]:
+                        places[index] = _next_place(places[index], endpoints[index].identity, size)
+                    table[places[index]] = <uint32_t>index + 1
+                    filled += 1
         free(places)
         free(credit)
+        free(self.table)
+        self.table = table
         self.size = size if filled else 0
         return 0
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept:
         cdef Py_ssize_t index, search
-        if self.size == 0:
-            return -1
-        for search in range(SEARCHES):
+        for search in range(SEARCHES if self.size else 0):
             index = <Py_ssize_t>self.table[key % self.size] - 1
             if self.fits(endpoints, index, avoid, most):
                 return index
             key = mix(key + 1)
-        for search in range(count):
-            index = <Py_ssize_t>((key + search) % count)
-            if self.fits(endpoints, index, avoid, most):
-                return index
-        return -1
+        return self.find_any(endpoints, count, avoid, most, key)
 
 
 cdef inline uint64_t _next_place(uint64_t place, uint64_t identity, Py_ssize_t size) noexcept nogil:

@@ -43,7 +43,7 @@ cdef Py_ssize_t take_turn(EndpointState* endpoints, Py_ssize_t count, uint64_t a
         endpoint = &endpoints[index]
         if not open_to(endpoint) or avoided(index, avoid):
             continue
-        if load >= 0 and endpoint.in_flight / endpoint.weight > load:
+        if load >= 0 and flying(endpoint) / endpoint.weight > load:
             continue
         endpoint.current += endpoint.weight
         total += endpoint.weight
@@ -59,6 +59,15 @@ cdef class Balancer:
 
     cdef int prepare(self, const EndpointState* endpoints, Py_ssize_t count) except -1:
         return 0
+
+    cdef Balancer another(self):
+        raise NotImplementedError
+
+    cdef tuple kind(self):
+        raise NotImplementedError
+
+    cdef void look_around(self, const EndpointState* endpoints, Py_ssize_t count) noexcept:
+        pass
 
     cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
                          uint64_t key) noexcept:
@@ -87,7 +96,7 @@ cdef class LeastRequests(Balancer):
         avoid = reachable(endpoints, count, avoid)
         for index in range(count):
             if open_to(&endpoints[index]) and not avoided(index, avoid):
-                load = endpoints[index].in_flight / endpoints[index].weight
+                load = flying(&endpoints[index]) / endpoints[index].weight
                 if least < 0 or load < least:
                     least = load
         return take_turn(endpoints, count, avoid, least) if least >= 0 else -1
@@ -112,7 +121,7 @@ cdef class Random(Balancer):
 
     cdef double load_of(self, const EndpointState* endpoint) noexcept:
         """Of two, the one with less is chosen."""
-        return endpoint.in_flight / endpoint.weight
+        return flying(endpoint) / endpoint.weight
 
     cdef Py_ssize_t draw_one(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
                              Py_ssize_t other) noexcept:
@@ -164,9 +173,10 @@ cdef class LeastTime(PowerOfTwo):
         self.times = True
 
     cdef double load_of(self, const EndpointState* endpoint) noexcept:
-        if endpoint.latency <= 0:
-            return endpoint.in_flight * UNKNOWN_SECONDS / endpoint.weight
-        return endpoint.latency * (endpoint.in_flight + 1) / endpoint.weight
+        cdef double seconds = latency_of(endpoint, self.now)
+        if seconds <= 0:
+            return flying(endpoint) * UNKNOWN_SECONDS / endpoint.weight
+        return seconds * (flying(endpoint) + 1) / endpoint.weight
 
 
 cdef class FirstAvailable(Balancer):

@@ -2,8 +2,8 @@
 
 from libc.stdint cimport uint64_t
 
-from headgate.core.affinity cimport hash_bytes
 from headgate.core.balance cimport Balancer, EndpointState
+from headgate.core.hashing cimport hash_bytes
 from headgate.core.affinity import Maglev, Rendezvous, Ring
 from headgate.core.balance import FirstAvailable, LeastRequests, LeastTime, PowerOfTwo, Random, RoundRobin
 
@@ -30,6 +30,11 @@ def balancer(str name, uint64_t seed = 0, *, str table = "ring", double bound = 
     return plain[name]()
 
 
+def looks_at_load(str name, double bound = 0) -> bool:
+    """Whether the balancer of that name asks what is in flight at endpoints, or how fast they are."""
+    return bound > 0 or name in ("least_requests", "power_of_two", "least_time")
+
+
 def identity_of(str name not None) -> int:
     """What an endpoint of this name is to balancers with keys."""
     cdef bytes text = name.encode()
@@ -48,7 +53,7 @@ def simulate(Balancer chosen, weights, in_flight, usable, avoid: int, int picks,
     for index in range(count):
         name = names[index] if names is not None else f"endpoint {index}"
         endpoints[index] = EndpointState(weights[index], 0, in_flight[index], usable[index],
-                                         latencies[index] if latencies is not None else 0, identity_of(name))
+                                         latencies[index] if latencies is not None else 0, identity_of(name), NULL, NULL)
     chosen.prepare(endpoints, count)
     if keys is None:
         keys = [identity_of(str(number)) for number in range(picks)]

@@ -21,4 +21,6 @@ cdef class KeySource:
 
 
 cdef Span cookie_value(Head head, const char* name, Py_ssize_t size) noexcept
+# The value of the first pair of this name in a text; absent has no data.
+cdef Span pair_value(const char* text, Py_ssize_t left, char separator, const char* name, Py_ssize_t size) noexcept
 cdef Span query_value(Head head, const char* name, Py_ssize_t size) noexcept

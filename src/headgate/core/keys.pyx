@@ -3,7 +3,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcmp
 
-from headgate.core.affinity cimport hash_bytes
+from headgate.core.hashing cimport hash_bytes
 from headgate.core.head cimport COOKIE, DROPPED, Field
 
 
@@ -62,7 +62,7 @@ cdef Span cookie_value(Head head, const char* name, Py_ssize_t size) noexcept:
     for number in range(max(head.number(COOKIE), 0), head.field_count):
         field = &head.fields[number]
         if field.token == COOKIE and not field.flags & DROPPED:
-            found = _pair(head.bytes + field.value_start, field.value_size, c";", name, size)
+            found = pair_value(head.bytes + field.value_start, field.value_size, c";", name, size)
             if found.data != NULL:
                 return found
     return Span(NULL, 0)
@@ -72,10 +72,10 @@ cdef Span query_value(Head head, const char* name, Py_ssize_t size) noexcept:
     """The value of the first parameter of this name, as it stands there."""
     if not head.has_query:
         return Span(NULL, 0)
-    return _pair(head.query.data, head.query.size, c"&", name, size)
+    return pair_value(head.query.data, head.query.size, c"&", name, size)
 
 
-cdef Span _pair(const char* text, Py_ssize_t left, char separator, const char* name, Py_ssize_t size) noexcept:
+cdef Span pair_value(const char* text, Py_ssize_t left, char separator, const char* name, Py_ssize_t size) noexcept:
     """The value of the pair with this name among those that the separator parts."""
     cdef const char* at = text
     cdef const char* end = text + left

@@ -1,5 +1,6 @@
 from libc.stdint cimport uint64_t
 
+from headgate.core.lanes cimport Lanes
 from headgate.core.shared cimport SharedCell
 
 
@@ -21,23 +22,13 @@ cpdef enum PermitWord:
     HUNGRY = 29                 # a bit for each slot where somebody waits and less than its share is held
 
 
-cdef class Permits:
-    cdef SharedCell cell
-    cdef int slot
-    cdef int workers
-    cdef int words
+cdef class Permits(Lanes):
     cdef bint hungry                    # as the cell has it
-    cdef uint64_t last_mask
-    cdef readonly uint64_t held         # by this process
 
-    cpdef uint64_t used(self) noexcept
     cpdef bint take(self, uint64_t limit) noexcept
-    cpdef void give(self) noexcept
     cpdef void say_hungry(self, bint waits, uint64_t limit) noexcept
     cpdef bint crowds_out(self, uint64_t limit) noexcept
     cdef void _set_hungry(self, bint hungry) noexcept
-    cdef int _shift(self) noexcept
-    cdef uint64_t _own(self) noexcept
 
 
 cdef class AdaptiveLimit:

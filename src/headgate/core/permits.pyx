@@ -1,17 +1,16 @@
 """How many may run at a time in all workers together, and a limit that finds itself by latency.
 
-Permits are counted for each slot of a worker in a lane of its own that only this worker changes, and are summed
-to be compared with the limit: what a worker held that died is forgotten when the next one starts in its slot.
+Permits are counted in lanes, and are summed to be compared with the limit (core/lanes.pyx).
 A worker may have more than its share as long as nobody with less has somebody waiting.
 """
 
 cimport cython
 from libc.math cimport sqrt
 
+from headgate.core.lanes cimport LANE
+
 cdef enum:
     SLOTS = 64
-    LANES = 4                   # in a word
-    LANE_BITS = 16
     WINDOW_MS = 100
     WINDOW_SAMPLES = 10         # at least, for an average
     PROBE_MS = 30000            # from one measurement with a part of the limit to the next
@@ -26,59 +25,28 @@ cdef double FASTER = 0.9
 cdef double LEAST_GRADIENT = 0.5
 cdef double SMOOTHING = 0.3
 cdef double FIRST_LIMIT = 20
-cdef uint64_t LANE = 0xFFFF
 
 
 @cython.final
-cdef class Permits:
+cdef class Permits(Lanes):
     """Permits in a cell, as the worker in `slot` sees them; with nothing held by it. Slot -1 only looks. `workers`: how many there
     are; slots beyond are those of workers that leave, and do not count."""
 
     def __init__(self, SharedCell cell, int slot, int workers):
-        self.cell = cell
-        self.slot = slot
-        self.set_workers(workers)
+        self.open_lane(cell, PERMITS, slot, workers)
         if slot >= 0:
             self._set_hungry(False)
-            self.cell.add(PERMITS + slot // LANES, -<uint64_t>(self._own() << self._shift()))
-
-    def set_workers(self, int workers) -> None:
-        """There are more or fewer workers now."""
-        workers = min(max(workers, 1), SLOTS)
-        self.workers = workers
-        self.words = (workers + LANES - 1) // LANES
-        self.last_mask = <uint64_t>-1
-        if workers % LANES:
-            self.last_mask = (<uint64_t>1 << (workers % LANES * LANE_BITS)) - 1
-
-    cpdef uint64_t used(self) noexcept:
-        """How many are given out by all workers."""
-        cdef uint64_t total = 0
-        cdef uint64_t word
-        cdef int number
-        for number in range(self.words):
-            word = self.cell.get(PERMITS + number)
-            if number == self.words - 1:
-                word &= self.last_mask
-            total += (word & LANE) + (word >> 16 & LANE) + (word >> 32 & LANE) + (word >> 48)
-        return total
 
     cpdef bint take(self, uint64_t limit) noexcept:
         """Take one, if fewer than `limit` are given out. Never more are; of two that want the last one at the
         same moment it may be that none gets it."""
         if self.held >= LANE:
             return False
-        self.cell.add(PERMITS + self.slot // LANES, <uint64_t>1 << self._shift())
-        self.held += 1
+        self.enter()
         if self.used() <= limit:
             return True
         self.give()
         return False
-
-    cpdef void give(self) noexcept:
-        """Give one back."""
-        self.cell.add(PERMITS + self.slot // LANES, -(<uint64_t>1 << self._shift()))
-        self.held -= 1
 
     cpdef void say_hungry(self, bint waits, uint64_t limit) noexcept:
         """Tell others whether somebody waits here while this worker holds less than its share."""
@@ -101,12 +69,6 @@ cdef class Permits:
             word = self.cell.get(HUNGRY)
             if self.cell.swap(HUNGRY, word, word | own if hungry else word & ~own):
                 return
-
-    cdef int _shift(self) noexcept:
-        return self.slot % LANES * LANE_BITS
-
-    cdef uint64_t _own(self) noexcept:
-        return self.cell.get(PERMITS + self.slot // LANES) >> self._shift() & LANE
 
 
 @cython.final

@@ -1,6 +1,7 @@
 from libc.stdint cimport uint64_t
 
 from headgate.core.balance cimport EndpointState
+from headgate.core.levels cimport Levels
 from headgate.core.shared cimport SharedCell
 
 
@@ -21,6 +22,7 @@ cpdef enum RotationWord:
     ROTATION_CHANGES = 8    # grows with everything that changes who is in rotation
     ROTATION_PANICS = 9     # times that a worker began to try all endpoints for want of healthy ones
     ROTATION_SPARED = 10    # outliers that were not ejected because it is a dry run
+    ROTATION_FELL_BACK = 11 # times that a worker began to ask all endpoints for want of healthy ones in a subset
 
 
 cpdef enum ProbeState:
@@ -50,6 +52,11 @@ cdef class Rotation:
     cdef double* weights            # as the file has them
     cdef double* ordered            # as the operator has them
     cdef unsigned char* backup
+    cdef unsigned char* enabled     # takes something, if it is healthy
+    cdef unsigned char* members     # of the subset; NULL: all
+    cdef bint falls_back            # on all endpoints, where no member is healthy
+    cdef bint fell_back             # and does so now
+    cdef Levels levels              # None: all are wanted equally
     cdef Py_ssize_t count
     cdef double slow_start
     cdef double panic_share
@@ -63,6 +70,8 @@ cdef class Rotation:
 
     # Whether weights are others, so that a balancer with a table has to make it anew.
     cdef bint refresh(self, EndpointState* states, double now) noexcept
+    cdef void _count_panic(self, bint before) noexcept
+    cdef bint _choose_members(self, double now) noexcept
     cdef bint _decide(self, EndpointState* states, double now, double* shares) noexcept
     cdef double _ramp(self, SharedCell cell, double now) noexcept
 

@@ -1,7 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import IntEnum
 from typing import Final, final
 
+from headgate.core.balance import Balancer
+from headgate.core.levels import Levels
 from headgate.core.shared import SharedCell
 
 class HealthWord(IntEnum):
@@ -18,6 +20,7 @@ class RotationWord(IntEnum):
     ROTATION_CHANGES = 8
     ROTATION_PANICS = 9
     ROTATION_SPARED = 10
+    ROTATION_FELL_BACK = 11
 
 class ProbeState(IntEnum):
     PROBE_UNKNOWN = 0
@@ -51,5 +54,17 @@ class Rotation:
         slow_start: float = 0,
         panic_share: float = 0,
         ramps: bool = True,
+        members: Sequence[bool] | None = None,
+        falls_back: bool = False,
+        levels: Levels | None = None,
     ) -> None: ...
+    def choose(
+        self,
+        balancer: Balancer,
+        now: float,
+        picks: int,
+        *,
+        keys: Iterable[int] | None = None,
+        avoid: int = 0,
+    ) -> list[int]: ...
     def look(self, now: float) -> list[float]: ...

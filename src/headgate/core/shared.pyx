@@ -8,8 +8,8 @@ snapshots, workers and controllers.
 cimport cython
 from libc.string cimport memset
 
-from headgate.core.affinity cimport hash_bytes
 from headgate.core.cells cimport start_of
+from headgate.core.hashing cimport hash_bytes
 
 cdef enum:
     CELL_BYTES = CELL_WORDS * 8

@@ -8,7 +8,7 @@ workers see at the next exchange.
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.math cimport INFINITY, log
 
-from headgate.core.affinity cimport hash_bytes
+from headgate.core.hashing cimport hash_bytes
 from headgate.core.balancers import identity_of
 from headgate.core.head cimport OTHER, Head
 from headgate.core.keys cimport KeySource

@@ -18,6 +18,9 @@ cpdef enum StickyWord:
     STICKY_KEPT = 1             # that came to their endpoint
     STICKY_REPLACED = 2         # whose endpoint is gone, or cannot be used now
     STICKY_TAMPERED = 3         # with a token that is not ours
+    STICKY_LEARNED = 4          # ids of the application that belong to an endpoint from now on
+    STICKY_DISPLACED = 5        # of these, those that took the place of another
+    STICKY_NOT_LEARNED = 6      # ids for which there was no place
 
 
 # How a service keeps clients at their endpoints.

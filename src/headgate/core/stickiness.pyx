@@ -34,7 +34,7 @@ cdef class Stickiness:
         self.lifetime = spec.lifetime
         self.secure = spec.secure
         self.block = block
-        known = spec.secret.text.encode() or _shared_secret(cell)
+        known = spec.secret.text.encode() or shared_secret(cell)
         # Of its own for each service: a token of one is none of another.
         self.secret = digest(known, b"sticky sessions of " + service.encode(), "sha256")
         domain = f"; Domain={spec.domain}" if spec.domain else ""
@@ -126,8 +126,8 @@ def _padded(secret: bytes, tag: bytes, data: bytes) -> bytes:
     return bytes(a ^ b for a, b in zip(data, pad))
 
 
-def _shared_secret(SharedCell cell) -> bytes:
-    """Whoever looks first makes it, word by word; all others find it."""
+def shared_secret(SharedCell cell) -> bytes:
+    """Of a service. Whoever looks first makes it, word by word; all others find it."""
     cdef int word
     for word in range(STICKY_SECRET, STICKY_SECRET + STICKY_SECRET_WORDS):
         if cell.get(word) == 0:

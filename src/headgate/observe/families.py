@@ -124,10 +124,18 @@ STICKY = Kind(
         Count(
             Family("sticky_sessions", "counter", "Exchanges of sticky services, by what their session was"),
             tuple(
-                (word.name.removeprefix("STICKY_").lower(), word) for word in StickyWord
+                (word.name.removeprefix("STICKY_").lower(), word)
+                for word in StickyWord
+                if word < StickyWord.STICKY_LEARNED
             ),
             "session",
         ),
+        _count("sticky_learned", "counter", "Ids of the application that were bound to an endpoint",
+               StickyWord.STICKY_LEARNED),
+        _count("sticky_displaced", "counter", "Ids that lost their place to a new one",
+               StickyWord.STICKY_DISPLACED),
+        _count("sticky_not_learned", "counter", "Ids for which there was no place",
+               StickyWord.STICKY_NOT_LEARNED),
     ),
     None,
 )  # fmt: skip
@@ -298,6 +306,13 @@ MIDDLEWARES = (
     MIDDLEWARE_CALLS, MIDDLEWARE_ERRORS, MIDDLEWARE_CPU, MIDDLEWARE_WAITS, MIDDLEWARE_WAIT,
     MIDDLEWARE_EXCEEDED, MIDDLEWARE_BLOCKED, MIDDLEWARE_REPLIES,
 )  # fmt: skip
+# observe/preferences.py reads them.
+LEVEL_PICKS = Family("service_picks", "counter", "Endpoints chosen, by tier and zone, where these differ")
+LEVEL_SPILLED = Family("service_spilled", "counter", "Those of them for which the first choice was too weak")
+SUBSET_FALLBACKS = Family(
+    "service_subset_fallbacks", "counter", "Times that a worker asked all endpoints in place of a subset"
+)
+PREFERENCES = (LEVEL_PICKS, LEVEL_SPILLED, SUBSET_FALLBACKS)
 
 BUILD = Family("build", "info", "Version of Headgate and of Python")
 SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller published last")

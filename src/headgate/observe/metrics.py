@@ -15,7 +15,7 @@ from headgate.core.attempts import AttemptWord
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.core.shared import SharedTable
 from headgate.core.splits import weights_set
-from headgate.observe import families, middlewares, overload, rotation
+from headgate.observe import families, middlewares, overload, preferences, rotation
 from headgate.observe.families import PREFIX, Count, Family, Kind
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 
@@ -79,7 +79,8 @@ def render(
     shared = SharedTable(region.shared)
     _add_weights(text, shared, snapshot)
     _add_attempts(text, shared, snapshot)
-    for family, found in (overload.samples(shared, snapshot) | rotation.samples(shared, snapshot)).items():
+    found_of = overload.samples(shared, snapshot) | rotation.samples(shared, snapshot)
+    for family, found in (found_of | preferences.samples(sums, shared, snapshot)).items():
         name = text.open(family)
         text.add(
             f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found

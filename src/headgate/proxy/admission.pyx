@@ -295,6 +295,8 @@ cdef class Admissions(Admission):
                 service.gate = gates[permits_cell("service", service.spec.name)]
                 (<Gate>service.gate).configure(
                     service.spec.concurrency, live.spec.process.workers, service.block, service)
+        for service in live.subsets.values():
+            service.gate = service.whole.gate
         for route in live.routes:
             if route.spec.concurrency.limits:
                 route.gate = gates[permits_cell("route", route.spec.name)]

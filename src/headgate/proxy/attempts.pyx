@@ -363,7 +363,7 @@ cdef int _note_latency(Exchange first) except -1:
     cdef double seconds = first.context.now - first.attempt_started
     (<Tries>first.tries).policy.hedge.note(seconds)
     if first.service.balancer.times:
-        first.endpoint.measure(seconds, first.context.now)
+        first.endpoint.load.measure(seconds, first.context.now)
     return 0
 
 

@@ -514,7 +514,7 @@ cdef class Exchange:
                 return self.fail(503, b"destination_unavailable")
             self.tried |= <uint64_t>1 << (number & 63)
             self.endpoint = <Endpoint>self.service.endpoints[number]
-        self.endpoint.in_flight += 1
+        self.endpoint.enter()
         self.endpoint.block.add(IN_FLIGHT, 1)
         self.attempt_started = self.context.now
         self.waiting = True
@@ -582,7 +582,7 @@ cdef class Exchange:
         return 0
 
     cdef void _release_endpoint(self) noexcept:
-        self.endpoint.in_flight -= 1
+        self.endpoint.leave()
         self.endpoint.block.subtract(IN_FLIGHT, 1)
 
     cdef int upstream_closed(self, int status, bytes reason) except -1:

@@ -10,6 +10,7 @@ from headgate.core.rotation import Rotation
 
 if TYPE_CHECKING:
     from headgate import spec
+    from headgate.core.levels import Levels
     from headgate.core.shared import SharedCell
 
 _log = logging.getLogger("headgate")
@@ -22,7 +23,14 @@ _REASONS = {
 
 
 def rotation_of(
-    service: spec.Service, cell: SharedCell, cells: list[SharedCell], weights: list[int], *, ramps: bool
+    service: spec.Service,
+    cell: SharedCell,
+    cells: list[SharedCell],
+    weights: list[int],
+    *,
+    ramps: bool,
+    members: list[bool] | None = None,
+    levels: Levels | None = None,
 ) -> Rotation:
     """Who of the endpoints with these cells may be chosen."""
     backup = [entry.backup for entry in service.endpoints for _ in entry.addresses]
@@ -34,6 +42,9 @@ def rotation_of(
         slow_start=service.slow_start,
         panic_share=service.panic,
         ramps=ramps,
+        members=members,
+        falls_back=service.subset_fallback,
+        levels=levels,
     )
 
 

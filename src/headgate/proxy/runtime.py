@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import mmap
 import os
 import resource
 import ssl
@@ -16,6 +17,7 @@ from weakref import WeakSet
 from headgate import spec
 from headgate.core.cells import WorkerWord
 from headgate.core.openssl import OpenSslMissing
+from headgate.core.sessions import SessionTable
 from headgate.core.shared import SharedTable, TableFull
 from headgate.core.tls import TlsContext, log_keys
 from headgate.proxy.acceptor import Acceptor
@@ -27,12 +29,14 @@ from headgate.proxy.encryption import Contexts, Kept
 from headgate.proxy.faults import attach_faults
 from headgate.proxy.http2_downstream import Http2Downstream
 from headgate.proxy.instances import Instances
+from headgate.proxy.loads import Loads
 from headgate.proxy.mirroring import attach_mirrors
 from headgate.proxy.pool import Pool
 from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
 from headgate.proxy.snapshot import Endpoint, LiveSnapshot
 from headgate.shm.names import endpoint_cell
+from headgate.shm.region import SESSIONS_BYTES
 from headgate.shm.tickets import ticket_secrets
 
 if TYPE_CHECKING:
@@ -64,7 +68,8 @@ class Plan:
 
 class Runtime:
     """One per worker process. `slot` is its own part of the shared memory, `shared` everybody's, `tickets`
-    the secrets in it of session tickets, without which no session is resumed.
+    the secrets in it of session tickets, without which no session is resumed, `sessions` what all workers
+    learned of sticky ones, without which this one learns alone.
     """
 
     def __init__(
@@ -76,15 +81,18 @@ class Runtime:
         worker: int,
         log: logging.Logger,
         tickets: memoryview | None = None,
+        sessions: memoryview | None = None,
     ) -> None:
         self._loop = loop
         self._slot = slot
         self._shared = SharedTable(shared)
+        self._sessions = SessionTable(sessions or memoryview(mmap.mmap(-1, SESSIONS_BYTES)))
         self._worker = worker
         self.context = Context(loop, slot, log)
         self._admissions = Admissions(self.context, self._shared, worker)
         self.context.admission = self._admissions
         self._instances = Instances(self.context, slot, self._shared)
+        self._loads = Loads(self._shared, worker)
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
@@ -116,12 +124,14 @@ class Runtime:
         sites: dict[str, tuple[spec.ListenerTls, Sites]] = {}
 
         def endpoints_of(service: spec.Service) -> tuple[list[Endpoint], list[int]]:
-            return self._endpoints_of(service, endpoints)
+            return self._endpoints_of(service, endpoints, snapshot.process.workers)
 
         try:
             seed = int.from_bytes(os.urandom(7), "little")
             sites_of = functools.partial(self._sites_of, into=sites)
-            live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, seed)
+            live = LiveSnapshot(
+                snapshot, self._slot, self._shared, endpoints_of, sites_of, seed, self._sessions
+            )
             self._snapshots.add(live)
             attach_faults(live, self._slot)
             attach_mirrors(live, self._slot, self.context.log)
@@ -166,7 +176,7 @@ class Runtime:
         self._tickets_seen = (counter, self._loop.time())
 
     def _endpoints_of(
-        self, service: spec.Service, into: dict[tuple[str, str, spec.Address], Endpoint]
+        self, service: spec.Service, into: dict[tuple[str, str, spec.Address], Endpoint], workers: int
     ) -> tuple[list[Endpoint], list[int]]:
         """Live endpoints of a service, found again by identity, and their weights."""
         endpoints: list[Endpoint] = []
@@ -180,6 +190,7 @@ class Runtime:
                         entry, address, self._slot, self._shared.cell(endpoint_cell(*identity))
                     )
                     endpoint.source = Pool(self.context, self.register, endpoint, service)
+                self._loads.attach(endpoint, service, identity, workers)
                 into[identity] = endpoint
                 endpoints.append(endpoint)
                 weights.append(entry.weight)

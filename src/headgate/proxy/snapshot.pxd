@@ -6,6 +6,8 @@ from headgate.core.breaker cimport Breaker
 from headgate.core.cells cimport Block
 from headgate.core.head cimport Head
 from headgate.core.keys cimport KeySource
+from headgate.core.levels cimport Levels
+from headgate.core.load cimport Load
 from headgate.core.outliers cimport Observed, Outliers
 from headgate.core.record cimport RecordFormat
 from headgate.core.rotation cimport Rotation
@@ -30,14 +32,20 @@ cdef class Endpoint:
     cdef readonly str host              # that a certificate has to name; "" of a unix socket
     cdef public object source           # pool.Pool
     cdef uint32_t in_flight             # exchanges of this worker that are here now
-    cdef double latency                 # seconds until an answer begins; 0: not known
-    cdef double measured_at
+    cdef Load load                      # what all workers know of it; None: no balancer asks
     cdef Block block
     cdef SharedCell cell                # what all workers and the controller know of it
     cdef Observed observed              # what outlier detection knows of it
 
-    cdef void measure(self, double seconds, double now) noexcept
-    cdef double latency_at(self, double now) noexcept
+    cdef inline void enter(self) noexcept:
+        self.in_flight += 1
+        if self.load is not None:
+            self.load.enter()
+
+    cdef inline void leave(self) noexcept:
+        self.in_flight -= 1
+        if self.load is not None:
+            self.load.give()
 
 
 cdef class Service:
@@ -47,6 +55,7 @@ cdef class Service:
     cdef readonly bytes host            # Host sent upstream; b"" keeps the client's
     cdef bytes own_host                 # sent where the client had none (HTTP/1.0); b"" for none
     cdef Balancer balancer
+    cdef tuple owner                    # of the tables of balancers
     cdef EndpointState* states
     cdef Py_ssize_t count
     cdef KeySource key_source           # None: the balancer asks for no key
@@ -54,6 +63,8 @@ cdef class Service:
     cdef bint observes                  # somebody wants to know how attempts end
     cdef bint guarded                   # context.admission chooses its endpoints
     cdef Rotation rotation
+    cdef Levels levels                  # None: all endpoints are wanted equally
+    cdef readonly Service whole         # of which this is a subset, or None
     cdef Outliers outliers              # None: nobody is ejected
     cdef Breaker breaker                # of the whole service, or None
     cdef dict breakers                  # by endpoint, or None
@@ -69,6 +80,8 @@ cdef class Service:
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
     cdef void _look_around(self, double now) noexcept
     cdef Py_ssize_t usable_count(self) noexcept
+    cdef int _share_state(self, Service whole) except -1
+    cdef int _make_tables(self) except -1
     cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
                            double now) except -1
     cdef int observe(self, Endpoint endpoint, Outcome outcome, Head head, double seconds, double now) except -1
@@ -163,6 +176,7 @@ cdef class LiveSnapshot:
     cdef readonly list routes
     cdef uint64_t** words               # of the routes' blocks, by number
     cdef readonly dict services
+    cdef readonly dict subsets          # services of which routes want a part, by name and labels
     cdef readonly dict listeners
     cdef Networks trusted
     cdef tuple identity_fields          # names of fields that only trusted proxies may send

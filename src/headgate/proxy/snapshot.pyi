@@ -1,7 +1,9 @@
 from collections.abc import Callable
 
 from headgate import spec
+from headgate.core.load import Load
 from headgate.core.routing import RoutingTable
+from headgate.core.sessions import SessionTable
 from headgate.core.shared import SharedCell, SharedTable
 from headgate.proxy.pool import Pool
 from headgate.proxy.sites import Sites
@@ -15,6 +17,7 @@ class Endpoint:
     def name(self) -> bytes: ...
     @property
     def address(self) -> spec.Address: ...
+    def share(self, load: Load) -> None: ...
 
 class Service:
     @property
@@ -41,6 +44,7 @@ class LiveSnapshot:
         endpoints_of: Callable[[spec.Service], tuple[list[Endpoint], list[int]]],
         sites_of: Callable[[spec.Listener], Sites | None],
         seed: int,
+        sessions: SessionTable,
     ) -> None: ...
     @property
     def spec(self) -> spec.Snapshot: ...
@@ -52,6 +56,8 @@ class LiveSnapshot:
     def routes(self) -> list[Route]: ...
     @property
     def services(self) -> dict[str, Service]: ...
+    @property
+    def subsets(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], Service]: ...
     @property
     def listeners(self) -> dict[str, Listener]: ...
     @property

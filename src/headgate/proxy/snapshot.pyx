@@ -10,18 +10,20 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from cpython.bytes cimport PyBytes_AS_STRING
-from libc.math cimport exp
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcmp, memcpy
 
+from headgate.core.affinity cimport Affinity
 from headgate.core.attempts cimport AttemptPolicy, RetryBudget
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.breaker cimport UNCHANGED, Breaker
-from headgate.core.balancers import balancer, identity_of
+from headgate.core.balancers import identity_of
 from headgate.core.cells cimport Block
 from headgate.core.grpc cimport parse_status
 from headgate.core.head cimport RETRY_AFTER, Field, Head
 from headgate.core.keys cimport KeySource
+from headgate.core.levels cimport Levels
+from headgate.core.load cimport LATENCY, Load
 from headgate.core.outliers cimport Observed, Outliers
 from headgate.core.paths import path_policy
 from headgate.core.record import FINGERPRINTS, record_format
@@ -30,8 +32,10 @@ from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.core.splits cimport Share, Split
 from headgate.core.stickiness cimport Stickiness
+from headgate.core.tables cimport prepared, rebuild
 from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.health import outliers_of, rotation_of
+from headgate.proxy.preferences import balancer_of, levels_of, members_of, stickiness_of
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
 
@@ -40,9 +44,6 @@ cdef extern from *:
     void prefetch "__builtin_prefetch"(const void* address, int to_write) noexcept nogil
 
 
-# After so long, two thirds of what was known of a latency are forgotten.
-cdef double FORGOTTEN_SECONDS = 10.0
-cdef double LEAST_SECONDS = 1e-6
 # What a failed attempt, and an answer that says "not now", count as at least: failing fast must draw nobody.
 cdef double FAILURE_SECONDS = 1.0
 
@@ -59,34 +60,32 @@ cdef class Endpoint:
         self.cell = cell
         self.observed = Observed(cell)
 
-    cdef void measure(self, double seconds, double now) noexcept:
-        """Take a latency. What is slower than known counts at once, what is faster little by little (Finagle's
-        peak EWMA)."""
-        cdef double known = self.latency_at(now)
-        cdef double kept = exp((self.measured_at - now) / FORGOTTEN_SECONDS)
-        self.latency = seconds if seconds > known else max(
-            self.latency * kept + seconds * (1 - kept), LEAST_SECONDS)
-        self.measured_at = now
-
-    cdef double latency_at(self, double now) noexcept:
-        """What is known of it now: an endpoint that nobody asks is given another chance by and by."""
-        return self.latency * exp((self.measured_at - now) / FORGOTTEN_SECONDS)
+    def share(self, Load load) -> None:
+        """Count what is in flight there for all workers to see."""
+        if self.load is None:
+            for _ in range(self.in_flight):
+                load.enter()
+            self.load = load
 
 
 cdef class Service:
-    """A group of endpoints that serve the same thing, and the balancer among them."""
+    """A group of endpoints that serve the same thing, and the balancer among them. With `subset`, pairs of labels
+    and values, only those that have these: then `whole` is the service, with which it shares everything else."""
 
     def __init__(self, object spec, list endpoints, list weights, object memory, SharedCell cell,
-                 uint64_t seed):
+                 uint64_t seed, object sessions, *, tuple subset=(), Service whole=None):
         cdef Py_ssize_t i
+        members = members_of(spec, subset)
         self.spec = spec
         self.name = spec.name.encode()
         self.host = spec.host.encode()
         self.own_host = b""
         if endpoints and not (<Endpoint>endpoints[0]).address.unix:
             self.own_host = spec.endpoints[0].authority.encode()
-        self.balancer = balancer(spec.balance.algorithm, seed, table=spec.balance.table,
-                                 bound=spec.balance.bounded_load)
+        self.balancer = balancer_of(spec.balance, seed)
+        self.levels = levels_of(spec, memory, seed)
+        self.whole = whole
+        self.owner = (spec.name, subset)
         if self.balancer.keyed:
             self.key_source = KeySource(spec.balance.key, spec.balance.key_name)
         if spec.breaker is not None and spec.breaker.scope == "service":
@@ -95,7 +94,7 @@ cdef class Service:
             self.breakers = {endpoint: breaker_of((<Endpoint>endpoint).cell, spec.breaker)
                              for endpoint in endpoints}
         self.rotation = rotation_of(spec, cell, [(<Endpoint>endpoint).cell for endpoint in endpoints], weights,
-                                    ramps=not self.balancer.keyed)
+                                    ramps=not self.balancer.keyed, members=members, levels=self.levels)
         self.outliers = outliers_of(spec, cell, [(<Endpoint>endpoint).observed for endpoint in endpoints],
                                     [(<Endpoint>endpoint).name for endpoint in endpoints])
         self.observes = self.balancer.times or spec.breaker is not None or self.outliers is not None
@@ -103,9 +102,11 @@ cdef class Service:
         self.turn = seed
         self.block = Block(memory, spec.metric)
         self.cell = cell
-        if spec.sticky is not None:
-            self.sticky = Stickiness(spec.name, spec.sticky, cell, Block(memory, spec.sticky.metric))
-        if spec.retry_budget is not None:
+        if whole is not None:
+            self._share_state(whole)
+        elif spec.sticky is not None:
+            self.sticky = stickiness_of(spec, cell, memory, sessions)
+        if whole is None and spec.retry_budget is not None:
             self.budget = RetryBudget(cell, spec.retry_budget.percent, spec.retry_budget.per_second)
         self.endpoints = endpoints
         self.count = len(endpoints)
@@ -113,10 +114,35 @@ cdef class Service:
         if self.states == NULL:
             raise MemoryError()
         for i in range(self.count):
-            self.states[i].weight = weights[i]
+            self.states[i].weight = weights[i] if members is None or members[i] else 0
             self.states[i].usable = True
             self.states[i].identity = identity_of(_identity(<Endpoint>endpoints[i]))
-        self.balancer.prepare(self.states, self.count)
+            if (<Endpoint>endpoints[i]).load is not None:
+                self.states[i].lanes = &(<Endpoint>endpoints[i]).load.row
+                self.states[i].peak = (<Endpoint>endpoints[i]).load.cell.words + <int>LATENCY
+        self._make_tables()
+        if self.levels is None and members is None and self.balancer.keyed:
+            watch_whole(<Affinity>self.balancer, endpoints)
+
+    cdef int _share_state(self, Service whole) except -1:
+        """What is known of endpoints and of the service is one, whoever asks."""
+        self.breaker = whole.breaker
+        self.breakers = whole.breakers
+        self.outliers = whole.outliers
+        self.sticky = whole.sticky
+        self.budget = whole.budget
+        return 0
+
+    cdef int _make_tables(self) except -1:
+        if self.levels is not None:
+            self.levels.copy(self.states)
+            return self.levels.make_tables(self.owner)
+        self.balancer = prepared(self.balancer, self.states, self.count, self.owner)
+        return 0
+
+    def adopt(self, Balancer balancer not None) -> None:
+        """Choose by this one, which has a table for other weights, from now on."""
+        self.balancer = balancer
 
     def __dealloc__(self):
         free(self.states)
@@ -143,23 +169,24 @@ cdef class Service:
 
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept:
         """The number of the endpoint for the next attempt, or -1."""
-        cdef Py_ssize_t i
         if self.rotation.stale(now):
             self._look_around(now)
-        if self.balancer.counts:
-            # Kept by the endpoints, which outlive snapshots.
-            for i in range(self.count):
-                self.states[i].in_flight = (<Endpoint>self.endpoints[i]).in_flight
-        if self.balancer.times:
-            for i in range(self.count):
-                self.states[i].latency = (<Endpoint>self.endpoints[i]).latency_at(now)
+        if self.levels is not None:
+            return self.levels.pick(avoid, key, now)
+        self.balancer.now = now
         return self.balancer.pick(self.states, self.count, avoid, key)
 
     cdef void _look_around(self, double now) noexcept:
-        """See who is in rotation. Without memory for another table, a balancer with keys keeps its own."""
-        if self.rotation.refresh(self.states, now) and self.balancer.keyed:
-            with suppress(MemoryError):
-                self.balancer.prepare(self.states, self.count)
+        """See who is in rotation. Without what another table takes, a balancer with keys keeps its own."""
+        cdef bint others = self.rotation.refresh(self.states, now) and self.balancer.keyed
+        if self.levels is not None:
+            self.levels.copy(self.states)
+        self.balancer.look_around(self.states, self.count)
+        with suppress(MemoryError, RuntimeError):       # which is: no thread to be had
+            if others and self.levels is not None:
+                self.levels.rebuild()
+            elif others and self.balancer.tabled:
+                rebuild(self.balancer, self.states, self.count, self.adopt)
 
     cdef Py_ssize_t usable_count(self) noexcept:
         """How many endpoints may be chosen."""
@@ -180,7 +207,7 @@ cdef class Service:
         if self.balancer.times:
             if outcome != ANSWERED or head.status == 429 or head.number(RETRY_AFTER) >= 0:
                 seconds = max(seconds, FAILURE_SECONDS)
-            endpoint.measure(seconds, now)
+            endpoint.load.measure(seconds, now)
         return 0
 
     cdef int _tell_breaker(self, Endpoint endpoint, Outcome outcome, Head head, double seconds,
@@ -190,6 +217,15 @@ cdef class Service:
         if breaker.change != UNCHANGED:
             report(self.name, b"" if self.breakers is None else endpoint.name, breaker, now)
         return 0
+
+
+cdef int watch_whole(Affinity balancer, list endpoints) except -1:
+    """What a bound of load is in relation to, for all workers, in one word or two: to sum it up for each exchange
+    would mean to read what other processors write, for each endpoint."""
+    cdef Load load = (<Endpoint>endpoints[0]).load if endpoints else None
+    if load is not None and load.whole is not None:
+        balancer.whole = &load.whole.row
+    return 0
 
 
 cdef int _status_of(Head head) except -1:
@@ -228,14 +264,14 @@ cdef class RouteLimits:
 cdef class Route:
     """A match's action with everything that it needs resolved."""
 
-    def __init__(self, object spec, dict services, object memory, SharedCell cell, RouteLimits limits,
+    def __init__(self, object spec, list services, object memory, SharedCell cell, RouteLimits limits,
                  AttemptPolicy policy):
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
         self.words = self.block.words
         self.cell = cell
-        self.services = [services[share.service] for share in spec.services]
+        self.services = services
         self.answers = not self.services
         self.single = self.services[0] if self.services else None
         if len(self.services) > 1:
@@ -313,20 +349,21 @@ cdef class Listener:
 
 cdef class LiveSnapshot:
     """One snapshot, ready to serve. `endpoints_of(service)` gives live endpoints and their weights,
-    `sites_of(listener)` what TLS presents, or None."""
+    `sites_of(listener)` what TLS presents, or None; `sessions` is a core.sessions.SessionTable."""
 
     def __init__(self, object spec, object memory, SharedTable shared, endpoints_of: Callable, sites_of: Callable,
-                 uint64_t seed):
+                 uint64_t seed, object sessions):
         forwarding = spec.forwarding
         self.spec = spec
         self.version = spec.version
         self.made = time.monotonic()
         self.services = {
             service.name: Service(service, *endpoints_of(service), memory, shared.cell(service_cell(service.name)),
-                                  seed + number)
+                                  seed + number, sessions)
             for number, service in enumerate(spec.services)
         }
-        self._set_routes(spec.routes, memory, shared)
+        self.subsets = {}
+        self._set_routes(spec.routes, memory, shared, seed)
         self.listeners = {
             listener.name: Listener(listener, number, memory, sites_of(listener))
             for number, listener in enumerate(spec.listeners)
@@ -359,14 +396,29 @@ cdef class LiveSnapshot:
     def __dealloc__(self):
         free(self.words)
 
-    def _set_routes(self, routes: tuple[object, ...], memory: memoryview, SharedTable shared) -> None:
+    def _service_of(self, share: object, memory: memoryview, uint64_t seed) -> Service:
+        """What a share of a route asks for: a service, or a subset of one."""
+        cdef Service whole = self.services[share.service]
+        key = (share.service, share.subset)
+        if not share.subset:
+            return whole
+        if key not in self.subsets:
+            weights = [endpoint.weight for endpoint in whole.spec.endpoints for _ in endpoint.addresses]
+            self.subsets[key] = Service(whole.spec, whole.endpoints, weights, memory, whole.cell,
+                                        seed + len(self.services) + len(self.subsets), None,
+                                        subset=share.subset, whole=whole)
+        return self.subsets[key]
+
+    def _set_routes(self, routes: tuple[object, ...], memory: memoryview, SharedTable shared,
+                    uint64_t seed) -> None:
         cdef Py_ssize_t number
         limits: dict[object, RouteLimits] = {}
         self.routes = []
         for route in routes:
             if route.limits not in limits:
                 limits[route.limits] = RouteLimits(route.limits)
-            self.routes.append(Route(route, self.services, memory, shared.cell(route_cell(route.name)),
+            services = [self._service_of(share, memory, seed) for share in route.services]
+            self.routes.append(Route(route, services, memory, shared.cell(route_cell(route.name)),
                                      limits[route.limits], _policy(route, shared)))
         self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))
         if self.words == NULL:

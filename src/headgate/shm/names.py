@@ -28,6 +28,16 @@ def endpoint_cell(service: str, endpoint: str, address: Address) -> str:
     return f"endpoint:{service}/{endpoint} {address.unix or address.host} {address.port}"
 
 
+def load_cell(service: str, endpoint: str, address: Address) -> str:
+    """The name of what is known of how busy one address of an endpoint is."""
+    return f"load:{service}/{endpoint} {address.unix or address.host} {address.port}"
+
+
+def whole_load_cell(service: str) -> str:
+    """The name of what is known of how busy all endpoints of a service are."""
+    return f"load:{service}"
+
+
 def permits_cell(kind: str, name: str) -> str:
     """The name of what limits how many exchanges of a service or route run at a time."""
     return f"permits:{kind}:{name}"
@@ -47,9 +57,12 @@ def cells_of(snapshot: Snapshot) -> set[str]:
     permits cannot: their gates may outlive its exchanges.
     """
     found = {service_cell(service.name) for service in snapshot.services}
+    found |= {whole_load_cell(service.name) for service in snapshot.services}
     for route in snapshot.routes:
         found |= {route_cell(route.name), attempts_cell(route.name)}
     for service in snapshot.services:
         for endpoint in service.endpoints:
-            found |= {endpoint_cell(service.name, endpoint.name, address) for address in endpoint.addresses}
+            for address in endpoint.addresses:
+                found.add(endpoint_cell(service.name, endpoint.name, address))
+                found.add(load_cell(service.name, endpoint.name, address))
     return found

@@ -1,11 +1,12 @@
 """One memory region for all roles, created by the supervisor as a sparse memfd.
 
-    header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1 | shared state
+    header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1 | shared state | sessions
 
 The header holds the geometry and, from TICKETS_AT on, what tickets.py describes. Each slot is BLOCKS
 blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a
 block mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
-when a worker starts in the slot. Shared state is what core/shared.pyx describes, written by all.
+when a worker starts in the slot. Shared state is what core/shared.pyx describes, sessions what
+core/sessions.pyx does, both written by all.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from collections.abc import Iterator
 
 from headgate.shm import tickets
 
-FORMAT = 3
+FORMAT = 4
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
 TICKETS_AT = 1024
@@ -29,7 +30,9 @@ SLOTS = 64
 SLOT_BYTES = BLOCKS * BLOCK_BYTES
 SHARED_AT = HEADER_BYTES + SLOTS * SLOT_BYTES
 SHARED_BYTES = 16 * 1024 * 1024  # 65,536 cells
-REGION_BYTES = SHARED_AT + SHARED_BYTES
+SESSIONS_AT = SHARED_AT + SHARED_BYTES
+SESSIONS_BYTES = 8 * 1024 * 1024  # 262,144 sessions
+REGION_BYTES = SESSIONS_AT + SESSIONS_BYTES
 
 
 class RegionError(ValueError):
@@ -71,6 +74,11 @@ class Region:
     def shared(self) -> memoryview:
         """The memory of core.shared.SharedTable, writable."""
         return memoryview(self._map)[SHARED_AT : SHARED_AT + SHARED_BYTES]
+
+    @property
+    def sessions(self) -> memoryview:
+        """The memory of core.sessions.SessionTable, writable."""
+        return memoryview(self._map)[SESSIONS_AT : SESSIONS_AT + SESSIONS_BYTES]
 
     def slot(self, number: int) -> memoryview:
         """The memory of one slot, writable. Units: bytes; SLOT_BYTES long."""

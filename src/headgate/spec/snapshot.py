@@ -146,6 +146,7 @@ class ServiceShare(Data, frozen=True):
     service: str
     weight: int = 1
     variant: str = ""  # "" is the service's name
+    subset: tuple[tuple[str, str], ...] = ()  # labels that its endpoints have, in order; () is all of them
     selection: Selection | None = None  # of requests that are for it whatever the weights
     metric: int = 0  # of routes with several only
 
@@ -264,6 +265,9 @@ class Endpoint(Data, frozen=True):
     scheme: Literal["http", "https", "h2c"] = "http"
     weight: int = 1
     backup: bool = False  # only where no other is usable
+    zone: str = ""
+    level: int = 0  # twice its tier, and one more where it is in another zone than this Headgate
+    labels: tuple[tuple[str, str], ...] = ()
     metric: int = 0
 
     @property
@@ -293,9 +297,9 @@ class Balance(Data, frozen=True):
 class Sticky(Data, frozen=True):
     """How clients come back to their endpoints."""
 
-    by: Literal["cookie", "header"] = "cookie"
+    by: Literal["cookie", "header", "learn"] = "cookie"  # learn: by a cookie that the service sets itself
     name: str = ""
-    lifetime: float = 0.0  # seconds; 0: as long as the browser runs
+    lifetime: float = 0.0  # seconds; 0: as long as the browser runs; of what is learned, without a request
     path: str = "/"
     domain: str = ""
     same_site: str = "Lax"
@@ -328,6 +332,8 @@ class Service(Data, frozen=True):
     outliers: Outliers | None = None
     slow_start: float = 0.0  # in which weights of new and recovered endpoints grow
     panic: float = 0.5  # with less of them healthy, all are tried; 0: never
+    subset_fallback: bool = False  # where nobody of a subset is healthy, all endpoints are asked
+    levels_metric: int = 0  # of services whose endpoints have several levels
     concurrency: Concurrency = Concurrency()
     middlewares: tuple[str, ...] = ()  # behind those of routes
     metric: int = 0
@@ -366,6 +372,7 @@ class Process(Data, frozen=True):
     state: str = ""  # folder; "" is where the environment says
     development: bool = False  # middlewares are watched closely, and read anew when their files change
     hook_limit: float = 10.0  # a worker whose loop a middleware holds up for so long is replaced; 0: never
+    zone: str = ""  # where this Headgate is
 
 
 class Metrics(Data, frozen=True):

@@ -164,3 +164,23 @@ def test_facts_of_tls(tmp_path: Path) -> None:
     assert wrong.exit_code == 2
     assert "there is no fact cypher; there are: sni, alpn, version" in wrong.output
     assert explain(file, *asked, "sni").exit_code == 2
+
+
+def test_the_endpoints_of_a_subset(tmp_path: Path) -> None:
+    path = tmp_path / "headgate.yaml"
+    path.write_text(
+        "process: { zone: a }\n"
+        "listeners: { web: { bind: 127.0.0.1:8080 } }\n"
+        "services:\n"
+        "  app:\n"
+        "    endpoints:\n"
+        "      - { address: 127.0.0.1:1, labels: { version: v2 }, zone: a }\n"
+        "      - { address: 127.0.0.1:2, labels: { version: v2 }, zone: b, priority: 1, weight: 2 }\n"
+        "      - { address: 127.0.0.1:3, labels: { version: v1 } }\n"
+        "routes: [{ name: r, service: app, subset: { version: v2 } }]\n"
+    )
+    assert explain(path, "GET", "http://a/").output.endswith(
+        "service      app (round_robin, version v2)\n"
+        "  endpoint   127.0.0.1:1  zone a\n"
+        "  endpoint   127.0.0.1:2  weight 2  tier 1  zone b\n"
+    )

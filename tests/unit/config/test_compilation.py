@@ -633,3 +633,52 @@ def test_the_secret_of_sessions_from_a_file(tmp_path: Path) -> None:
     assert short.message == f"services.app.sticky: {file} has fewer than 16 characters"
     [missing] = load(text=STICKY.format(file=tmp_path / "none"), environ={}).problems
     assert "No such file" in missing.message
+
+
+PLACES = """\
+process: { zone: a }
+listeners: { web: { bind: ':80' } }
+routes:
+  - { name: r, service: app, subset: { version: v2, tone: x } }
+  - { name: s, services: [{ service: app, subset: { version: 1 } }, { service: plain }] }
+services:
+  app:
+    subset_fallback: any
+    endpoints:
+      - { address: '10.0.0.1:1', zone: a, labels: { version: v2, tone: x } }
+      - { address: '10.0.0.2:1', zone: b, labels: { version: 1 } }
+      - { address: '10.0.0.3:1', priority: 1, zone: a }
+      - { address: '10.0.0.4:1', priority: 1 }
+  tiers: { endpoints: ['10.0.0.1:1', { address: '10.0.0.2:1', priority: 2 }] }
+  plain: { endpoints: ['10.0.0.1:1', '10.0.0.2:1'] }
+"""
+
+
+def placed(**environ: str) -> spec.Snapshot:
+    loaded = load("h.yaml", text=PLACES, environ=environ)
+    assert loaded.model is not None, loaded.problems
+    return config.compile(loaded.model)
+
+
+def test_levels_of_endpoints() -> None:
+    app, tiers, plain = placed().services
+    assert [endpoint.level for endpoint in app.endpoints] == [0, 1, 2, 3]
+    assert [endpoint.level for endpoint in tiers.endpoints] == [0, 4]  # who names no zone is in all of them
+    assert [endpoint.level for endpoint in plain.endpoints] == [0, 0]
+    assert 0 < app.levels_metric != tiers.levels_metric > 0
+    assert plain.levels_metric == 0
+
+
+def test_the_zone_of_the_environment() -> None:
+    (app, *_), zone = placed(HEADGATE_ZONE="b").services, placed(HEADGATE_ZONE="b").process.zone
+    assert (zone, [endpoint.level for endpoint in app.endpoints]) == ("b", [1, 0, 3, 3])
+    problems = load("h.yaml", text=PLACES, environ={"HEADGATE_ZONE": "b c"}).errors
+    assert [problem.message for problem in problems] == ['"b c" is no name of a zone']
+
+
+def test_subsets() -> None:
+    snapshot = placed()
+    assert snapshot.routes[0].services[0].subset == (("tone", "x"), ("version", "v2"))
+    assert [share.subset for share in snapshot.routes[1].services] == [(("version", "1"),), ()]
+    assert [service.subset_fallback for service in snapshot.services] == [True, False, False]
+    assert snapshot.services[0].endpoints[1].labels == (("version", "1"),)

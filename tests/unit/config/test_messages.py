@@ -28,7 +28,7 @@ process: { zzzzz: 1 }
         """\
 h.yaml:2:12: error: process.zzzzz: "zzzzz" is not a key here
     known here: cancel_on_half_close, development, drain_timeout, group, hook_limit, log_level, pre_stop_delay, state, \
-ticket_rotation, user, workers
+ticket_rotation, user, workers, zone
 """,
     ),
     "key of a later version": (
@@ -71,6 +71,52 @@ h.yaml:6:73: error: services.web.health_check.statuses: "2x" is no status
     write for example 200, 200-299 or 2xx
 h.yaml:6:100: error: services.web.outliers.latency: "1" is neither off nor a number above 1, up to 1000
     write for example 5
+""",
+    ),
+    "subsets, zones and tiers that cannot be": (
+        """\
+process: { zone: 'a b' }
+listeners: { web: { bind: ':80' } }
+services:
+  api:
+    endpoints: [{ address: '127.0.0.1:1', labels: { version: v1 }, priority: 16 }, '127.0.0.1:2']
+    subset_fallback: all
+  web: { endpoints: ['127.0.0.1:1'] }
+routes:
+  - { name: r, service: api, subset: { version: v3 } }
+  - { name: s, services: [{ service: api, subset: { version: v1 } }, { service: web, subset: { a: b } }] }
+  - { name: t, subset: { version: v1 }, services: [{ service: api }, { service: web }] }
+""",
+        """\
+h.yaml:1:18: error: process.zone: "a b" is not a name
+    use letters, digits, hyphens, underscores and dots; begin with a letter or digit; at most 128 characters
+h.yaml:5:78: error: services.api.endpoints[0].priority: "16" is not between 0 and 15
+h.yaml:6:22: error: services.api.subset_fallback: "all" is not none or any
+h.yaml:9:30: error: routes[0].subset: no endpoint of "api" has the labels { version: v3 }
+    its labels are version: v1
+h.yaml:10:86: error: routes[1].services[1].subset: no endpoint of "web" has the labels { a: b }
+    give some of them `labels: { a: b }`
+h.yaml:11:16: error: routes[2].subset: there is no one service of which it could be a part
+    write `service`, or a subset at each of `services`
+""",
+    ),
+    "sessions that cannot be learned": (
+        """\
+listeners: { web: { bind: ':80' } }
+services:
+  api: { endpoints: ['127.0.0.1:1'], sticky: { learn: 'a b' } }
+  web: { endpoints: ['127.0.0.1:1'], sticky: { learn: SID, by: cookie, secret: "${SECRET}0123456789" } }
+  old: { endpoints: ['127.0.0.1:1'], sticky: learn }
+routes: [{ name: r, service: api }, { name: s, service: web }, { name: t, service: old }]
+""",
+        """\
+h.yaml:3:55: error: services.api.sticky.learn: "a b" is no name of a cookie or header
+    write letters, digits and dashes, such as shop-session
+h.yaml:4:60: error: services.web.sticky.by: what is learned is in a cookie of the service itself: Headgate sets none
+    remove it, or `learn`
+h.yaml:4:72: error: services.web.sticky.secret: what is learned is in a cookie of the service itself: Headgate sets none
+    remove it, or `learn`
+h.yaml:5:46: error: services.old.sticky: "learn" is not cookie or header
 """,
     ),
     "balance of a later version": (

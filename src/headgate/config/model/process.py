@@ -15,6 +15,7 @@ from headgate.config.model.scalars import (
     Duration,
     FilePath,
     Line,
+    Name,
     OneOrMore,
     OptionalDuration,
     Size,
@@ -112,6 +113,12 @@ class Process(Section):
     ] = Field(
         default="info",
         description="What Headgate says about itself on standard error. `HEADGATE_LOG` goes before it.",
+    )
+    zone: Name | None = Field(
+        default=None,
+        examples=["eu-1a"],
+        description="Where this Headgate is: endpoints in the same zone are preferred. `HEADGATE_ZONE` goes "
+        "before it.",
     )
     ticket_rotation: OptionalDuration = default("process.ticket_rotation")
     state: FilePath | None = Field(

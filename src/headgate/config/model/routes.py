@@ -177,6 +177,11 @@ class Route(Section):
         default=(), description="Names from `middlewares`, in the order in which a request meets them."
     )
     service: Name | None = Field(default=None, description="A name from `services`.", examples=["api"])
+    subset: dict[Name, Text] = Field(
+        default={},
+        examples=[{"version": "v2"}],
+        description="Only those endpoints of the service that have these labels.",
+    )
     services: tuple[Share, ...] | None = Field(
         default=None,
         description="Several services with weights, instead of one.",

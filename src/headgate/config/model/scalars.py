@@ -299,11 +299,11 @@ def _any_of(words: tuple[str, ...]) -> str:
     return " or ".join((", ".join(words[:-1]), words[-1])) if len(words) > 1 else words[0]
 
 
-_NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
+NAME_PATTERN = "[A-Za-z0-9][A-Za-z0-9_.-]{0,127}"
 
 
 def _name(text: str) -> str:
-    if not re.fullmatch(_NAME_PATTERN, text):
+    if not re.fullmatch(NAME_PATTERN, text):
         raise Refusal(
             "is not a name",
             "use letters, digits, hyphens, underscores and dots; begin with a "
@@ -336,7 +336,7 @@ Line: TypeAlias = Annotated[
 Name: TypeAlias = Annotated[
     str,
     PlainValidator(text_like(_name)),
-    WithJsonSchema({"$comment": "name", "type": ["string", "number"], "pattern": f"^{_NAME_PATTERN}$"}),
+    WithJsonSchema({"$comment": "name", "type": ["string", "number"], "pattern": f"^{NAME_PATTERN}$"}),
 ]
 
 

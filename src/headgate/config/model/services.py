@@ -13,6 +13,7 @@ from headgate.config.model.limits import Pool, ServiceTimeouts
 from headgate.config.model.overload import Breaker, Ratio, ServiceConcurrency
 from headgate.config.model.scalars import (
     Authority,
+    Between,
     Choice,
     EndpointAddress,
     Name,
@@ -20,6 +21,7 @@ from headgate.config.model.scalars import (
     OptionalDuration,
     OrOff,
     Switch,
+    Text,
     Weight,
     refuse,
 )
@@ -27,12 +29,14 @@ from headgate.config.model.section import Section
 from headgate.config.model.stickiness import Sticky
 from headgate.config.model.tls import ServiceTls
 
+MOST_PRIORITY = 15
+
 
 class Endpoint(Section):
     """One address of a service; also written as the address alone."""
 
     SHORT: ClassVar[str] = "address"
-    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "zone", "drain", "name", "tags"})
+    LATER: ClassVar[frozenset[str]] = frozenset({"tls", "drain", "name", "tags"})
 
     address: EndpointAddress = Field(
         examples=["127.0.0.1:9001"],
@@ -42,6 +46,21 @@ class Endpoint(Section):
     )
     weight: Weight = Field(default=1, description="Its part of the exchanges; 0 takes none.")
     backup: Switch = Field(default=False, description="A spare: used only when no other is usable.")
+    zone: Name | None = Field(
+        default=None,
+        examples=["eu-1a"],
+        description="Where it is. Those in the zone of this Headgate (`process.zone`) are preferred while "
+        "enough of them are healthy.",
+    )
+    priority: Annotated[int, *Between(0, MOST_PRIORITY)] = Field(
+        default=0,
+        description="Its tier: those of tier 1 get what tier 0 is too weak for, and so on.",
+    )
+    labels: dict[Name, Text] = Field(
+        default={},
+        examples=[{"version": "v2"}],
+        description="By which routes can ask for some of the endpoints, as their `subset`.",
+    )
 
 
 Algorithm = Literal[
@@ -149,7 +168,6 @@ class Service(Section):
             "hash",
             "resolver",
             "discover",
-            "subsets",
             "limits",
             "key",
         }
@@ -200,6 +218,11 @@ class Service(Section):
         default=0.5,
         description="With less than this share of the endpoints healthy, all are tried: some that are "
         "thought ill may answer, and the few others would be drowned. `off`: never.",
+    )
+    subset_fallback: Annotated[Literal["none", "any"], Choice("none", "any")] = Field(
+        default="none",
+        description="What a route gets that asks for a `subset` in which no endpoint is healthy. `none`: "
+        "only the subset, ill as it is, as `panic` says. `any`: all endpoints of the service.",
     )
     pool: Pool = Field(default=Pool(), description="Connections that are kept open to each endpoint.")
     timeouts: ServiceTimeouts = Field(default=ServiceTimeouts(), description="Timeouts of this service.")

@@ -55,6 +55,11 @@ class Share(Section):
         examples=["blue"],
         description="Name of the variant in metrics, records and responses; else the service's.",
     )
+    subset: dict[Name, Text] = Field(
+        default={},
+        examples=[{"version": "v2"}],
+        description="Only those endpoints of the service that have these labels.",
+    )
     match: Selection | None = Field(
         default=None, description="Requests that come here whatever the weights are, even if its own is 0."
     )

@@ -12,6 +12,7 @@ from headgate.config.model.scalars import Choice, Duration, FilePath, OnOff, Tex
 from headgate.config.model.section import Section
 
 LEAST_SECRET = 16
+LEARNED_SECONDS = 3600.0  # that what is learned holds after the last request
 
 
 def _name(text: str) -> str:
@@ -46,9 +47,8 @@ class Sticky(Section):
     """
 
     SHORT: ClassVar[str] = "by"
-    LATER: ClassVar[frozenset[str]] = frozenset({"learn"})
 
-    by: Annotated[Literal["cookie", "header"], Choice("cookie", "header", later=("learn",))] = Field(
+    by: Annotated[Literal["cookie", "header"], Choice("cookie", "header")] = Field(
         default="cookie",
         description="`cookie`: set in responses. `header`: a field of responses that clients send back.",
     )
@@ -62,6 +62,12 @@ class Sticky(Section):
         examples=["1h"],
         description="How long it holds, from the last time that it was set; it is set anew when half of that "
         "is over. Without it, cookies end with the browser, and tokens never.",
+    )
+    learn: Annotated[str, PlainValidator(text_like(_name)), TEXT] | None = Field(
+        default=None,
+        examples=["JSESSIONID"],
+        description="Instead of a token: the cookie in which the service itself keeps its sessions. The id "
+        "that an answer sets belongs to its endpoint for `lifetime` (1h) after its last request.",
     )
     path: Annotated[str, PlainValidator(text_like(_attribute)), TEXT] = Field(
         default="/", description="Path of the cookie."
