@@ -21,6 +21,7 @@ from headgate.controller.resolver import Resolver, as_compiled, names
 from headgate.controller.rotation import Fleet
 from headgate.controller.status import Status
 from headgate.controller.tickets import TicketRotation
+from headgate.core.shared import SharedTable
 from headgate.shm.region import Region
 from headgate.spec import Endpoint, Snapshot
 
@@ -249,6 +250,7 @@ class Controller:
         """Answer on these listening sockets, by address, and on no others. They are taken over."""
         if self._admin is None and descriptors:
             from headgate.controller.admin import Admin, application  # time that the first snapshot has not
+            from headgate.controller.api.breakers import Breakers
             from headgate.controller.api.services import Services
             from headgate.controller.api.splits import Splits
             from headgate.observe.metrics import render
@@ -269,7 +271,8 @@ class Controller:
 
             services = Services(self._log, self._fleet, served, slots)
             splits = Splits(self._log, self._region, served)
-            routes = [*services.routes(), *splits.routes()]
+            breakers = Breakers(self._log, SharedTable(self._region.shared), served)
+            routes = [*services.routes(), *breakers.routes(), *splits.routes()]
             self._admin = Admin(self._log, application(self.status, metrics, routes))
         if self._admin:
             self._admin.serve(descriptors)

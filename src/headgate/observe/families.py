@@ -251,7 +251,7 @@ WORKER = (
 WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
 
 # What is in shared cells; observe/overload.py reads them.
-BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open, 3 held open")
+BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open, 3 held open, 4 held closed")
 BREAKER_OPENED = Family("breaker_opened", "counter", "Times that the breaker opened")
 BREAKER_REFUSED = Family("breaker_refused", "counter", "Attempts that the breaker did not let begin")
 CONCURRENCY_LIMIT = Family("concurrency_limit", "gauge", "The most exchanges that may run; 0 for no limit")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from starlette.responses import JSONResponse
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable
 
     from starlette.requests import Request
     from starlette.responses import Response
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from headgate.spec import Secret
 
     Answer = Callable[[Request], Awaitable[Response]]
+
+
+class Named(Protocol):
+    """What has a name."""
+
+    @property
+    def name(self) -> str: ...
 
 
 def problem(status: int, reason: str, hint: str = "") -> JSONResponse:
@@ -47,3 +54,8 @@ def _refusal(request: Request, token: str) -> Response | None:
     if kind.lower() == "bearer" and hmac.compare_digest(given.strip().encode(), token.encode()):
         return None
     return problem(401, "the token is missing or wrong", "send Authorization: Bearer with admin.token")
+
+
+def there_are(things: Iterable[Named]) -> str:
+    """The hint where somebody names what is not there."""
+    return "there are: " + (", ".join(one.name for one in things) or "none")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headgate.controller.api.access import guarded, problem
+from headgate.controller.api.access import guarded, problem, there_are
 from headgate.core.cells import Sums, Word
 from headgate.core.outliers import Reason
 from headgate.core.rotation import HealthWord, Mode, ProbeState, Verdict, healthy
@@ -90,10 +90,10 @@ class Services:
         service, name, order = (request.path_params[key] for key in ("service", "endpoint", "order"))
         found = next((one for one in self._served().services if one.name == service), None)
         if found is None:
-            return problem(404, f"there is no service {service!r}", _there_are(self._served().services))
+            return problem(404, f"there is no service {service!r}", there_are(self._served().services))
         endpoint = next((one for one in found.endpoints if one.name == name), None)
         if endpoint is None:
-            return problem(404, f"{service} has no endpoint {name!r}", _there_are(found.endpoints))
+            return problem(404, f"{service} has no endpoint {name!r}", there_are(found.endpoints))
         try:
             change = _change(order, await request.body())
         except ValueError as error:
@@ -148,7 +148,3 @@ def _name(words: dict[str, Verdict], value: Verdict) -> str:
 
 def _shown(value: object) -> str:
     return value.name.lower().replace("_", " ") if isinstance(value, Mode | Verdict) else str(value)
-
-
-def _there_are(things: tuple[Service, ...] | tuple[Endpoint, ...]) -> str:
-    return "there are: " + ", ".join(one.name for one in things)
