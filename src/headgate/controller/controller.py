@@ -21,7 +21,6 @@ from headgate.controller.resolver import Resolver, as_compiled, names
 from headgate.controller.rotation import Fleet
 from headgate.controller.status import Status
 from headgate.controller.tickets import TicketRotation
-from headgate.core.shared import SharedTable
 from headgate.shm.region import Region
 from headgate.spec import Endpoint, Snapshot
 
@@ -250,9 +249,8 @@ class Controller:
         """Answer on these listening sockets, by address, and on no others. They are taken over."""
         if self._admin is None and descriptors:
             from headgate.controller.admin import Admin, application  # time that the first snapshot has not
-            from headgate.controller.api.breakers import Breakers
-            from headgate.controller.api.services import Services
-            from headgate.controller.api.splits import Splits
+            from headgate.controller.api.parts import api
+            from headgate.controller.api.view import View
             from headgate.observe.metrics import render
 
             def metrics(openmetrics: bool) -> bytes:
@@ -266,14 +264,8 @@ class Controller:
                 assert self.served
                 return self.served
 
-            def slots() -> list[memoryview]:
-                return [self._region.slot(number) for number in range(self.status.slots)]
-
-            services = Services(self._log, self._fleet, served, slots)
-            splits = Splits(self._log, self._region, served)
-            breakers = Breakers(self._log, SharedTable(self._region.shared), served)
-            routes = [*services.routes(), *breakers.routes(), *splits.routes()]
-            self._admin = Admin(self._log, application(self.status, metrics, routes))
+            view = View(self._region, self._fleet, self.status, served)
+            self._admin = Admin(self._log, application(self.status, metrics, api(self._log, view)))
         if self._admin:
             self._admin.serve(descriptors)
 

@@ -77,12 +77,16 @@ def _add_permits(
     policy: Concurrency,
     workers: int,
 ) -> None:
-    limit = policy.limit
-    if policy.adaptive:
-        limit = AdaptiveLimit(cell, minimum=policy.minimum, maximum=policy.most).limit()
-    found[families.CONCURRENCY_LIMIT].append((labels, limit))
+    found[families.CONCURRENCY_LIMIT].append((labels, limit_of(cell, policy)))
     found[families.CONCURRENCY_RUNNING].append((labels, Permits(cell, -1, workers).used()))
     found[families.CONCURRENCY_QUEUED].append((labels, cell.read(PermitWord.QUEUED)))
     found[families.CONCURRENCY_LEFT].append((labels, cell.read(PermitWord.LEFT)))
     for reason, word in _REASONS.items():
         found[families.CONCURRENCY_REFUSED].append(({**labels, "reason": reason}, cell.read(word)))
+
+
+def limit_of(cell: SharedCell, policy: Concurrency) -> int:
+    """How many may run now; 0 for no limit."""
+    if not policy.adaptive:
+        return policy.limit
+    return AdaptiveLimit(cell, minimum=policy.minimum, maximum=policy.most).limit()

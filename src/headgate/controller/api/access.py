@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from headgate.spec import Secret
+    from headgate.controller.api.view import View
 
     Answer = Callable[[Request], Awaitable[Response]]
 
@@ -31,11 +31,11 @@ def problem(status: int, reason: str, hint: str = "") -> JSONResponse:
     return JSONResponse({"error": reason, "hint": hint}, status, headers)
 
 
-def guarded(answer: Answer, token: Callable[[], Secret]) -> Answer:
-    """The same answer for those who may; `token` gives the one of now."""
+def guarded(answer: Answer, view: View) -> Answer:
+    """The same answer for those who may."""
 
     async def answer_if_allowed(request: Request) -> Response:
-        return _refusal(request, token().text) or await answer(request)
+        return _refusal(request, view.snapshot.process.admin_token.text) or await answer(request)
 
     return answer_if_allowed
 

@@ -15,12 +15,13 @@ from headgate.core.breaker import BreakerState, BreakerWord
 from headgate.observe.overload import breakers_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from starlette.requests import Request
 
+    from headgate.controller.api.view import View
     from headgate.core.shared import SharedCell, SharedTable
-    from headgate.spec import Service, Snapshot
+    from headgate.spec import Service
 
 _ORDERS = {"open": BreakerState.HELD_OPEN, "close": BreakerState.HELD_CLOSED, "auto": BreakerState.CLOSED}
 _NAMES = {
@@ -57,16 +58,15 @@ def _shown(service: Service, cells: list[SharedCell]) -> dict[str, Any]:
 
 
 class Breakers:
-    """The part of the API about breakers. `served` gives the snapshot of now."""
+    """The part of the API about breakers."""
 
-    def __init__(self, log: logging.Logger, shared: SharedTable, served: Callable[[], Snapshot]) -> None:
+    def __init__(self, log: logging.Logger, view: View) -> None:
         self._log = log
-        self._shared = shared
-        self._served = served
+        self._view = view
 
     def routes(self) -> list[Route]:
         """Where it answers."""
-        order = guarded(self.order, lambda: self._served().process.admin_token)
+        order = guarded(self.order, self._view)
         return [
             Route("/api/v1/breakers", self.show, methods=["GET"]),
             Route("/api/v1/breakers/{service}/{order}", order, methods=["POST"]),
@@ -75,14 +75,18 @@ class Breakers:
 
     async def show(self, _: Request) -> Response:
         """All breakers."""
-        shown = [one for service in self._served().services for one in breakers_shown(self._shared, service)]
+        shown = [
+            one
+            for service in self._view.snapshot.services
+            for one in breakers_shown(self._view.shared, service)
+        ]
         return JSONResponse({"breakers": shown})
 
     async def order(self, request: Request) -> Response:
         """Hold those of a service, or that of one of its endpoints, open or closed, or let it go."""
         name, order = request.path_params["service"], request.path_params["order"]
         endpoint = request.path_params.get("endpoint")
-        services = [one for one in self._served().services if one.breaker is not None]
+        services = [one for one in self._view.snapshot.services if one.breaker is not None]
         service = next((one for one in services if one.name == name), None)
         if service is None:
             return problem(404, f"there is no service {name!r} with a breaker", there_are(services))
@@ -90,7 +94,7 @@ class Breakers:
             return problem(404, f"there is no order {order!r}", "open, close or auto")
         found = [
             (labels["endpoint"], cells)
-            for labels, cells in breakers_of(self._shared, service)
+            for labels, cells in breakers_of(self._view.shared, service)
             if endpoint in (None, labels["endpoint"])
         ]
         if not found:
@@ -100,7 +104,9 @@ class Breakers:
             return problem(404, reason, endpoints if self._per_endpoint(service) else scope)
         for label, cells in found:
             self._order(name + (f" for {label}" if label else ""), order, cells)
-        shown = [one for one in breakers_shown(self._shared, service) if endpoint in (None, one["endpoint"])]
+        shown = [
+            one for one in breakers_shown(self._view.shared, service) if endpoint in (None, one["endpoint"])
+        ]
         return JSONResponse({"breakers": shown})
 
     @staticmethod
