@@ -24,6 +24,9 @@ COMMANDS = {
     "endpoint": Entry("headgate.cli.endpoint", "Drain, enable or disable an endpoint of a running proxy."),
     "breaker": Entry("headgate.cli.breaker", "Hold a breaker of a running proxy open or closed."),
     "split": Entry("headgate.cli.split", "Show or change how routes of a running proxy divide exchanges."),
+    "rollout": Entry(
+        "headgate.cli.rollout", "Start, watch and stop progressive rollouts of a running proxy."
+    ),
     "ca": Entry("headgate.cli.ca", "Print or install the root of the local authority of `tls: internal`."),
     "schema": Entry("headgate.cli.schema", "Print the JSON Schema of the configuration, for editors."),
     "demo": Entry(

@@ -16,6 +16,7 @@ from headgate.config.model.stickiness import LEAST_SECRET
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
+from headgate.config.rollouts import rollout
 from headgate.config.workers import resolve_workers
 
 if TYPE_CHECKING:
@@ -200,6 +201,7 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         variant_header=route.variant_header or "",
         mirror=_mirror(route, blocks),
         fault=_fault(route, blocks),
+        rollout=rollout(route.rollout),
         redirect=_redirect(route.redirect),
         respond=respond(route.respond),
         limits=_route_limits(model, route),

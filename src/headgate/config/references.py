@@ -26,6 +26,7 @@ from headgate.config.plain import items as _items
 from headgate.config.plain import mapping as _mapping
 from headgate.config.plain import shown as _shown
 from headgate.config.problems import nearest, quoted
+from headgate.config.rollouts import errors_of_rollouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +60,7 @@ def errors_between(document: Document) -> list[Problem]:
         errors_of_services,
         errors_of_divisions,
         errors_of_sessions,
+        errors_of_rollouts,
         errors_of_health,
         errors_of_overload,
     )

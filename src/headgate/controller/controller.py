@@ -18,6 +18,7 @@ from headgate.config.problems import dotted
 from headgate.controller.loading import LoadError, uses_files
 from headgate.controller.probes.probes import Probes
 from headgate.controller.resolver import Resolver, as_compiled, names
+from headgate.controller.rollouts import Rollouts
 from headgate.controller.rotation import Fleet
 from headgate.controller.status import Status
 from headgate.controller.tickets import TicketRotation
@@ -83,6 +84,7 @@ class Controller:
         self._tasks: list[asyncio.Task[None]] = []
         self.served: Snapshot | None = None
         self.status = Status()
+        self._rollouts = Rollouts(log, region, self.status, self._now_served)
 
     async def start(self) -> None:
         """Load and publish the first snapshot. Raises LoadError or PublishError."""
@@ -97,6 +99,7 @@ class Controller:
     def _begin(self) -> None:
         """What goes on for as long as there is something served."""
         self._keep(self._tickets.run())
+        self._keep(self._rollouts.run())
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done until the end; that it ends before is an error."""
@@ -226,6 +229,7 @@ class Controller:
             self._resolver.watch(names(self._compiled) if self._compiled is not None else ())
             self._patch()  # for what changed meanwhile
         self._probes.settle(self.served)
+        self._rollouts.settle()
         if not self._level:
             set_level(self._log, resolved.process.log_level)
 
@@ -245,6 +249,10 @@ class Controller:
             self._probes.settle(resolved)
             self._publisher.replace(resolved, changed)
 
+    def _now_served(self) -> Snapshot:
+        assert self.served
+        return self.served
+
     def serve_admin(self, descriptors: Mapping[str, int]) -> None:
         """Answer on these listening sockets, by address, and on no others. They are taken over."""
         if self._admin is None and descriptors:
@@ -260,11 +268,7 @@ class Controller:
                     self._region, self.served, self.status.slots, openmetrics=openmetrics, roles=roles
                 )
 
-            def served() -> Snapshot:
-                assert self.served
-                return self.served
-
-            view = View(self._region, self._fleet, self.status, served)
+            view = View(self._region, self._fleet, self.status, self._rollouts, self._now_served)
             self._admin = Admin(self._log, application(self.status, metrics, api(self._log, view)))
         if self._admin:
             self._admin.serve(descriptors)

@@ -278,6 +278,14 @@ ROTATION = (
     ENDPOINT_HEALTHY, ENDPOINT_PROBES, ENDPOINT_EJECTIONS, SERVICE_PANICS, SERVICE_OUTLIERS_SPARED,
 )  # fmt: skip
 
+# What is in shared cells of routes with a rollout; observe/rollouts.py reads them.
+ROLLOUT_PHASE = Family(
+    "rollout_phase", "gauge", "0 not begun, 1 running, 2 paused, 3 done, 4 aborted, 5 taken back"
+)
+ROLLOUT_STEP = Family("rollout_step", "gauge", "The step that it is in, from 1 on; 0 when in none")
+ROLLOUT_DECISIONS = Family("rollout_decisions", "counter", "What was decided about the rollout")
+ROLLOUTS = (ROLLOUT_PHASE, ROLLOUT_STEP, ROLLOUT_DECISIONS)
+
 BUILD = Family("build", "info", "Version of Headgate and of Python")
 SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller published last")
 

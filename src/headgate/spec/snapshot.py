@@ -15,6 +15,7 @@ from headgate.spec.answers import Respond
 from headgate.spec.data import Data
 from headgate.spec.health import HealthCheck, Outliers
 from headgate.spec.overload import Breaker, Concurrency, Overload
+from headgate.spec.rollout import Rollout
 from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
 
@@ -220,6 +221,7 @@ class Route(Data, frozen=True):
     variant_header: str = ""  # tells clients the name of the share
     mirror: Mirror | None = None
     fault: Fault | None = None
+    rollout: Rollout | None = None
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()

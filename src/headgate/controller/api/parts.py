@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from headgate.controller.api.breakers import Breakers
+from headgate.controller.api.rollouts import Rollouts
 from headgate.controller.api.services import Services
 from headgate.controller.api.splits import Splits
 from headgate.controller.api.state import State
@@ -18,5 +19,11 @@ if TYPE_CHECKING:
 
 def api(log: logging.Logger, view: View) -> list[Route]:
     """What is answered below /api/v1."""
-    parts = (State(view), Services(log, view), Breakers(log, view), Splits(log, view))
+    parts = (
+        State(view),
+        Services(log, view),
+        Breakers(log, view),
+        Splits(log, view),
+        Rollouts(view),
+    )
     return [route for part in parts for route in part.routes()]

@@ -33,6 +33,7 @@ def route_shown(view: View, route: spec.Route, sums: Sums) -> dict[str, Any]:
             view.shared, "route", route.name, route.concurrency, words[Word.OPEN], snapshot.process.workers
         ),
         "split": split_shown(view, route) if len(route.services) > 1 else None,
+        "rollout": view.rollouts.shown(route) if route.rollout is not None else None,
         "mirror": mirror_shown(sums, route.name, route.mirror) if route.mirror is not None else None,
     }
 

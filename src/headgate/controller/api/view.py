@@ -11,6 +11,7 @@ from headgate.core.shared import SharedTable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from headgate.controller.rollouts import Rollouts
     from headgate.controller.rotation import Fleet
     from headgate.controller.status import Status
     from headgate.shm.region import Region
@@ -24,6 +25,7 @@ class View:
     region: Region
     fleet: Fleet
     status: Status
+    rollouts: Rollouts
     served: Callable[[], Snapshot]
 
     @property
