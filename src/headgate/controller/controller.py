@@ -51,6 +51,9 @@ class Publisher(Protocol):
     def replace(self, snapshot: Snapshot, services: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Endpoints have other addresses: `services` are those that changed, `snapshot` has them in it."""
 
+    async def ask(self, what: str, of: str) -> list[Any]:
+        """What each of them knows about something; nothing of who does not say it soon."""
+
 
 class Controller:
     """Loads, publishes and watches names. `provider` is how people call where the configuration is from."""
@@ -268,7 +271,9 @@ class Controller:
                     self._region, self.served, self.status.slots, openmetrics=openmetrics, roles=roles
                 )
 
-            view = View(self._region, self._fleet, self.status, self._rollouts, self._now_served)
+            view = View(
+                self._region, self._fleet, self.status, self._rollouts, self._now_served, self._publisher.ask
+            )
             self._admin = Admin(self._log, application(self.status, metrics, api(self._log, view)))
         if self._admin:
             self._admin.serve(descriptors)

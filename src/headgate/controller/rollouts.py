@@ -94,26 +94,25 @@ class Rollouts:
         while True:
             self._changed.clear()
             routes = [route for route in self._served().routes if route.rollout is not None]
-            self.tick(routes, time.monotonic())
+            running = self.tick(routes, time.monotonic())
             try:
-                await asyncio.wait_for(self._changed.wait(), TICK_SECONDS if routes else None)
+                await asyncio.wait_for(self._changed.wait(), TICK_SECONDS if running else None)
             except TimeoutError:
                 continue
 
-    def tick(self, routes: list[Route], now: float) -> None:
-        """Look at the rollouts of these routes, which are all that have one."""
+    def tick(self, routes: list[Route], now: float) -> bool:
+        """Look at the rollouts of these routes, which are all that have one. Whether any runs."""
         for name in self._measures.keys() - {route.name for route in routes}:
             del self._measures[name]
-        if routes:
+        running = [route for route in routes if self.progress(route).phase is Phase.RUNNING]
+        if running:
             sums = self._sums()
-            for route in routes:
+            for route in running:
                 self._look(route, sums, now)
+        return bool(running)
 
     def _look(self, route: Route, sums: Sums, now: float) -> None:
         policy, progress = _policy(route), self.progress(route)
-        if progress.phase is not Phase.RUNNING:
-            self._measures.pop(route.name, None)
-            return
         if weights_of(self._region, route) != _weights(route, policy.steps[progress.step].percent):
             progress.decide(Decision.PAUSED, Phase.PAUSED, Cause.WEIGHTS)
             self._say(route, "paused, for its weights were set by an order; `resume` takes them back")
@@ -161,6 +160,7 @@ class Rollouts:
         set_weights(self._region, route, _weights(route, percent))
         self._measures[route.name] = Measures(_words(route, sums), policy.window, now)
         self._say(route, f"step {step + 1} of {len(policy.steps)}: {percent:g}% to {policy.to}")
+        self.settle()
 
     def _end(
         self, route: Route, progress: Progress, decision: Decision, phase: Phase, cause: Cause = Cause.NONE
@@ -188,7 +188,6 @@ class Rollouts:
         progress.remember(before if before.requests >= _policy(route).minimum else None)
         progress.decide(Decision.STARTED, Phase.RUNNING)
         self._enter(route, progress, 0, sums, time.monotonic())
-        self.settle()
 
     def pause(self, route: Route) -> None:
         """Stay in the step, with the weights that it has. Raises RolloutRefused."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from headgate.controller.api.access import problem, there_are
+from headgate.controller.api.access import guarded, problem, there_are
 from headgate.controller.api.policies import attempts_shown, concurrency_shown, mirror_shown, shed_shown
 from headgate.controller.api.services import service_shown
 from headgate.controller.api.splits import split_shown
@@ -51,6 +51,7 @@ class State:
             Route("/api/v1/routes", self.show_routes, methods=["GET"]),
             Route("/api/v1/routes/{route}", self.show_route, methods=["GET"]),
             Route("/api/v1/mirrors", self.show_mirrors, methods=["GET"]),
+            Route("/api/v1/mirrors/{route}/samples", guarded(self.show_samples, self._view), methods=["GET"]),
         ]
 
     async def show(self, _: Request) -> Response:
@@ -92,3 +93,15 @@ class State:
             if one.mirror is not None
         ]
         return JSONResponse({"mirrors": shown})
+
+    async def show_samples(self, request: Request) -> Response:
+        """The last differences of a mirror. They have parts of answers in them, so that not everybody may
+        see them.
+        """
+        name = request.path_params["route"]
+        routes = [one for one in self._view.snapshot.routes if one.mirror and one.mirror.compare]
+        if name not in [one.name for one in routes]:
+            return problem(404, f"there is no route {name!r} with a mirror that compares", there_are(routes))
+        answers = await self._view.ask("mirror_samples", name)
+        samples = sorted((sample for answer in answers for sample in answer), key=lambda one: one["at"])
+        return JSONResponse({"samples": samples})

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from headgate.core.cells import Sums
 from headgate.core.shared import SharedTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from headgate.controller.rollouts import Rollouts
     from headgate.controller.rotation import Fleet
@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """Handed to every part of the API. `served` gives the snapshot of now."""
+    """Handed to every part of the API. `served` gives the snapshot of now, `ask` what each worker knows."""
 
     region: Region
     fleet: Fleet
     status: Status
     rollouts: Rollouts
     served: Callable[[], Snapshot]
+    ask: Callable[[str, str], Awaitable[list[Any]]]
 
     @property
     def snapshot(self) -> Snapshot:
