@@ -29,9 +29,9 @@ def command() -> None:
 
 @command.command()
 @remote_options
-def show(config: str | None, admin: str | None, token: str | None) -> None:
+def show(remote: Remote) -> None:
     """Show all breakers."""
-    _print(Remote(config, admin, token).call("GET", "breakers")["breakers"])
+    _print(remote.call("GET", "breakers")["breakers"])
 
 
 def _order(name: str, text: str) -> None:
@@ -39,11 +39,8 @@ def _order(name: str, text: str) -> None:
     @click.argument("service")
     @click.argument("endpoint", required=False)
     @remote_options
-    def give(
-        service: str, endpoint: str | None, config: str | None, admin: str | None, token: str | None
-    ) -> None:
+    def give(service: str, endpoint: str | None, remote: Remote) -> None:
         place = ("endpoints", endpoint) if endpoint is not None else ()
-        remote = Remote(config, admin, token)
         _print(remote.call("POST", "breakers", service, *place, name)["breakers"])
 
 

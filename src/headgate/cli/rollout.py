@@ -28,9 +28,9 @@ def command() -> None:
 @command.command()
 @click.argument("route", required=False)
 @remote_options
-def status(route: str | None, config: str | None, admin: str | None, token: str | None) -> None:
+def status(route: str | None, remote: Remote) -> None:
     """Show where rollouts are."""
-    rollouts = Remote(config, admin, token).call("GET", "rollouts")["rollouts"]
+    rollouts = remote.call("GET", "rollouts")["rollouts"]
     shown = [one for one in rollouts if route in (None, one["route"])]
     if route is not None and not shown:
         raise click.ClickException(f"there is no route '{route}' with a rollout")
@@ -41,8 +41,8 @@ def _order(name: str, text: str) -> None:
     @command.command(name, help=text)
     @click.argument("route")
     @remote_options
-    def give(route: str, config: str | None, admin: str | None, token: str | None) -> None:
-        shown = Remote(config, admin, token).call("POST", "rollouts", route, name)
+    def give(route: str, remote: Remote) -> None:
+        shown = remote.call("POST", "rollouts", route, name)
         click.echo("\n".join(_lines(shown)))
 
 

@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headgate import spec
+from headgate.base.errors import Refusal
 from headgate.base.limits import BY_NAME
 from headgate.config import addresses, conditions
 from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.health import health_check, outliers
-from headgate.config.model.stickiness import LEAST_SECRET
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
 from headgate.config.rollouts import rollout
+from headgate.config.secrets import read_secret
 from headgate.config.workers import resolve_workers
 
 if TYPE_CHECKING:
@@ -100,11 +101,29 @@ def _process(model: written.Config) -> spec.Process:
         group=process.group or "",
         cancel_on_half_close=process.cancel_on_half_close,
         admin=tuple(addresses.parse_bind(bind) for bind in admin.bind) if admin is not None else (),
-        admin_token=spec.Secret(admin.token or "") if admin is not None else spec.Secret(),
+        admin_token=_admin_token(model),
+        admin_public=admin.public if admin is not None else (),
         log_level=process.log_level,
         ticket_rotation=process.ticket_rotation,
         state=process.state or "",
     )
+
+
+def _admin_token(model: written.Config) -> spec.Secret:
+    admin = model.admin
+    if admin is None:
+        return spec.Secret()
+    return spec.Secret(admin.token or _secret_of(admin.token_file, "admin.token_file", model.folder))
+
+
+def _secret_of(file: str | None, where: str, folder: str) -> str:
+    """The secret in a file; "" without one."""
+    if file is None:
+        return ""
+    try:
+        return read_secret(Path(folder) / file)
+    except Refusal as refusal:
+        raise ConfigError([Problem(message=f"{where}: {refusal.reason}", hint=refusal.hint)]) from None
 
 
 def _access_log(log: written.AccessLog | None) -> spec.AccessLog | None:
@@ -359,7 +378,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
     return spec.Service(
         name=name,
         balance=_balance(service.balance),
-        sticky=_sticky(service.sticky, name, Path(model.folder), blocks),
+        sticky=_sticky(service.sticky, name, model.folder, blocks),
         endpoints=tuple(_endpoint(name, endpoint, blocks) for endpoint in service.endpoints),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
@@ -388,7 +407,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
 
 
 def _sticky(
-    sticky: written.Sticky | None, service: str, folder: Path, blocks: dict[str, int]
+    sticky: written.Sticky | None, service: str, folder: str, blocks: dict[str, int]
 ) -> spec.Sticky | None:
     if sticky is None:
         return None
@@ -400,23 +419,11 @@ def _sticky(
         domain=sticky.domain or "",
         same_site=sticky.same_site,
         secure=sticky.secure,
-        secret=spec.Secret(sticky.secret or _secret_of(sticky, service, folder)),
+        secret=spec.Secret(
+            sticky.secret or _secret_of(sticky.secret_file, f"services.{service}.sticky", folder)
+        ),
         metric=blocks[f"sticky:{service}"],
     )
-
-
-def _secret_of(sticky: written.Sticky, service: str, folder: Path) -> str:
-    if sticky.secret_file is None:
-        return ""
-    path = folder / sticky.secret_file
-    try:
-        text = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(message=f"services.{service}.sticky: {path}: {error}")]) from None
-    if len(text) < LEAST_SECRET:
-        message = f"services.{service}.sticky: {path} has fewer than {LEAST_SECRET} characters"
-        raise ConfigError([Problem(message=message, hint="put a long random text into it")])
-    return text
 
 
 def _balance(balance: written.Balance) -> spec.Balance:

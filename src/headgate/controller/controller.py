@@ -274,7 +274,8 @@ class Controller:
             view = View(
                 self._region, self._fleet, self.status, self._rollouts, self._now_served, self._publisher.ask
             )
-            self._admin = Admin(self._log, application(self.status, metrics, api(self._log, view)))
+            app = application(self.status, metrics, api(self._log, view))
+            self._admin = Admin(self._log, app, lambda: self._now_served().process)
         if self._admin:
             self._admin.serve(descriptors)
 

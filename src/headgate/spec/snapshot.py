@@ -346,6 +346,7 @@ class Process(Data, frozen=True):
     cancel_on_half_close: bool = True
     admin: tuple[Address, ...] = ()
     admin_token: Secret = Secret()
+    admin_public: tuple[str, ...] = ()  # of "metrics" and "health": asked without the token from anywhere
     log_level: str = "info"
     ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
     state: str = ""  # folder; "" is where the environment says

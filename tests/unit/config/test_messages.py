@@ -926,8 +926,8 @@ listeners: { web: { bind: ':80' } }
 admin: { bind: '0.0.0.0:9080' }
 """,
         """\
-h.yaml:2:16: error: admin.bind: "0.0.0.0:9080" can be reached from other machines, and reading at the admin address needs no token
-    write 127.0.0.1:9080, [::1]:9080 or a unix socket
+h.yaml:2:16: error: admin.bind: "0.0.0.0:9080" can be reached from other machines, and there is no token
+    write 127.0.0.1:9080, [::1]:9080 or a unix socket, or set token_file
 """,
     ),
     "an admin address that a listener has": (
