@@ -238,7 +238,7 @@ def state_in(SharedCell cell not None) -> BreakerState:
 
 def since_in(SharedCell cell not None) -> float:
     """When it became that, by the clock of all; 0 for one that was never anything but closed."""
-    return since_of(cell.get(BREAKER_STATE)) / 1000
+    return <double>since_of(cell.get(BREAKER_STATE)) / 1000
 
 
 def order(SharedCell cell not None, state: BreakerState, double now) -> bool:

@@ -149,9 +149,9 @@ def test_workers_agree() -> None:
 def test_operators_hold_it_open_and_let_it_go() -> None:
     shared = cell()
     one, other = breaker(shared), breaker(shared)
-    assert order(shared, BreakerState.HELD_OPEN, START)
+    assert order(shared, BreakerState.HELD_OPEN, START + 0.5)
     assert not order(shared, BreakerState.HELD_OPEN, START + 1)
-    assert (state_in(shared), since_in(shared)) == (BreakerState.HELD_OPEN, START)
+    assert (state_in(shared), since_in(shared)) == (BreakerState.HELD_OPEN, START + 0.5)
     assert not other.allows(START + 1e6)
     assert tell(other, START + 1, *[200] * 50) is Change.UNCHANGED
     assert other.seconds_left(START + 1e6) == 20.0
