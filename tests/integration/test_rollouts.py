@@ -27,7 +27,7 @@ VERSIONS: dict[str, dict[str, Any]] = {
     "old": {"respond": {"body": "old"}},
     "good": {"respond": {"body": "new"}},
     "broken": {"respond": {"status": 500, "body": "new"}},
-    "slow": {"service": "old", "fault": {"delay": "60ms"}},
+    "slow": {"service": "old", "fault": {"delay": "250ms"}},
 }
 
 
@@ -51,8 +51,8 @@ def product() -> Iterator[Product]:
         "listeners": {"web": {"bind": f"127.0.0.1:{free_port()}"}}
         | {name: {"bind": f"127.0.0.1:{port}"} for name, port in ports.items()},
         "routes": [
-            rolling("good"),
-            rolling("broken", start="file"),
+            rolling("good", p99=1000),  # whatever else this machine does
+            rolling("broken", p99=1000, start="file"),
             rolling("slow"),
             *(
                 {"name": f"version-{name}", "listeners": [name], **answer}
