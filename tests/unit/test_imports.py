@@ -23,13 +23,17 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "spec": ({"base"}, {"msgspec"}),
     "ipc": ({"base"}, set()),
     "shm": ({"base"}, set()),
-    "proxy": ({"core", "spec", "shm", "base"}, {"msgspec", "uvloop", "cpython", "libc", "cython"}),
+    "middleware": ({"core", "spec", "shm", "base"}, {"msgspec", "cpython", "libc", "cython"}),
+    "proxy": (
+        {"middleware", "core", "spec", "shm", "base"},
+        {"msgspec", "uvloop", "cpython", "libc", "cython"},
+    ),
     "worker": ({"proxy", "ipc", "observe.sinks", "spec", "shm", "core", "base"}, {"uvloop"}),
     "supervisor": ({"ipc", "shm", "base"}, set()),
-    "config": ({"spec", "shm", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),
-    "observe": ({"core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
+    "config": ({"middleware", "spec", "shm", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),
+    "observe": ({"middleware", "core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
     "controller": (
-        {"config", "observe", "ipc", "spec", "shm", "core", "base"},
+        {"config", "middleware", "observe", "ipc", "spec", "shm", "core", "base"},
         {"aiodns", "cryptography", "msgspec", "pycares", "starlette", "uvicorn", "uvloop"},
     ),
 }

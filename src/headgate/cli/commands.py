@@ -27,6 +27,7 @@ COMMANDS = {
     "rollout": Entry(
         "headgate.cli.rollout", "Start, watch and stop progressive rollouts of a running proxy."
     ),
+    "new": Entry("headgate.cli.new", "Write a package with a middleware of your own."),
     "ca": Entry("headgate.cli.ca", "Print or install the root of the local authority of `tls: internal`."),
     "schema": Entry("headgate.cli.schema", "Print the JSON Schema of the configuration, for editors."),
     "demo": Entry(

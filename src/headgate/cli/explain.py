@@ -206,7 +206,7 @@ def _winner(snapshot: Snapshot, route: Route, found: Explanation) -> Iterator[st
     yield f"route        {route.name}"
     if found.captures:
         yield "captures     " + ", ".join(f"{name}={value}" for name, value in found.captures.items())
-    yield "middlewares  " + (", ".join(one.name for one in route.middlewares) or "none")
+    yield "middlewares  " + (", ".join(route.middlewares) or "none")
     if route.redirect is not None:
         yield f"redirect     {route.redirect.status}"
     if route.respond is not None:

@@ -13,6 +13,7 @@ from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.health import health_check, outliers
+from headgate.config.middlewares import compiled, flattened
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate.config import model as written
-    from headgate.config.model.middlewares import Middleware
     from headgate.config.model.splits import Selection
 
 
@@ -54,6 +54,7 @@ def compile(  # noqa: A001
         listeners=tuple(_listener(model, name, metrics.blocks) for name in model.listeners),
         routes=tuple(_route(model, route, metrics.blocks) for route in model.routes),
         services=tuple(_service(model, name, metrics.blocks) for name in model.services),
+        middlewares=compiled(model, metrics.blocks),
         metrics=metrics,
     )
 
@@ -78,6 +79,9 @@ def _identities(model: written.Config) -> Iterator[str]:
             yield f"sticky:{name}"
         for endpoint in service.endpoints:
             yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
+    for name, middleware in model.middlewares.items():
+        if middleware.type != "chain":
+            yield f"middleware:{name}"
 
 
 def _pick(name: str, *sections: Any) -> Any:
@@ -106,6 +110,8 @@ def _process(model: written.Config) -> spec.Process:
         log_level=process.log_level,
         ticket_rotation=process.ticket_rotation,
         state=process.state or "",
+        development=process.development,
+        hook_limit=process.hook_limit,
     )
 
 
@@ -157,6 +163,7 @@ def _listener(model: written.Config, name: str, blocks: dict[str, int]) -> spec.
             connections=_pick("limits.connections", *limits),
             connections_per_client=_pick("limits.connections_per_client", *limits),
         ),
+        middlewares=flattened(model, listener.middlewares),
         health_path=listener.health_path or "",
         grpc_health=listener.grpc_health,
         tls=(
@@ -214,7 +221,7 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         listeners=route.listeners,
         match=_match(route.match, decode_slash=model.paths.encoded_slash == "decode"),
         priority=route.priority,
-        middlewares=tuple(_middleware(name, model.middlewares[name]) for name in route.middlewares),
+        middlewares=flattened(model, route.middlewares),
         services=_shares(route, blocks),
         sticky=_key(route.sticky) if route.sticky is not None else None,
         variant_header=route.variant_header or "",
@@ -315,11 +322,6 @@ def _key(text: str) -> spec.Key:
     )
 
 
-def _middleware(name: str, middleware: Middleware) -> spec.Middleware:
-    options = dict(middleware)
-    return spec.Middleware(name=name, type=options.pop("type"), options=options)
-
-
 def _redirect(redirect: written.Redirect | None) -> spec.Redirect | None:
     if redirect is None:
         return None
@@ -402,6 +404,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
         outliers=outliers(service.outliers),
         slow_start=service.slow_start,
         panic=service.panic,
+        middlewares=flattened(model, service.middlewares),
         metric=blocks[f"service:{name}"],
     )
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from headgate.config.compilation import compile  # noqa: A004
 from headgate.config.document import Document
 from headgate.config.messages import translate
+from headgate.config.middlewares import config_with, problems_of_instances, warnings_of_files
 from headgate.config.model import Config
 from headgate.config.problems import ConfigError, Problem, quoted
 from headgate.config.reader import read
@@ -21,6 +22,8 @@ from headgate.config.workers import MAX_WORKERS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from headgate.middleware.description import Description
 
 _LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -85,16 +88,21 @@ def _checked(document: Document, environ: Mapping[str, str]) -> Loaded:
     if document.written and document.data is None:
         document.data = {}
     model: Config | None = None
+    descriptions: dict[str, Description] = {}
     if document.written or not problems:
+        folder = str(Path(document.file).parent) if document.file else ""
+        kind, descriptions, foreign = config_with(document, folder)
+        problems += foreign
         try:
-            model = Config.model_validate(document.data)
+            model = kind.model_validate(document.data)
         except ValidationError as error:
-            problems += translate(error, document)
+            problems += translate(error, document, kind)
         problems += errors_between(document)
         if not any(problem.severity == "error" for problem in problems):
             problems += warnings_between(document)
     if model is not None:
         model = _with_environment(model, environ, problems)
+        model._descriptions = descriptions
         _mark(model, document)
     problems = _sorted(problems, document)
     if any(problem.severity == "error" for problem in problems) or model is None:
@@ -166,11 +174,13 @@ def _routing(model: Config, document: Document) -> list[Problem]:
     try:
         snapshot = compile(model)
         table = RoutingTable(snapshot.routes, listeners=[each.name for each in snapshot.listeners])
+        if problems := problems_of_instances(model, snapshot, document):
+            return problems
     except ConfigError as error:
         return list(error.problems)
     except ValueError as error:
         return [Problem(file=document.file, path="routes", message=str(error))]
-    problems = []
+    problems = warnings_of_files(model, document)
     for index, by in table.shadowed():
         first, _ = document.find(("routes", by))
         where = f" in line {first.line}" if document.written else f" (routes[{by}])"

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from headgate.config.model import Config, Section
+from headgate.config.model import Section
 from headgate.config.model.middlewares import LATER_TYPES, TYPES
 from headgate.config.model.scalars import ERROR, kind_of
 from headgate.config.problems import Problem, nearest, quoted
+from headgate.middleware.resolution import published
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
@@ -22,14 +23,14 @@ _NO_VALUE = ("has no value", "write one, or remove the key")
 NOT_YET = "is not supported by this version yet"
 
 
-def translate(error: ValidationError, document: Document) -> list[Problem]:
-    """One problem for each error, in the order of the file."""
-    problems = [_problem(details, document) for details in error.errors(include_url=False)]
+def translate(error: ValidationError, document: Document, model: type[BaseModel]) -> list[Problem]:
+    """One problem for each error, in the order of the file, which should have been a `model`."""
+    problems = [_problem(details, document, model) for details in error.errors(include_url=False)]
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
 
 
-def _problem(details: ErrorDetails, document: Document) -> Problem:
-    path, section = _walk(details["loc"])
+def _problem(details: ErrorDetails, document: Document, model: type[BaseModel]) -> Problem:
+    path, section = _walk(details["loc"], model)
     kind = details["type"]
     context = details.get("ctx", {})
     if path and path[-1] == "[key]":
@@ -107,7 +108,9 @@ def _middleware_type(
     if tag in LATER_TYPES:
         return document.problem(path, f"{shown} {NOT_YET}", "remove this middleware")
     return document.problem(
-        path, f"{shown} is not a type of middleware", "" if place.variable else nearest(tag, TYPES)
+        path,
+        f"{shown} is not a type of middleware",
+        "" if place.variable else nearest(tag, [*TYPES, *published()]),
     )
 
 
@@ -127,11 +130,13 @@ def _wrong_kind(kind: str, value: object) -> tuple[str, str]:
     return "is not possible here", ""
 
 
-def _walk(location: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[Section] | None]:
+def _walk(
+    location: tuple[str | int, ...], model: type[BaseModel]
+) -> tuple[tuple[str | int, ...], type[Section] | None]:
     """The path in the file, without the names that pydantic adds for the members of unions, and the
     section that the last key belongs to.
     """
-    annotation: Any = Config
+    annotation: Any = model
     owner: type[Section] | None = None
     path: list[str | int] = []
     for part in location:

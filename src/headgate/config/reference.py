@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from headgate.base import limits
 from headgate.config.model import Config, Section
-from headgate.config.model.middlewares import AddPrefix, StripPrefix
+from headgate.config.model.middlewares import BUILT_IN_SECTIONS
 from headgate.config.schema import VARIABLE, json_schema
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _inside(prefix: str, section: type[Section]) -> Iterator[tuple[str, type[Sec
 def _members(annotation: Any, suffix: str = "") -> Iterator[tuple[str, type[Section]]]:
     """The sections in an annotation, and what leads to them: `.NAME` or `[]`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        if issubclass(annotation, (AddPrefix, StripPrefix)):
+        if annotation in BUILT_IN_SECTIONS.values():
             suffix += f" (type: {get_args(annotation.model_fields['type'].annotation)[0]})"
         if issubclass(annotation, Section):
             yield suffix, annotation

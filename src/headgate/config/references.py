@@ -55,6 +55,7 @@ def errors_between(document: Document) -> list[Problem]:
         _access_log,
         _route_names,
         _routes,
+        _chains,
         _services,
         errors_of_listeners,
         errors_of_services,
@@ -188,18 +189,54 @@ def _routes(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         "middleware": _mapping(data.get("middlewares")),
         "service": _mapping(data.get("services")),
     }
+    for kind, path, name in _all_references(data):
+        if isinstance(name, str) and name not in known[kind]:
+            yield document.problem(
+                path,
+                f"{_shown(document, path, name)} is no {kind} of this file",
+                _near(document, path, name, known[kind]) or f"add it under {kind}s",
+            )
     for index, route in _routes_of(data):
-        for kind, path, name in _references(index, route):
-            if isinstance(name, str) and name not in known[kind]:
-                yield document.problem(
-                    path,
-                    f"{_shown(document, path, name)} is no {kind} of this file",
-                    _near(document, path, name, known[kind]) or f"add it under {kind}s",
-                )
         yield from _action(("routes", index), route, document)
         yield from _weights(("routes", index, "services"), route.get("services"), document)
         yield from _templates(("routes", index), route, document)
         yield from errors_of_response(("routes", index, "respond"), _mapping(route.get("respond")), document)
+
+
+def _all_references(data: dict[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
+    """Kind, path and name of everything that routes, listeners, services and chains refer to."""
+    for index, route in _routes_of(data):
+        yield from _references(index, route)
+    for section in ("listeners", "services", "middlewares"):
+        for name, value in _mapping(data.get(section)).items():
+            if section == "middlewares" and _mapping(value).get("type") != "chain":
+                continue
+            for number, other in enumerate(_items(_mapping(value).get("middlewares"))):
+                yield "middleware", (section, name, "middlewares", number), other
+
+
+def _chains(data: dict[str, Any], document: Document) -> Iterator[Problem]:
+    """Chains that lead back to themselves."""
+    chains = {
+        name: [other for other in _items(value.get("middlewares")) if isinstance(other, str)]
+        for name, value in _mapping(data.get("middlewares")).items()
+        if _mapping(value).get("type") == "chain"
+    }
+    for name, named in chains.items():
+        seen: set[str] = set()
+        todo = list(named)
+        while todo:
+            other = todo.pop()
+            if other == name:
+                yield document.problem(
+                    ("middlewares", name, "middlewares"),
+                    f"the chain {quoted(name)} leads back to itself",
+                    "take it out of the chains that it names",
+                )
+                break
+            if other not in seen:
+                seen.add(other)
+                todo += chains.get(other, ())
 
 
 def _references(index: int, route: dict[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], Any]]:
@@ -366,17 +403,16 @@ def _endpoint_name(address: str) -> str:
 
 def _unused(data: dict[str, Any], document: Document) -> Iterator[Problem]:
     used: dict[str, set[str]] = {"service": set(), "middleware": set(), "listener": set()}
-    for index, route in _routes_of(data):
-        for kind, _, name in _references(index, route):
-            if isinstance(name, str):
-                used[kind].add(name)
+    for kind, _, name in _all_references(data):
+        if isinstance(name, str):
+            used[kind].add(name)
     used["service"] |= fallbacks(data)
     for kind in ("service", "middleware"):
         for name in _mapping(data.get(f"{kind}s")):
             if name not in used[kind]:
                 yield document.problem(
                     (f"{kind}s", name),
-                    f"no route uses the {kind} {quoted(name)}",
+                    f"{'no route' if kind == 'service' else 'nothing'} uses the {kind} {quoted(name)}",
                     "use it in a route, or remove it",
                     key=True,
                     warning=True,

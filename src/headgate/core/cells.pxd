@@ -69,6 +69,23 @@ cpdef enum FaultWord:
     FAULT_SLOWED = 2
 
 
+# Of the block of a middleware: so many words for each hook, then what it counts itself.
+cpdef enum MiddlewareWord:
+    MIDDLEWARE_CALLS = 0            # of plain hooks, and steps of those that are awaited
+    MIDDLEWARE_ERRORS = 1
+    MIDDLEWARE_CPU = 2              # nanoseconds of processor time, as samples tell
+    MIDDLEWARE_WAITS = 3            # times that something was awaited
+    MIDDLEWARE_WAITED = 4           # microseconds
+    MIDDLEWARE_BEYOND = 5           # times beyond the budget
+    MIDDLEWARE_BLOCKED = 6          # times that the event loop was held up
+    MIDDLEWARE_REPLIES = 7
+    MIDDLEWARE_HOOK_WORDS = 8
+    MIDDLEWARE_OWN = 32             # counters of its class
+    MIDDLEWARE_COUNTERS = 32
+    MIDDLEWARE_HISTOGRAMS = 64      # two; each has a sum in millionths, and then its buckets
+    MIDDLEWARE_HISTOGRAM_WORDS = 32
+
+
 cdef char* start_of(memory, bint writable, Py_ssize_t* size) except NULL
 
 

@@ -19,6 +19,9 @@ cdef class Context:
     cdef public bint draining
     cdef public object admission        # exchange.Admission
     cdef public int shed_level          # less important exchanges are refused; 0: none
+    cdef public object hook             # chain.Step of the middleware that runs now, or None
+    cdef public int hook_number
+    cdef public double hook_since
     cdef double now
     cdef double wall_offset
     cdef char date[32]

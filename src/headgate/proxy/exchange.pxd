@@ -6,6 +6,7 @@ from headgate.core.head cimport Head
 from headgate.core.splits cimport Share
 from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
+from headgate.middleware.exchange cimport Exchange as View
 from headgate.proxy.context cimport Context
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport Peer
@@ -63,6 +64,20 @@ cdef class Pacer:
     cdef int take_trailers(self, Head head) except -1
 
 
+# The way of an exchange through middlewares.
+cdef class Passage(View):
+    cdef bint filters                   # the request's body goes through them
+
+    cdef int open_body(self) except -1
+    cdef int take_request(self, Data data) except -1
+    cdef int take_trailers(self, Head head) except -1
+    cdef bint reads(self, int64_t size) except -1
+    cdef int request_complete(self) except -1
+    cdef bint answers(self) noexcept
+    cdef int answer(self, Head head, bytes own_body) except -1
+    cdef bint ended(self) except -1
+
+
 # Where connections to one endpoint come from.
 cdef class Source:
     cdef Leg acquire(self, Exchange exchange)
@@ -99,6 +114,8 @@ cdef class Exchange:
     cdef Service service
     cdef Share share                    # None: the route has one service
     cdef Pacer pacer                    # None: bodies go on as they come
+    cdef Passage passage                # None: there are no middlewares
+    cdef Service chosen                 # by a middleware, instead of the route's; None: by nobody
     cdef Image image                    # None: nobody wants a copy
     cdef Session session                # None: the service is not sticky
     cdef Endpoint endpoint
@@ -106,6 +123,7 @@ cdef class Exchange:
     cdef WebSocketWatch frames          # None: no WebSocket, or nobody records it
     cdef bytes client
     cdef bytes request_id
+    cdef bytes user                     # who the client is, as a middleware found out, or None
     # Progress.
     cdef bint request_read              # the last byte of the request came
     cdef bint request_sent              # and went upstream
@@ -175,6 +193,20 @@ cdef class Exchange:
     cdef int paced(self, const char* data, Py_ssize_t size, bint last, Head trailers) except -1
     cdef int source_over(self) except -1
     cdef int expire(self) except -1
+    cdef int enter(self, Py_ssize_t number, const uint8_t* address) except -1
+    cdef int serve(self, const uint8_t* address) except -1
+    cdef int answer_with(self, object reply) except -1
+    cdef tuple error_reply(self, int status, bytes reason)
+    cdef Head own_head(self, int status, list fields)
+    cdef int send_own(self, Head head, bytes body) except -1
+    cdef int begin_own(self, Head head, Py_ssize_t size) except -1
+    cdef int send_answer(self, Head head) except -1
+    cdef int drop_upstream(self) except -1
+    cdef int ask_for_body(self) except -1
+    cdef int replace_body(self, bytes data) except -1
+    cdef int request_piece(self, const char* data, Py_ssize_t size, bint last) except -1
+    cdef int pass_trailers(self, Head head) except -1
+    cdef bytes identify(self)
 
     cdef int _route(self) except -1
     cdef bint expects(self) noexcept
@@ -210,7 +242,8 @@ cdef class Exchange:
     cdef int _end_with(self, Head trailers) except -1
     cdef int _take_question(self, Data data) except -1
     cdef int _answer_health(self) except -1
-    cdef Head _own_head(self, int status, list fields)
+    cdef int _count_length(self, Head head, Py_ssize_t size) except -1
+    cdef int _answer_own(self, Head head, bytes body) except -1
     cdef int _response_end(self) except -1
     cdef int _release_up(self, bint clean) except -1
     cdef int _give_up(self, bytes ended_by, bytes reason) except -1

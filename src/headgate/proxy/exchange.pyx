@@ -30,11 +30,15 @@ from headgate.core.splits cimport Share
 from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
 from headgate.core.websocket cimport WebSocketWatch
+from headgate.middleware.message cimport add_checked
 from headgate.proxy.attempts cimport (
     begin_attempt, begin_tries, drop_hedge, end_attempt, failed, judge, keeps_body, note_connect, pass_deadline,
     read_deadline, record_tries,
 )
-from headgate.proxy.forwarding cimport client_of, drop_claims, edit_request, edit_response, set_host
+from headgate.proxy.chain cimport Chain, begin_way, serve_way
+from headgate.proxy.forwarding cimport (
+    client_of, drop_claims, edit_request, edit_response, known_id, set_host,
+)
 from headgate.proxy.grpc cimport answer_health, call_of
 from headgate.proxy.snapshot cimport ANSWERED, BROKEN, TIMED_OUT, UNREACHABLE, Outcome
 from headgate.proxy import replies
@@ -147,6 +151,39 @@ cdef class Pacer:
         raise NotImplementedError
 
     cdef int take_trailers(self, Head head) except -1:
+        raise NotImplementedError
+
+
+cdef class Passage(View):
+    """Middlewares between the exchange and what it does."""
+
+    cdef int open_body(self) except -1:
+        """The request is about to be sent."""
+        raise NotImplementedError
+
+    cdef int take_request(self, Data data) except -1:
+        raise NotImplementedError
+
+    cdef int take_trailers(self, Head head) except -1:
+        raise NotImplementedError
+
+    cdef bint reads(self, int64_t size) except -1:
+        """Whether somebody reads the request's body, and wants more than `size` bytes of it."""
+        raise NotImplementedError
+
+    cdef int request_complete(self) except -1:
+        raise NotImplementedError
+
+    cdef bint answers(self) noexcept:
+        """Whether they are to see a response of our own."""
+        raise NotImplementedError
+
+    cdef int answer(self, Head head, bytes own_body) except -1:
+        """They see a response before it is sent; `own_body` None: it is an endpoint's."""
+        raise NotImplementedError
+
+    cdef bint ended(self) except -1:
+        """The exchange is over. Whether somebody still needs its heads."""
         raise NotImplementedError
 
 
@@ -302,16 +339,25 @@ cdef class Exchange:
         if self.peer.is_trusted(self.snapshot) and not read_deadline(self):
             self.detail = b"a malformed X-Request-Timeout"
             return self.fail(400, b"http_request_error")
+        if not self.route.answers:
+            if self.context.shed_level and (<Admission>self.context.admission).sheds(self):
+                return 0
+            if 0 < self.route.limits.body_bytes < head.content_length:
+                return self.fail(413, b"http_request_denied")
+        if self.route.special and self.route.chains is not None:
+            if self.route.chains[self.listener.number] is not None:
+                return begin_way(self, <Chain>self.route.chains[self.listener.number], number,
+                                 address if self.peer.has_address else NULL)
+        return self.enter(number, address if self.peer.has_address else NULL)
+
+    cdef int enter(self, Py_ssize_t number, const uint8_t* address) except -1:
+        """Do what the route says."""
         if self.route.answers:
             return self._answer_route(number)
-        if self.context.shed_level and (<Admission>self.context.admission).sheds(self):
-            return 0
-        if 0 < self.route.limits.body_bytes < head.content_length:
-            return self.fail(413, b"http_request_denied")
         if self.route.special and self.route.fault is not None and (<Faults>self.route.fault).strike(
-                self, address if self.peer.has_address else NULL):
+                self, address):
             return 0
-        return self._prepare_request(address if self.peer.has_address else NULL)
+        return self._prepare_request(address)
 
     cdef int go_on(self, const uint8_t* address) except -1:
         """Do what was put off when the request came."""
@@ -368,26 +414,31 @@ cdef class Exchange:
         return self._reply(status, fields, body)
 
     cdef int _prepare_request(self, const uint8_t* address) except -1:
-        """Middlewares, forwarding fields, then the first attempt."""
+        """Choose the service."""
+        if self.chosen is not None:
+            self.service = self.chosen
+        else:
+            self.service = self.route.single
+            if self.route.special and self.route.split is not None:
+                self._choose_share(address)
+        self.service.block.add(IN_FLIGHT, 1)
+        if self.service.chain is not None:
+            return serve_way(self, <Chain>self.service.chain, address)
+        return self.serve(address)
+
+    cdef int serve(self, const uint8_t* address) except -1:
+        """Forwarding fields, then the first attempt."""
         cdef Head head = self.request
         cdef bint special = self.route.special
-        cdef bytes path
-        if special and self.route.rewrites is not None:
-            path = head.path.data[:head.path.size]
-            for rewrite in self.route.rewrites:
-                path = replies.normalised(rewrite(path), self.snapshot.path_policy)
-                if path is None:
-                    return self.fail(400, b"http_request_error")
-            head.set_path(PyBytes_AS_STRING(path), PyBytes_GET_SIZE(path))
-        self.service = self.route.single
-        if special and self.route.split is not None:
-            self._choose_share(address)
-        self.service.block.add(IN_FLIGHT, 1)
+        if self.passage is not None:
+            self.passage.open_body()
+            if self.closed or self.response_started:
+                return 0
         self.key = self.service.key_of(head, address)
         if self.service.sticky is not None:
             self.session = self.service.sticky.session_of(head, self.context.now + self.context.wall_offset)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
-                                       self.client)
+                                       self.client, self.request_id)
         if special and self.route.mirror is not None:
             self.image = (<Mirroring>self.route.mirror).image_of(self, address)
         if PyBytes_GET_SIZE(self.service.host):
@@ -539,7 +590,8 @@ cdef class Exchange:
             return self._try_again()
         if self.endpoint is not None:
             self._count_failure(status, BROKEN)
-        if self.tries is not None and failed(self, ON_TIMEOUT if status == 504 else ON_RESET):
+        if (self.tries is not None and self.response is None
+                and failed(self, ON_TIMEOUT if status == 504 else ON_RESET)):
             return 0
         self.ended_by = b"upstream"
         return self.fail(status or 502, reason)
@@ -608,19 +660,27 @@ cdef class Exchange:
             return self.fail(413, b"http_request_denied")
         if self.image is not None:
             self.image.take(data.data, data.size)
+        if self.passage is not None and self.passage.filters:
+            return self.passage.take_request(data)
+        return self.request_piece(data.data, data.size, data.last)
+
+    cdef int request_piece(self, const char* data, Py_ssize_t size, bint last) except -1:
+        """A piece of the body as it is sent."""
         if self.up is not None:
             if self.replayable:
-                self._hold(data.data, data.size)
-            if not self._send_on(data.data, data.size, data.last):
+                self._hold(data, size)
+            if not self._send_on(data, size, last):
                 return self._not_base64()
-            if data.last:
+            if last:
                 return self._request_end()
             if not self.response_started:
                 self.up.watch()
             return 0
-        self._hold(data.data, data.size)
-        if data.last:
+        self._hold(data, size)
+        if last:
             return self._request_end()
+        if self.passage is not None and self.passage.reads(self.held_bytes):
+            return 0
         if self.buffering:
             if self.held_bytes >= self.route.limits.buffer_request:
                 return self._unbuffer()
@@ -664,6 +724,12 @@ cdef class Exchange:
             release_head(head)
             self.request_read = True
             return self._answer_health()
+        if self.passage is not None and self.passage.filters:
+            return self.passage.take_trailers(head)
+        return self.pass_trailers(head)
+
+    cdef int pass_trailers(self, Head head) except -1:
+        """The trailers of the request, behind its body as it is sent."""
         if self.up is not None:
             self.up.send_trailers(head)
             self.replayable = False
@@ -677,6 +743,8 @@ cdef class Exchange:
         self.request_read_at = self.context.now
         if self.image is not None:
             self.image.complete()
+        if self.passage is not None:
+            self.passage.request_complete()
         if self.buffering:
             return self._unbuffer()
         if self.up is not None:
@@ -758,13 +826,21 @@ cdef class Exchange:
                               self.context.now + self.context.wall_offset, self.peer.secured is not None)
         if self.call is not None:
             self.call.answer_head(head)
+        if self.passage is not None:
+            return self.passage.answer(head, None)
+        return self.send_answer(head)
+
+    cdef int send_answer(self, Head head) except -1:
+        """The head of an endpoint's response goes out, and its body from here on."""
+        self.status = head.status
         if head.status >= 300 and not self.request_read:
             # An early refusal: the rest of the request may never be read (RFC 9112 section 9.6).
             # An early success may be an echo, and the connection lives on if both come to an end.
             self.down.close_after()
         self.response_started = True
         self.down.send_head(head)
-        self.up.watch()
+        if self.up is not None:
+            self.up.watch()
         if head.last:
             return self._response_end()
         return 0
@@ -791,13 +867,13 @@ cdef class Exchange:
         return 0
 
     cdef int response_data(self, Data data) except -1:
+        if self.image is not None:
+            self.image.answer_data(data.data, data.size)
         if self.pacer is not None:
             return self.pacer.take(data)
         if self.call is not None and self.call.outgoing is not None:
             return self._web_data(data)
         self.bytes_out += data.size
-        if self.image is not None:
-            self.image.answer_data(data.data, data.size)
         self.down.send_data(data.data, data.size, data.last)
         if data.last:
             return self._response_end()
@@ -922,7 +998,8 @@ cdef class Exchange:
         self.call.status = status
         if status:
             return self._reply(200, trailers_only(status, message), b"")
-        head = self._own_head(200, [(b"Content-Type", b"application/grpc")])
+        self.response_started = True
+        head = self.own_head(200, [(b"Content-Type", b"application/grpc")])
         head.chunked = True
         self.down.send_head(head)
         self.bytes_out = PyBytes_GET_SIZE(message)
@@ -1056,12 +1133,17 @@ cdef class Exchange:
                 return 0
             down.abort()
             return self._close()
+        status, fields, body = self.error_reply(status, reason)
+        return self._reply(status, fields, body)
+
+    cdef tuple error_reply(self, int status, bytes reason):
+        """What an error of our own is answered with: status, fields and body."""
         if self.call is not None:
-            return self._reply(200, self.call.error_fields(status, reason, self.detail), b"")
+            return 200, self.call.error_fields(status, reason, self.detail), b""
         fields, body = replies.error(status, reason, self._accept(), self.request_id, self.detail)
         if self.retry_after:
             fields.append((b"Retry-After", b"%d" % self.retry_after))
-        return self._reply(status, fields, body)
+        return status, fields, body
 
     cdef bytes _accept(self):
         cdef Field* field
@@ -1074,18 +1156,54 @@ cdef class Exchange:
 
     cdef int _reply(self, int status, list fields, bytes body) except -1:
         """Send an answer of our own."""
-        cdef Head head = self._own_head(status, fields)
-        cdef bytes value
+        return self._answer_own(self.own_head(status, fields), body)
+
+    cdef int answer_with(self, object reply) except -1:
+        """Send the middleware.Reply. Raises ValueError for fields that cannot be sent."""
+        cdef Head head
+        cdef int status = reply.status
+        if self.call is not None and status >= 400:
+            return self._reply(200, self.call.error_fields(status, b"http_request_denied", reply.body), b"")
+        head = self.own_head(status, [])
+        add_checked(head, reply.fields)
+        if self.route is not None and status in (413, 429):
+            self.route.block.add(REJECTED, 1)
+        return self._answer_own(head, reply.body)
+
+    cdef int _answer_own(self, Head head, bytes body) except -1:
         if self.place is not None:
             self._leave()
-        head.content_length = PyBytes_GET_SIZE(body)
-        if status != 204 and status != 304:
-            value = b"%d" % PyBytes_GET_SIZE(body)
+        if self.passage is not None and self.passage.answers():
+            return self.passage.answer(head, body)
+        return self.send_own(head, body)
+
+    cdef int _count_length(self, Head head, Py_ssize_t size) except -1:
+        cdef bytes value = b"%d" % size
+        head.content_length = size
+        if head.status != 204 and head.status != 304:
             head.add_line(b"Content-Length", 14, PyBytes_AS_STRING(value),
                           PyBytes_GET_SIZE(value), CONTENT_LENGTH)
+        return 0
+
+    cdef int begin_own(self, Head head, Py_ssize_t size) except -1:
+        """Send the head of an answer of our own; the body follows with paced(). `size`: of it, or -1 when that
+        is not known."""
+        if size >= 0:
+            self._count_length(head, size)
         if not self.request_read and not self.down.input_complete():
             self.down.close_after()
-        self.response_complete = True
+        self.status = head.status
+        self.response_started = True
+        return self.down.send_head(head)
+
+    cdef int send_own(self, Head head, bytes body) except -1:
+        """Send an answer of our own as it is."""
+        cdef int status = head.status
+        self._count_length(head, PyBytes_GET_SIZE(body))
+        if not self.request_read and not self.down.input_complete():
+            self.down.close_after()
+        self.status = status
+        self.response_started = self.response_complete = True
         head.last = PyBytes_GET_SIZE(body) == 0 or status == 204 or status == 304 or (
             self.request is not None and self.request.method == METHOD_HEAD)
         self.down.send_head(head)
@@ -1097,7 +1215,7 @@ cdef class Exchange:
             return 0
         return self._close()
 
-    cdef Head _own_head(self, int status, list fields):
+    cdef Head own_head(self, int status, list fields):
         """The head of an answer of our own, with what every one has."""
         cdef Head head = new_head(RESPONSE_HEAD)
         cdef bytes phrase = replies.phrase(status)
@@ -1111,8 +1229,38 @@ cdef class Exchange:
         if self.ended_by is None:
             self.ended_by = b"headgate"
         self.response = head
-        self.response_started = True
         return head
+
+    cdef int drop_upstream(self) except -1:
+        """Nobody wants what the endpoint still sends."""
+        return self._release_up(False)
+
+    cdef int ask_for_body(self) except -1:
+        """Somebody wants the request's body before it is sent on."""
+        if self.request.expect_continue and self.bytes_in == 0:
+            self.request.drop(EXPECT)
+            self.request.expect_continue = False
+            self._send_continue()
+        return self.down.resume()
+
+    cdef int replace_body(self, bytes data) except -1:
+        """Send another body than the one that came, which is there."""
+        cdef Head head = self.request
+        self.held = [data] if data else None
+        self.held_bytes = PyBytes_GET_SIZE(data)
+        self.trailers = None
+        head.drop(CONTENT_LENGTH)
+        head.chunked = False
+        head.last = self.held_bytes == 0
+        return self._count_length(head, self.held_bytes)
+
+    cdef bytes identify(self):
+        """The request's id."""
+        if self.request_id is None and self.peer.is_trusted(self.snapshot):
+            self.request_id = known_id(self.request)
+        if self.request_id is None:
+            self.request_id = self.context.new_request_id()
+        return self.request_id
 
     # --- The end ---
 
@@ -1122,6 +1270,7 @@ cdef class Exchange:
         cdef Exchange alive = self
         cdef Leg down = self.down
         cdef double duration
+        cdef bint needed = False
         if self.closed:
             return 0
         self.closed = True
@@ -1130,6 +1279,10 @@ cdef class Exchange:
         self.context.active -= 1
         duration = self.context.tick() - self.started
         self._count(duration)
+        if self.passage is not None:
+            needed = self.passage.ended()
+            self.passage = None
+        self.pacer = None
         if self.snapshot.record_format is not None and not self.muted:
             self._record(duration)
         if self.image is not None:
@@ -1141,9 +1294,10 @@ cdef class Exchange:
             down.exchange = None
             if self.response_complete or self.tunnel:
                 down.finish()
-        release_head(self.request)
-        release_head(self.response)
-        self.request = self.response = None
+        if not needed:
+            release_head(self.request)
+            release_head(self.response)
+            self.request = self.response = None
         return 0
 
     cdef int _count(self, double duration) except -1:
@@ -1176,6 +1330,7 @@ cdef class Exchange:
         cdef double now = self.started + duration
         record.started = self.started + self.context.wall_offset
         record.client = _span(self.client)
+        record.user = _span(self.user)
         record.peer = _span(self.peer.text)
         record.peer_port = self.peer.port
         record.listener = _span(self.listener.name)

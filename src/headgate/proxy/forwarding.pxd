@@ -28,6 +28,7 @@ cdef class Peer:
 cdef int drop_claims(Head head, Peer peer, LiveSnapshot snapshot) except -1
 cdef bytes client_of(Head head, Peer peer, LiveSnapshot snapshot, uint8_t* address)
 cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Listener listener,
-                        Peer peer, bytes client)
+                        Peer peer, bytes client, bytes request_id)
+cdef bytes known_id(Head head)
 cdef int set_host(Head head, bytes host) except -1
 cdef int edit_response(Head head, Context context, LiveSnapshot snapshot, Listener listener) except -1

@@ -154,10 +154,9 @@ cdef int _add_identity(Head head, Secured secured) except -1:
 
 
 cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Listener listener,
-                        Peer peer, bytes client):
-    """Write the forwarding fields. Returns the request id."""
+                        Peer peer, bytes client, bytes request_id):
+    """Write the forwarding fields; the request's id is made unless it is there. Returns it."""
     cdef bint trusted = peer.is_trusted(snapshot)
-    cdef bytes request_id = None
     if snapshot.x_forwarded:
         _x_forwarded(head, listener, peer)
     if snapshot.x_real_ip and PyBytes_GET_SIZE(client):
@@ -165,8 +164,11 @@ cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Liste
         _add(head, b"X-Real-IP", client, X_REAL_IP)
     if snapshot.forwarded:
         _forwarded(head, listener, peer)
-    if trusted:
-        request_id = _known_id(head)
+    if request_id is not None:
+        head.drop(X_REQUEST_ID)
+        _add(head, b"X-Request-Id", request_id, X_REQUEST_ID)
+    elif trusted:
+        request_id = known_id(head)
     if request_id is None:
         head.drop(X_REQUEST_ID)
         if snapshot.request_id:
@@ -186,7 +188,7 @@ cdef int _add_via(Head head, LiveSnapshot snapshot) except -1:
     return _add(head, b"Via", snapshot.via, VIA)
 
 
-cdef bytes _known_id(Head head):
+cdef bytes known_id(Head head):
     """The request id that a trusted proxy gave, if it is one: it goes into logs as it is."""
     cdef bytes value
     cdef Py_ssize_t i

@@ -26,6 +26,7 @@ from headgate.proxy.downstream import Http1Downstream
 from headgate.proxy.encryption import Contexts, Kept
 from headgate.proxy.faults import attach_faults
 from headgate.proxy.http2_downstream import Http2Downstream
+from headgate.proxy.instances import Instances
 from headgate.proxy.mirroring import attach_mirrors, mirror_samples
 from headgate.proxy.pool import Pool
 from headgate.proxy.port import Port
@@ -35,6 +36,7 @@ from headgate.shm.names import endpoint_cell
 from headgate.shm.tickets import ticket_secrets
 
 if TYPE_CHECKING:
+    from headgate.proxy.chain import Chain, Step
     from headgate.proxy.context import Sink
 
 SWEEP_SECONDS = 0.2
@@ -57,6 +59,7 @@ class Plan:
     sites: dict[str, tuple[spec.ListenerTls, Sites]] = field(default_factory=dict)
     gates: dict[str, Gate] = field(default_factory=dict)
     upstream: dict[str, Kept | None] = field(default_factory=dict)  # TLS to endpoints, by service
+    middlewares: tuple[dict[str, Step], list[Chain]] = field(default_factory=lambda: ({}, []))
 
 
 class Runtime:
@@ -81,6 +84,7 @@ class Runtime:
         self.context = Context(loop, slot, log)
         self._admissions = Admissions(self.context, self._shared, worker)
         self.context.admission = self._admissions
+        self._instances = Instances(self.context, slot, self._shared)
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}
@@ -119,6 +123,7 @@ class Runtime:
             live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, seed)
             attach_faults(live, self._slot)
             attach_mirrors(live, self._slot, self.context.log)
+            middlewares = self._instances.prepare(live)
             gates = self._admissions.prepare(live)
             upstream = {
                 service.name: upstream_context(service.tls, self._contexts)
@@ -127,7 +132,7 @@ class Runtime:
             }
         except (ValueError, KeyError, IndexError, OpenSslMissing, TableFull) as error:
             raise SnapshotRefused(f"snapshot {snapshot.version}: {error}") from error
-        return Plan(live, endpoints, sites, gates, upstream)
+        return Plan(live, endpoints, sites, gates, upstream, middlewares)
 
     def _sites_of(
         self, listener: spec.Listener, into: dict[str, tuple[spec.ListenerTls, Sites]]
@@ -183,6 +188,7 @@ class Runtime:
         self._retire_ports(plan.snapshot)
         self.context.snapshot = plan.snapshot
         self._admissions.commit(plan.snapshot, plan.gates)
+        self._instances.commit(*plan.middlewares)
         gone = [self._endpoints[identity] for identity in self._endpoints.keys() - plan.endpoints.keys()]
         self._endpoints = plan.endpoints
         self._sites = plan.sites
@@ -280,6 +286,7 @@ class Runtime:
         for connection in self.register.connections():
             connection.break_off()  # what is left: sending the rest of a tunnel, say
         self._timer.cancel()
+        self._instances.abort()
         self.context.close_pipes(True)
         self.context.write_records()
 
@@ -300,6 +307,7 @@ class Runtime:
         self.context.refresh_date()
         self._read_tickets()
         self._admissions.sweep(elapsed - SWEEP_SECONDS)
+        self._instances.sweep()
         self.register.sweep(elapsed)
         for endpoint in (*self._endpoints.values(), *self._retired):
             endpoint.source.sweep()

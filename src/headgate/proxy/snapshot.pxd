@@ -50,6 +50,7 @@ cdef class Service:
     cdef EndpointState* states
     cdef Py_ssize_t count
     cdef KeySource key_source           # None: the balancer asks for no key
+    cdef public object chain            # chain.Chain of all exchanges of this service, or None
     cdef bint observes                  # somebody wants to know how attempts end
     cdef bint guarded                   # context.admission chooses its endpoints
     cdef Rotation rotation
@@ -96,7 +97,7 @@ cdef class Route:
     cdef Service single                 # the service when there is one
     cdef bint answers                   # redirects or responds: no service
     cdef bint special                   # some of what follows is there, and only then looked at
-    cdef tuple rewrites                 # functions from path to path, in order; None for none
+    cdef public list chains             # chain.Chain by number of the listener, or None; None: no middlewares
     cdef public object gate             # admission.Gate; None: as many run as come
     cdef int attempts                   # to connect
     cdef AttemptPolicy policy           # None: nothing beyond that

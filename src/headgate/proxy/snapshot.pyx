@@ -31,7 +31,6 @@ from headgate.core.splits cimport Share, Split
 from headgate.core.stickiness cimport Stickiness
 from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.health import outliers_of, rotation_of
-from headgate.proxy.rewriting import rewrite_of
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
 
@@ -235,7 +234,6 @@ cdef class Route:
         self.block = Block(memory, spec.metric)
         self.words = self.block.words
         self.cell = cell
-        self.rewrites = tuple(rewrite_of(middleware) for middleware in spec.middlewares) or None
         self.services = [services[share.service] for share in spec.services]
         self.answers = not self.services
         self.single = self.services[0] if self.services else None
@@ -245,7 +243,7 @@ cdef class Route:
         self.attempts = spec.retry.attempts if spec.retry is not None and "connect" in spec.retry.causes else 1
         self.limits = limits
         self.policy = policy
-        self.special = self.rewrites is not None or self.split is not None or policy is not None
+        self.special = self.split is not None or policy is not None
 
 
 cdef class Networks:

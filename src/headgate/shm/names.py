@@ -38,5 +38,10 @@ def permits_cell(kind: str, name: str) -> str:
     return f"permits:{kind}:{name}"
 
 
+def middleware_cell(middleware: str, key: str) -> str:
+    """The name of words that the instances of a middleware share."""
+    return f"middleware:{middleware}:{key}"
+
+
 # What workers shed.
 OVERLOAD_CELL = "overload"

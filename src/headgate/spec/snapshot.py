@@ -20,7 +20,7 @@ from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
 
 # Defaults are not written: who changes one, or the meaning of a field, takes the next number.
-FORMAT = 4
+FORMAT = 5
 
 
 class SnapshotError(ValueError):
@@ -70,6 +70,7 @@ class Listener(Data, frozen=True):
     proxy_protocol: ProxyProtocol | None = None
     https_redirect: HttpsRedirect | None = None  # listeners without TLS only
     hsts: Hsts | None = None  # listeners with TLS only
+    middlewares: tuple[str, ...] = ()  # before those of routes
     metric: int = 0
 
 
@@ -182,10 +183,25 @@ class RouteLimits(Data, frozen=True):
     buffer_response: int = 0  # read up to so many bytes ahead of the client; 0: buffer_bytes
 
 
+class Budget(Data, frozen=True):
+    """What a middleware may take for one call; 0: as much as it wants."""
+
+    cpu: float = 0.0  # seconds of processor time
+    wait: float = 0.0  # seconds
+    bypass: bool = False  # beyond it, exchanges go on without the middleware; else they fail
+
+
 class Middleware(Data, frozen=True):
     name: str
-    type: str
-    options: dict[str, Any] = msgspec.field(default_factory=dict)
+    type: str  # built in, published under the entry point group, or module:Class
+    options: dict[str, Any] = msgspec.field(default_factory=dict)  # what differs from defaults
+    budget: Budget = Budget()
+    folder: str = ""  # where modules are looked for beside the usual places
+    files: tuple[str, ...] = ()  # its code, in development
+    edition: str = ""  # another one when these files changed
+    counters: tuple[tuple[str, str], ...] = ()  # name and help of what it counts itself
+    histograms: tuple[tuple[str, str], ...] = ()
+    metric: int = 0
 
 
 class Retry(Data, frozen=True):
@@ -215,7 +231,7 @@ class Route(Data, frozen=True):
     listeners: tuple[str, ...] = ()  # () is all HTTP listeners
     match: Match = Match()
     priority: int = 0
-    middlewares: tuple[Middleware, ...] = ()
+    middlewares: tuple[str, ...] = ()  # names, in the order in which a request meets them
     services: tuple[ServiceShare, ...] = ()
     sticky: Key | None = None  # what keeps a client with its share
     variant_header: str = ""  # tells clients the name of the share
@@ -315,6 +331,7 @@ class Service(Data, frozen=True):
     slow_start: float = 0.0  # in which weights of new and recovered endpoints grow
     panic: float = 0.5  # with less of them healthy, all are tried; 0: never
     concurrency: Concurrency = Concurrency()
+    middlewares: tuple[str, ...] = ()  # behind those of routes
     metric: int = 0
 
 
@@ -350,6 +367,8 @@ class Process(Data, frozen=True):
     log_level: str = "info"
     ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
     state: str = ""  # folder; "" is where the environment says
+    development: bool = False  # middlewares are watched closely, and read anew when their files change
+    hook_limit: float = 10.0  # a worker whose loop a middleware holds up for so long is replaced; 0: never
 
 
 class Metrics(Data, frozen=True):
@@ -374,24 +393,34 @@ class Snapshot(Data, frozen=True, omit_defaults=False):  # its format is always 
     listeners: tuple[Listener, ...] = ()
     routes: tuple[Route, ...] = ()
     services: tuple[Service, ...] = ()
+    middlewares: tuple[Middleware, ...] = ()
     metrics: Metrics = Metrics()
 
 
-def _reveal(value: object) -> str:
+_SECRET = 1  # the extension type of msgpack by which a secret is known again, in options too
+
+
+def _reveal(value: object) -> msgspec.msgpack.Ext:
     """Secrets travel between roles only."""
     if isinstance(value, Secret):
-        return value.text
+        return msgspec.msgpack.Ext(_SECRET, value.text.encode())
     raise NotImplementedError(f"{type(value).__name__} is no part of a snapshot")
 
 
+def _secret(code: int, data: memoryview) -> Secret:
+    if code != _SECRET:
+        raise ValueError(f"extension {code}")  # the decoder makes an error of its own of it
+    return Secret(bytes(data).decode())
+
+
 def _keep_secret(kind: type, value: object) -> Secret:
-    if kind is Secret and isinstance(value, str):
-        return Secret(value)
-    raise TypeError(f"no {kind.__name__}")  # the decoder makes an error of its own of it
+    if kind is Secret and isinstance(value, Secret):
+        return value
+    raise TypeError(f"no {kind.__name__}")
 
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=_reveal)
-_decoder = msgspec.msgpack.Decoder(Snapshot, dec_hook=_keep_secret)
+_decoder = msgspec.msgpack.Decoder(Snapshot, dec_hook=_keep_secret, ext_hook=_secret)
 
 
 def encode(snapshot: Snapshot) -> bytes:

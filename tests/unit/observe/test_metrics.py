@@ -135,6 +135,7 @@ def every_family() -> Iterator[families.Family]:
     yield from families.OVERLOAD
     yield from families.ROTATION
     yield from families.ROLLOUTS
+    yield from families.MIDDLEWARES
 
 
 def test_the_ends_of_the_forms(region: Region) -> None:

@@ -16,7 +16,7 @@ from headgate.config.model.limits import (
     Timeouts,
 )
 from headgate.config.model.listeners import Hsts, HttpsRedirect, Listener, ProxyProtocol, SocketOptions
-from headgate.config.model.middlewares import AddPrefix, StripPrefix
+from headgate.config.model.middlewares import Chain
 from headgate.config.model.overload import Breaker, Overload, RouteConcurrency, ServiceConcurrency
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
 from headgate.config.model.rollouts import Rollout, RolloutStep
@@ -30,13 +30,13 @@ from headgate.config.model.tls import CertificatePair, ClientCertificates, Liste
 
 __all__ = [
     "AccessLog",
-    "AddPrefix",
     "Admin",
     "Backoff",
     "Balance",
     "Breaker",
     "Buffering",
     "CertificatePair",
+    "Chain",
     "ClientCertificates",
     "Compare",
     "Config",
@@ -82,7 +82,6 @@ __all__ = [
     "Share",
     "SocketOptions",
     "Sticky",
-    "StripPrefix",
     "Timeouts",
     "TlsSite",
 ]

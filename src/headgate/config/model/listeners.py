@@ -18,6 +18,7 @@ from headgate.config.model.scalars import (
     BindAddress,
     Count,
     Duration,
+    Name,
     OneOrMore,
     OnOff,
     OptionalDuration,
@@ -167,6 +168,9 @@ class Listener(Section):
         default=None, description="`on`: write Strict-Transport-Security. For listeners with TLS."
     )
     socket: SocketOptions = Field(default=SocketOptions(), description="What is set on the sockets.")
+    middlewares: Annotated[tuple[Name, ...], OneOrMore()] = Field(
+        default=(), description="Names from `middlewares`: of all routes on this listener, before their own."
+    )
     limits: ListenerLimits = Field(default=ListenerLimits(), description="Limits of this listener.")
     timeouts: ListenerTimeouts = Field(default=ListenerTimeouts(), description="Timeouts of this listener.")
     health_path: Prefix | None = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, PrivateAttr
 
@@ -102,6 +102,12 @@ class Config(Section):
     )
 
     _folder: str = PrivateAttr(default="")
+    _descriptions: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def descriptions(self) -> dict[str, Any]:
+        """What classes of middlewares that are not built in say of themselves, by type."""
+        return self._descriptions
 
     @property
     def folder(self) -> str:

@@ -15,6 +15,7 @@ from headgate.config.model.scalars import (
     Authority,
     Choice,
     EndpointAddress,
+    Name,
     OneOrMore,
     OptionalDuration,
     Switch,
@@ -167,6 +168,10 @@ class Service(Section):
     )
     host: Authority | None = Field(
         default=None, description="The Host field that endpoints get, instead of the client's."
+    )
+    middlewares: Annotated[tuple[Name, ...], OneOrMore()] = Field(
+        default=(),
+        description="Names from `middlewares`: for all that is sent to this service, behind the route's own.",
     )
     tls: ServiceTls = Field(
         default=ServiceTls(), description="TLS to the endpoints that begin with `https://`."

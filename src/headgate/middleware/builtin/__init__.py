@@ -1,0 +1,1 @@
+"""The built-in middlewares, one file for each kind of thing that they do."""
