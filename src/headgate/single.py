@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Self
+from typing import Any, Self
 
 from headgate import controller, worker
 from headgate.base.errors import Refusal
@@ -177,6 +177,10 @@ class SingleGateway:
         """Endpoints have other addresses."""
         del snapshot  # there is no worker to come that would need it
         self._serving.replace(services)
+
+    async def ask(self, what: str, of: str) -> list[Any]:
+        """What the one worker knows about something."""
+        return [self._serving.answer(what, of)]
 
     def unready(self) -> None:
         """Have readiness fail."""

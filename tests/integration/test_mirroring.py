@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from support.asking import Client
+from support.orders import TOKEN, call
 from support.ports import free_port
 from support.product import Product, until
 
@@ -103,6 +104,7 @@ def product(main: Application, other: Application) -> Iterator[Product]:
 
     config = {
         "process": {"workers": 1, "drain_timeout": "1s"},
+        "admin": {"token": TOKEN},
         "access_log": {"format": "json", "path": "stdout"},
         "routes": [
             route("all", concurrency=4, timeout="5s"),
@@ -209,6 +211,30 @@ def test_answers_are_compared(product: Product, client: Client) -> None:
     found = {word: count - before[word] for word, count in compared().items()}
     assert found == {"none": 2, "status": 1, "fields": 1, "body": 1, "impossible": 0}
     assert "/compare/differs: body differs: version: 1 and 2" in product.log
+
+
+def test_samples_of_what_differs(product: Product, client: Client) -> None:
+    """With nothing of the fields that are not compared, and in a bounded number of bytes."""
+    secret = {"authorization": "Bearer hidden-in-fields", "cookie": "session=hidden-in-fields"}
+    for number in range(20):
+        long = "x" * 3000 if number == 10 else ""
+        assert client.ask(f"/compare/differs{number}{long}?key=hidden-in-query", secret).status == 200
+
+    def samples() -> list[dict[str, Any]]:
+        status, answer = call(product, "GET", "mirrors/compare/samples")
+        assert status == 200
+        return list(answer["samples"])
+
+    found = until(
+        lambda: [one for one in samples() if "differs19" in one["request"]] and samples(), "the last"
+    )
+    assert len(found) == 16
+    assert found[-1]["at"] == pytest.approx(time.time(), abs=60)
+    assert {one["part"] for one in found} == {"body"}
+    assert all(len(one["request"]) <= 500 and len(one["difference"]) <= 500 for one in found)
+    assert "hidden" not in json.dumps(found)
+    assert call(product, "GET", "mirrors/compare/samples", token="")[0] == 401
+    assert call(product, "GET", "mirrors/dead/samples")[0] == 404
 
 
 def test_copies_are_not_in_the_access_log(product: Product, client: Client, other: Application) -> None:

@@ -127,9 +127,12 @@ def test_records_and_metrics_name_the_variant(product: Product) -> None:
     with connected(product) as client:
         ask(client, x_canary="yes", user_agent="recorded")
     assert product.shows("headgate_variant_requests_total", before + 1, route="app", variant="green")
-    lines = until(lambda: [line for line in product.log.splitlines() if '"recorded"' in line], "the record")
-    records = [json.loads(line) for line in lines]
-    assert [record.get("variant") for record in records if record["route"] == "app"] == ["green"]
+
+    def records() -> list[dict[str, object]]:
+        found = [json.loads(line) for line in product.log.splitlines() if '"recorded"' in line]
+        return [record for record in found if record["route"] == "app"]
+
+    assert [record.get("variant") for record in until(records, "the record")] == ["green"]
 
 
 def test_impossible_splits(region: Region) -> None:

@@ -22,7 +22,11 @@ COMMANDS = {
     "explain": Entry("headgate.cli.explain", "Show which route a request takes, and why not the others."),
     "services": Entry("headgate.cli.services", "Show the services of a running proxy, and their endpoints."),
     "endpoint": Entry("headgate.cli.endpoint", "Drain, enable or disable an endpoint of a running proxy."),
+    "breaker": Entry("headgate.cli.breaker", "Hold a breaker of a running proxy open or closed."),
     "split": Entry("headgate.cli.split", "Show or change how routes of a running proxy divide exchanges."),
+    "rollout": Entry(
+        "headgate.cli.rollout", "Start, watch and stop progressive rollouts of a running proxy."
+    ),
     "new": Entry("headgate.cli.new", "Write a package with a middleware of your own."),
     "ca": Entry("headgate.cli.ca", "Print or install the root of the local authority of `tls: internal`."),
     "schema": Entry("headgate.cli.schema", "Print the JSON Schema of the configuration, for editors."),

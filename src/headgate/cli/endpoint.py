@@ -33,8 +33,8 @@ def _order(name: str, text: str) -> None:
     @click.argument("service")
     @click.argument("endpoint")
     @remote_options
-    def give(service: str, endpoint: str, config: str | None, admin: str | None, token: str | None) -> None:
-        _give(Remote(config, admin, token), service, endpoint, name)
+    def give(service: str, endpoint: str, remote: Remote) -> None:
+        _give(remote, service, endpoint, name)
 
 
 _order("drain", "Send nothing new there; what runs is finished.")
@@ -47,14 +47,12 @@ _order("disable", "Send nothing new there, and do not probe it.")
 @click.argument("endpoint")
 @click.argument("weight")
 @remote_options
-def weight(
-    service: str, endpoint: str, weight: str, config: str | None, admin: str | None, token: str | None
-) -> None:
+def weight(service: str, endpoint: str, weight: str, remote: Remote) -> None:
     """Set its weight, a number or `file` for that of the configuration."""
     if weight != "file" and not weight.isdecimal():
         raise click.BadParameter(f"'{weight}' is neither a number nor 'file'.")
     number = None if weight == "file" else int(weight)
-    _give(Remote(config, admin, token), service, endpoint, "weight", {"weight": number})
+    _give(remote, service, endpoint, "weight", {"weight": number})
 
 
 @command.command()
@@ -62,8 +60,6 @@ def weight(
 @click.argument("endpoint")
 @click.argument("health", type=click.Choice(["healthy", "unhealthy", "probes"]))
 @remote_options
-def health(
-    service: str, endpoint: str, health: str, config: str | None, admin: str | None, token: str | None
-) -> None:
+def health(service: str, endpoint: str, health: str, remote: Remote) -> None:
     """Have it count as healthy or unhealthy, whatever probes say; `probes` lets these decide."""
-    _give(Remote(config, admin, token), service, endpoint, "health", {"health": health})
+    _give(remote, service, endpoint, "health", {"health": health})

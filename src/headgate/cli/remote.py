@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import json
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -33,16 +35,42 @@ _OPTIONS = (
         help="The admin address, such as 127.0.0.1:9080 or unix:/run/admin.sock; or HEADGATE_ADMIN.",
     ),
     click.option(
-        "--token", envvar="HEADGATE_TOKEN", metavar="TEXT", help="The token of the API; or HEADGATE_TOKEN."
+        "--token-file",
+        envvar="HEADGATE_TOKEN_FILE",
+        metavar="FILE",
+        help="The file with the token of the API; or HEADGATE_TOKEN_FILE.",
+    ),
+    click.option(
+        "--token",
+        envvar="HEADGATE_TOKEN",
+        metavar="TEXT",
+        help="The token itself, which others may see in the list of processes; better HEADGATE_TOKEN.",
     ),
 )
 
 
 def remote_options(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which proxy is meant."""
+    """The options that say which proxy is meant, for a command that takes it as `remote`."""
+
+    @functools.wraps(command)
+    def with_remote(
+        *, config: str | None, admin: str | None, token_file: str | None, token: str | None, **others: Any
+    ) -> None:
+        command(remote=Remote(config, admin, token or _token_in(token_file)), **others)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+        with_remote = option(with_remote)
+    return with_remote
+
+
+def _token_in(path: str | Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise click.UsageError(f"{path} cannot be read: {reason}.") from None
 
 
 class Remote:
@@ -57,7 +85,10 @@ class Remote:
                 raise click.UsageError(f"{config} has no admin address; write `admin: {{ bind: ... }}`.")
             admin = min(section.bind, key=lambda bind: not bind.startswith("unix:"))
         self._address = admin
-        self._token = token or (section.token if section is not None else None)
+        self._token = token
+        if token is None and config is not None and section is not None:
+            file = section.token_file
+            self._token = section.token or _token_in(Path(config).parent / file if file else None)
 
     def call(self, method: str, *path: str, body: Any = None) -> Any:
         """What the API answers. Ends the command with code 1 and the reason when it refuses."""

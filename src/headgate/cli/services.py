@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.command()
 @remote_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for machines.")
-def command(config: str | None, admin: str | None, token: str | None, *, as_json: bool) -> None:
+def command(remote: Remote, *, as_json: bool) -> None:
     """Show the services of a running proxy, and how their endpoints are.
 
     \b
@@ -25,7 +25,7 @@ def command(config: str | None, admin: str | None, token: str | None, *, as_json
 
     Exit codes: 0 shown; 1 nobody answers, or the configuration is refused; 2 bad usage.
     """
-    answer = Remote(config, admin, token).call("GET", "services")
+    answer = remote.call("GET", "services")
     click.echo(json.dumps(answer, indent=2) if as_json else "\n".join(as_text(answer)))
 
 

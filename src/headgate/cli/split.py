@@ -22,9 +22,7 @@ def command(
     route: str | None,
     weights: tuple[str, ...],
     activate: str | None,
-    config: str | None,
-    admin: str | None,
-    token: str | None,
+    remote: Remote,
     *,
     of_file: bool,
 ) -> None:
@@ -39,12 +37,12 @@ def command(
     """
     order = _order(weights, activate, of_file=of_file)
     if route is None or order is None:
-        splits = Remote(config, admin, token).call("GET", "splits")["splits"]
+        splits = remote.call("GET", "splits")["splits"]
         shown = [one for one in splits if route in (None, one["route"])]
         if route is not None and not shown:
             raise click.ClickException(f"there is no route '{route}' with several services")
     else:
-        shown = [Remote(config, admin, token).call("POST", "splits", route, body=order)]
+        shown = [remote.call("POST", "splits", route, body=order)]
     click.echo("\n".join(_line(split) for split in shown) or "no route has several services")
 
 

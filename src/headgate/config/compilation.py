@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from headgate import spec
+from headgate.base.errors import Refusal
 from headgate.base.limits import BY_NAME
 from headgate.config import addresses, conditions
 from headgate.config.attempts import hedge, retry, retry_budget
@@ -13,10 +14,12 @@ from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
 from headgate.config.health import health_check, outliers
 from headgate.config.middlewares import compiled, flattened
-from headgate.config.model.stickiness import LEARNED_SECONDS, LEAST_SECRET
+from headgate.config.model.stickiness import LEARNED_SECONDS
 from headgate.config.overload import IMPORTANCE, breaker, concurrency, overload, respond
 from headgate.config.problems import ConfigError, Problem
 from headgate.config.references import check
+from headgate.config.rollouts import rollout
+from headgate.config.secrets import read_secret
 from headgate.config.workers import resolve_workers
 
 if TYPE_CHECKING:
@@ -62,15 +65,7 @@ def _identities(model: written.Config) -> Iterator[str]:
     for name in model.listeners:
         yield f"listener:{name}"
     for route in model.routes:
-        yield f"route:{route.name}"
-        if route.fault is not None:
-            yield f"fault:{route.name}"
-        if route.mirror is not None:
-            yield f"mirror:{route.name}"
-            yield f"mirrored:{route.name}"
-        if len(route.services or ()) > 1:
-            for share in route.services or ():
-                yield f"variant:{route.name}/{share.name or share.service}"
+        yield from _identities_of_route(route)
     for name, service in model.services.items():
         yield f"service:{name}"
         if service.sticky is not None:
@@ -82,6 +77,18 @@ def _identities(model: written.Config) -> Iterator[str]:
     for name, middleware in model.middlewares.items():
         if middleware.type != "chain":
             yield f"middleware:{name}"
+
+
+def _identities_of_route(route: written.Route) -> Iterator[str]:
+    yield f"route:{route.name}"
+    if route.fault is not None:
+        yield f"fault:{route.name}"
+    if route.mirror is not None:
+        yield f"mirror:{route.name}"
+        yield f"mirrored:{route.name}"
+    if len(route.services or ()) > 1:
+        for share in route.services or ():
+            yield f"variant:{route.name}/{share.name or share.service}"
 
 
 def _pick(name: str, *sections: Any) -> Any:
@@ -105,7 +112,8 @@ def _process(model: written.Config) -> spec.Process:
         group=process.group or "",
         cancel_on_half_close=process.cancel_on_half_close,
         admin=tuple(addresses.parse_bind(bind) for bind in admin.bind) if admin is not None else (),
-        admin_token=spec.Secret(admin.token or "") if admin is not None else spec.Secret(),
+        admin_token=_admin_token(model),
+        admin_public=admin.public if admin is not None else (),
         log_level=process.log_level,
         ticket_rotation=process.ticket_rotation,
         state=process.state or "",
@@ -113,6 +121,23 @@ def _process(model: written.Config) -> spec.Process:
         hook_limit=process.hook_limit,
         zone=process.zone or "",
     )
+
+
+def _admin_token(model: written.Config) -> spec.Secret:
+    admin = model.admin
+    if admin is None:
+        return spec.Secret()
+    return spec.Secret(admin.token or _secret_of(admin.token_file, "admin.token_file", model.folder))
+
+
+def _secret_of(file: str | None, where: str, folder: str) -> str:
+    """The secret in a file; "" without one."""
+    if file is None:
+        return ""
+    try:
+        return read_secret(Path(folder) / file)
+    except Refusal as refusal:
+        raise ConfigError([Problem(message=f"{where}: {refusal.reason}", hint=refusal.hint)]) from None
 
 
 def _access_log(log: written.AccessLog | None) -> spec.AccessLog | None:
@@ -210,6 +235,7 @@ def _route(model: written.Config, route: written.Route, blocks: dict[str, int]) 
         variant_header=route.variant_header or "",
         mirror=_mirror(route, blocks),
         fault=_fault(route, blocks),
+        rollout=rollout(route.rollout),
         redirect=_redirect(route.redirect),
         respond=respond(route.respond),
         limits=_route_limits(model, route),
@@ -363,7 +389,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
     return spec.Service(
         name=name,
         balance=_balance(service.balance),
-        sticky=_sticky(service.sticky, name, Path(model.folder), blocks),
+        sticky=_sticky(service.sticky, name, model.folder, blocks),
         endpoints=tuple(
             _endpoint(name, endpoint, level, blocks)
             for endpoint, level in zip(service.endpoints, _levels(model, name), strict=True)
@@ -398,7 +424,7 @@ def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.S
 
 
 def _sticky(
-    sticky: written.Sticky | None, service: str, folder: Path, blocks: dict[str, int]
+    sticky: written.Sticky | None, service: str, folder: str, blocks: dict[str, int]
 ) -> spec.Sticky | None:
     if sticky is None:
         return None
@@ -417,23 +443,11 @@ def _sticky(
         domain=sticky.domain or "",
         same_site=sticky.same_site,
         secure=sticky.secure,
-        secret=spec.Secret(sticky.secret or _secret_of(sticky, service, folder)),
+        secret=spec.Secret(
+            sticky.secret or _secret_of(sticky.secret_file, f"services.{service}.sticky", folder)
+        ),
         metric=blocks[f"sticky:{service}"],
     )
-
-
-def _secret_of(sticky: written.Sticky, service: str, folder: Path) -> str:
-    if sticky.secret_file is None:
-        return ""
-    path = folder / sticky.secret_file
-    try:
-        text = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError([Problem(message=f"services.{service}.sticky: {path}: {error}")]) from None
-    if len(text) < LEAST_SECRET:
-        message = f"services.{service}.sticky: {path} has fewer than {LEAST_SECRET} characters"
-        raise ConfigError([Problem(message=message, hint="put a long random text into it")])
-    return text
 
 
 def _balance(balance: written.Balance) -> spec.Balance:

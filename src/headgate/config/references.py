@@ -6,12 +6,12 @@ has another shape than it should is left to the models.
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from headgate.base.errors import Refusal
 from headgate.config import conditions
 from headgate.config.addresses import parse_bind, parse_endpoint
+from headgate.config.admin import errors_of_admin, warnings_of_admin
 from headgate.config.contradictions import (
     errors_of_listeners,
     errors_of_services,
@@ -27,6 +27,7 @@ from headgate.config.plain import mapping as _mapping
 from headgate.config.plain import shown as _shown
 from headgate.config.preferences import errors_of_subsets
 from headgate.config.problems import nearest, quoted
+from headgate.config.rollouts import errors_of_rollouts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def errors_between(document: Document) -> list[Problem]:
     checks = (
         _listeners,
         _binds,
-        _admin,
+        errors_of_admin,
         _access_log,
         _route_names,
         _routes,
@@ -61,6 +62,7 @@ def errors_between(document: Document) -> list[Problem]:
         errors_of_services,
         errors_of_divisions,
         errors_of_sessions,
+        errors_of_rollouts,
         errors_of_health,
         errors_of_overload,
         errors_of_subsets,
@@ -71,7 +73,7 @@ def errors_between(document: Document) -> list[Problem]:
 def warnings_between(document: Document) -> list[Problem]:
     """What is possible but hardly meant; worth a look when there are no errors."""
     data = _mapping(document.data)
-    checks = (_middleware_twice, _unused, warnings_of_listeners, warnings_of_services)
+    checks = (_middleware_twice, _unused, warnings_of_listeners, warnings_of_services, warnings_of_admin)
     return [problem for each in checks for problem in each(data, document)]
 
 
@@ -143,20 +145,6 @@ def _overlap(a: Address, a_v6only: bool, b: Address, b_v6only: bool) -> bool:
         return {a.host, b.host} & {"0.0.0.0", "::"} != set()
     six, six_v6only = (b, b_v6only) if ipv4[0] else (a, a_v6only)
     return six.host == "::" and not six_v6only
-
-
-def _admin(data: dict[str, Any], document: Document) -> Iterator[Problem]:
-    """The admin address answers everybody who reaches it; without a token that must be this machine only."""
-    for index, bind in enumerate(_items(_mapping(data.get("admin")).get("bind"))):
-        address = _address(bind)
-        if address is not None and address.host and not ipaddress.ip_address(address.host).is_loopback:
-            path = ("admin", "bind", index)
-            yield document.problem(
-                path,
-                f"{_shown(document, path, bind)} can be reached from other "
-                "machines, and reading at the admin address needs no token",
-                f"write 127.0.0.1:{address.port}, [::1]:{address.port} or a unix socket",
-            )
 
 
 def _access_log(data: dict[str, Any], document: Document) -> Iterator[Problem]:

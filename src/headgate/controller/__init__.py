@@ -4,7 +4,8 @@
 LATER = (
     "aiodns",
     "headgate.controller.admin",
-    "headgate.controller.api.services",
+    "headgate.controller.api.parts",
+    "headgate.controller.api.view",
     "headgate.controller.certificates.furnishing",
     "headgate.controller.certificates.watching",
     "headgate.core.routing",

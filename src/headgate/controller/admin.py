@@ -1,4 +1,4 @@
-"""The admin address: /metrics, /healthz, /readyz and the API over HTTP, for this machine only."""
+"""The admin address: /metrics, /healthz, /readyz and the API over HTTP, for this machine, or with a token."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from headgate.controller.api.access import fits, unknown
 from headgate.controller.status import Status
 from headgate.observe.metrics import OPENMETRICS_TYPE, PROMETHEUS_TYPE, accepts_openmetrics
+from headgate.spec import Process
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -45,7 +47,7 @@ def application(status: Status, metrics: Callable[[bool], bytes], api: Sequence[
         Route("/readyz", readyz),
         *api,
     ]
-    return LocalOnly(Starlette(routes=routes))
+    return Starlette(routes=routes)
 
 
 def names_this_machine(authority: str) -> bool:
@@ -81,6 +83,37 @@ class LocalOnly:
         await self._application(scope, receive, send)
 
 
+# Paths of what `admin.public` names.
+_PUBLIC = {"metrics": {"/metrics"}, "health": {"/healthz", "/readyz"}}
+
+
+class TokenOnly:
+    """Asks for the token, for addresses that other machines reach. A page from elsewhere does not know it."""
+
+    def __init__(self, application: ASGIApp, process: Callable[[], Process]) -> None:
+        self._application = application
+        self._process = process
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and not self._admits(scope):
+            await unknown()(scope, receive, send)
+            return
+        await self._application(scope, receive, send)
+
+    def _admits(self, scope: Scope) -> bool:
+        process = self._process()
+        if any(scope["path"] in _PUBLIC[name] for name in process.admin_public):
+            return True
+        authorization: bytes = dict(scope["headers"]).get(b"authorization", b"")
+        return fits(authorization.decode("latin-1"), process.admin_token.text)
+
+
+def is_exposed(sock: socket.socket) -> bool:
+    """Whether other machines may reach a socket that listens."""
+    address = sock.getsockname()
+    return sock.family != socket.AF_UNIX and not ipaddress.ip_address(address[0]).is_loopback
+
+
 def _refusal(scope: Scope) -> str:
     fields: Mapping[bytes, bytes] = dict(scope["headers"])
     host = fields.get(b"host", b"").decode("latin-1")
@@ -105,9 +138,11 @@ class _Server(uvicorn.Server):
 class Admin:
     """Serves an application on the sockets it was last given, by their address."""
 
-    def __init__(self, log: logging.Logger, app: ASGIApp) -> None:
+    def __init__(self, log: logging.Logger, app: ASGIApp, process: Callable[[], Process] = Process) -> None:
+        """`process` gives the token, and what needs none, as it is now."""
         self._log = log
-        self._app = app
+        self._local = LocalOnly(app)
+        self._exposed = TokenOnly(app, process)
         self._serving: dict[str, _Server] = {}
         self._tasks: set[asyncio.Task[Any]] = set()  # of servers that end, too
 
@@ -121,7 +156,7 @@ class Admin:
                 sock.close()
                 continue
             config = uvicorn.Config(
-                self._app,
+                self._exposed if is_exposed(sock) else self._local,
                 log_config=None,
                 access_log=False,
                 lifespan="off",

@@ -21,6 +21,7 @@ from headgate.controller.loading import LoadError, uses_files
 from headgate.controller.modules import ModuleWatch
 from headgate.controller.probes.probes import Probes
 from headgate.controller.resolver import Resolver, as_compiled, names
+from headgate.controller.rollouts import Rollouts
 from headgate.controller.rotation import Fleet
 from headgate.controller.status import Status
 from headgate.controller.tickets import TicketRotation
@@ -52,6 +53,9 @@ class Publisher(Protocol):
 
     def replace(self, snapshot: Snapshot, services: Mapping[str, tuple[Endpoint, ...]]) -> None:
         """Endpoints have other addresses: `services` are those that changed, `snapshot` has them in it."""
+
+    async def ask(self, what: str, of: str) -> list[Any]:
+        """What each of them knows about something; nothing of who does not say it soon."""
 
 
 class Controller:
@@ -87,6 +91,7 @@ class Controller:
         self._tasks: list[asyncio.Task[None]] = []
         self.served: Snapshot | None = None
         self.status = Status()
+        self._rollouts = Rollouts(log, region, self.status, self._now_served)
 
     async def start(self) -> None:
         """Load and publish the first snapshot. Raises LoadError or PublishError."""
@@ -101,6 +106,7 @@ class Controller:
     def _begin(self) -> None:
         """What goes on for as long as there is something served."""
         self._keep(self._tickets.run())
+        self._keep(self._rollouts.run())
         self._keep(ModuleWatch(lambda: self._compiled, self._reload_modules).run())
         self._keep(self._cells.run())
 
@@ -240,6 +246,7 @@ class Controller:
             self._cells.settle(self.served)
             self._patch()  # for what changed meanwhile
         self._probes.settle(self.served)
+        self._rollouts.settle()
         if not self._level:
             set_level(self._log, resolved.process.log_level)
 
@@ -261,12 +268,16 @@ class Controller:
             self._cells.settle(resolved)
             self._publisher.replace(resolved, changed)
 
+    def _now_served(self) -> Snapshot:
+        assert self.served
+        return self.served
+
     def serve_admin(self, descriptors: Mapping[str, int]) -> None:
         """Answer on these listening sockets, by address, and on no others. They are taken over."""
         if self._admin is None and descriptors:
             from headgate.controller.admin import Admin, application  # time that the first snapshot has not
-            from headgate.controller.api.services import Services
-            from headgate.controller.api.splits import Splits
+            from headgate.controller.api.parts import api
+            from headgate.controller.api.view import View
             from headgate.observe.metrics import render
 
             def metrics(openmetrics: bool) -> bytes:
@@ -276,17 +287,11 @@ class Controller:
                     self._region, self.served, self.status.slots, openmetrics=openmetrics, roles=roles
                 )
 
-            def served() -> Snapshot:
-                assert self.served
-                return self.served
-
-            def slots() -> list[memoryview]:
-                return [self._region.slot(number) for number in range(self.status.slots)]
-
-            services = Services(self._log, self._fleet, served, slots)
-            splits = Splits(self._log, self._region, served)
-            routes = [*services.routes(), *splits.routes()]
-            self._admin = Admin(self._log, application(self.status, metrics, routes))
+            view = View(
+                self._region, self._fleet, self.status, self._rollouts, self._now_served, self._publisher.ask
+            )
+            app = application(self.status, metrics, api(self._log, view))
+            self._admin = Admin(self._log, app, lambda: self._now_served().process)
         if self._admin:
             self._admin.serve(descriptors)
 

@@ -17,6 +17,7 @@ from headgate.controller import LATER
 from headgate.controller.bindings import publication
 from headgate.controller.controller import Controller, PublishError
 from headgate.controller.loading import LoadError, Provider, load_snapshot
+from headgate.controller.questions import Questions
 from headgate.ipc import Message, read, seal
 from headgate.ipc.asynchronous import LoopChannel
 from headgate.shm.region import Region
@@ -31,6 +32,7 @@ class Conversation:
         self._channel = channel
         self._outcome: asyncio.Future[list[str]] | None = None
         self._reload_wanted = asyncio.Event()
+        self._questions = Questions(channel.send)
         self._descriptors = _named(start)
         self._identity: list[Any] | None = start.body["identity"]
         memory = self._descriptors.pop("memory")
@@ -117,11 +119,19 @@ class Conversation:
         self._channel.send("endpoints", body, [memory])
         os.close(memory)
 
+    async def ask(self, what: str, of: str) -> list[Any]:
+        """The answers of all workers that give one soon."""
+        return await self._questions.ask(what, of)
+
     async def _converse(self) -> None:
         while (message := await self._channel.receive()) is not None:
             match message.kind:
                 case "published":
                     self._published(message)
+                case "asked":
+                    self._questions.asked(message.body["number"], message.body["workers"])
+                case "answer":
+                    self._questions.answered(message.body["number"], message.body["answer"])
                 case "reload":
                     self._reload_wanted.set()
                 case "state":

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from headgate.core import breaker
+from headgate.core.breaker import BreakerState
 from headgate.core.rotation import HealthWord, Mode, ProbeState, RotationWord, Verdict
 from headgate.core.shared import SharedTable
 from headgate.shm.names import endpoint_cell, service_cell
@@ -79,6 +81,12 @@ class LiveEndpoint:
             self.cell.write(HealthWord.EJECTED_UNTIL, 0)
         self._say_changed()
 
+    def hold_breaker_like(self, other: LiveEndpoint) -> None:
+        """Have its breaker held if that of another address is, else on its own."""
+        state = breaker.state_in(other.cell)
+        held = state in (BreakerState.HELD_OPEN, BreakerState.HELD_CLOSED)
+        breaker.order(self.cell, state if held else BreakerState.CLOSED, time.monotonic())
+
     def begin(self, orders: Orders, state: ProbeState) -> None:
         """It is new to its service, which had others before."""
         for word in (HealthWord.EJECTED_UNTIL, HealthWord.EJECTION):
@@ -128,10 +136,12 @@ class Fleet:
             state = ProbeState.PROBE_AWAITED if awaited else ProbeState.PROBE_UNKNOWN
             for endpoint in service.endpoints:
                 lives = self.of(service.name, endpoint)
-                others = [live.orders for live in lives if live.identity in known]
+                others = [live for live in lives if live.identity in known]
                 for live in lives:
                     if service.name in services and live.identity not in known:
-                        live.begin(others[0] if others else Orders(), state)
+                        live.begin(others[0].orders if others else Orders(), state)
+                        if others:
+                            live.hold_breaker_like(others[0])
                     elif live.probe_state is ProbeState.PROBE_UNKNOWN and awaited:
                         live.set_probe_state(state)
                     elif check is None and live.probe_state is not ProbeState.PROBE_UNKNOWN:

@@ -83,6 +83,15 @@ cdef class RetryBudget:
         """Whether one more retry may be made, which is taken from it."""
         return self.take(now)
 
+    def tokens(self, now: float) -> float:
+        """How many retries it would allow now."""
+        return self.left(self.cell.get(BUDGET), <uint32_t>(<uint64_t>(now * 1000)), 0) / <double>TOKEN
+
+    @property
+    def withheld(self) -> int:
+        """How many retries it did not allow."""
+        return self.cell.get(BUDGET_SPENT)
+
 
 cdef class Latencies:
 

@@ -16,7 +16,8 @@ cpdef enum BreakerState:
     CLOSED = 0
     HALF_OPEN = 1
     OPEN = 2
-    HELD = 3                    # open until somebody closes it
+    HELD_OPEN = 3               # by an operator
+    HELD_CLOSED = 4
 
 
 # What became of the state by one call.
@@ -44,8 +45,6 @@ cdef class Breaker:
     cpdef bint allows(self, double now) noexcept
     cpdef Change tell(self, bint answered, int status, double seconds, double now) except *
     cpdef double seconds_left(self, double now) noexcept
-    cpdef void hold(self, double now) noexcept
-    cpdef void close(self, double now) noexcept
 
     cdef bint _refuse(self) noexcept
     cdef uint64_t _open_for(self, uint64_t streak) noexcept

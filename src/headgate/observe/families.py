@@ -262,7 +262,7 @@ WORKER = (
 WORKER_LAG = Family("worker_loop_lag_seconds", "summary", "How late the event loop woke up", "seconds")
 
 # What is in shared cells; observe/overload.py reads them.
-BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open, 3 held open")
+BREAKER_STATE = Family("breaker_state", "gauge", "0 closed, 1 half-open, 2 open, 3 held open, 4 held closed")
 BREAKER_OPENED = Family("breaker_opened", "counter", "Times that the breaker opened")
 BREAKER_REFUSED = Family("breaker_refused", "counter", "Attempts that the breaker did not let begin")
 CONCURRENCY_LIMIT = Family("concurrency_limit", "gauge", "The most exchanges that may run; 0 for no limit")
@@ -289,6 +289,13 @@ ROTATION = (
     ENDPOINT_HEALTHY, ENDPOINT_PROBES, ENDPOINT_EJECTIONS, SERVICE_PANICS, SERVICE_OUTLIERS_SPARED,
 )  # fmt: skip
 
+# What is in shared cells of routes with a rollout; observe/rollouts.py reads them.
+ROLLOUT_PHASE = Family(
+    "rollout_phase", "gauge", "0 not begun, 1 running, 2 paused, 3 done, 4 aborted, 5 taken back"
+)
+ROLLOUT_STEP = Family("rollout_step", "gauge", "The step that it is in, from 1 on; 0 when in none")
+ROLLOUT_DECISIONS = Family("rollout_decisions", "counter", "What was decided about the rollout")
+ROLLOUTS = (ROLLOUT_PHASE, ROLLOUT_STEP, ROLLOUT_DECISIONS)
 # Of middlewares and their hooks; observe/middlewares.py reads them.
 MIDDLEWARE_CALLS = Family(
     "middleware_calls", "counter", "Calls of hooks, and steps of those that are awaited"

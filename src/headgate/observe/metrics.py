@@ -15,7 +15,7 @@ from headgate.core.attempts import AttemptWord
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.core.shared import SharedTable
 from headgate.core.splits import weights_set
-from headgate.observe import families, middlewares, overload, preferences, rotation
+from headgate.observe import families, middlewares, overload, preferences, rollouts, rotation
 from headgate.observe.families import PREFIX, Count, Family, Kind
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 
@@ -79,8 +79,9 @@ def render(
     shared = SharedTable(region.shared)
     _add_weights(text, shared, snapshot)
     _add_attempts(text, shared, snapshot)
-    found_of = overload.samples(shared, snapshot) | rotation.samples(shared, snapshot)
-    for family, found in (found_of | preferences.samples(sums, shared, snapshot)).items():
+    live = [part.samples(shared, snapshot) for part in (overload, rotation, rollouts)]
+    live.append(preferences.samples(sums, shared, snapshot))
+    for family, found in (item for samples in live for item in samples.items()):
         name = text.open(family)
         text.add(
             f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found

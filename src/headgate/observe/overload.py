@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from headgate.core.breaker import BreakerWord
+from headgate.core.breaker import BreakerWord, state_in
 from headgate.core.permits import AdaptiveLimit, Permits, PermitWord
 from headgate.observe import families
 from headgate.shm.names import OVERLOAD_CELL, endpoint_cell, permits_cell, service_cell
@@ -30,7 +30,7 @@ def samples(shared: SharedTable, snapshot: Snapshot) -> dict[Family, list[Sample
     """All samples by family, also of families without any."""
     found: dict[Family, list[Sample]] = {family: [] for family in families.OVERLOAD}
     for service in snapshot.services:
-        for labels, cells in _breakers(shared, service):
+        for labels, cells in breakers_of(shared, service):
             _add_breaker(found, labels, cells)
     limited = [("service", service.name, service.concurrency) for service in snapshot.services]
     limited += [("route", route.name, route.concurrency) for route in snapshot.routes]
@@ -47,7 +47,7 @@ def samples(shared: SharedTable, snapshot: Snapshot) -> dict[Family, list[Sample
     return found
 
 
-def _breakers(shared: SharedTable, service: Service) -> Iterator[tuple[dict[str, str], list[SharedCell]]]:
+def breakers_of(shared: SharedTable, service: Service) -> Iterator[tuple[dict[str, str], list[SharedCell]]]:
     """The breakers of a service, each with its cells: an endpoint has one for each of its addresses."""
     if service.breaker is None:
         return
@@ -62,8 +62,7 @@ def _breakers(shared: SharedTable, service: Service) -> Iterator[tuple[dict[str,
 
 
 def _add_breaker(found: dict[Family, list[Sample]], labels: dict[str, str], cells: list[SharedCell]) -> None:
-    states = [cell.read(BreakerWord.BREAKER_STATE) & 3 for cell in cells]
-    found[families.BREAKER_STATE].append((labels, max(states, default=0)))
+    found[families.BREAKER_STATE].append((labels, max((int(state_in(cell)) for cell in cells), default=0)))
     for family, word in (
         (families.BREAKER_OPENED, BreakerWord.BREAKER_OPENED),
         (families.BREAKER_REFUSED, BreakerWord.BREAKER_REFUSED),
@@ -78,12 +77,16 @@ def _add_permits(
     policy: Concurrency,
     workers: int,
 ) -> None:
-    limit = policy.limit
-    if policy.adaptive:
-        limit = AdaptiveLimit(cell, minimum=policy.minimum, maximum=policy.most).limit()
-    found[families.CONCURRENCY_LIMIT].append((labels, limit))
+    found[families.CONCURRENCY_LIMIT].append((labels, limit_of(cell, policy)))
     found[families.CONCURRENCY_RUNNING].append((labels, Permits(cell, -1, workers).used()))
     found[families.CONCURRENCY_QUEUED].append((labels, cell.read(PermitWord.QUEUED)))
     found[families.CONCURRENCY_LEFT].append((labels, cell.read(PermitWord.LEFT)))
     for reason, word in _REASONS.items():
         found[families.CONCURRENCY_REFUSED].append(({**labels, "reason": reason}, cell.read(word)))
+
+
+def limit_of(cell: SharedCell, policy: Concurrency) -> int:
+    """How many may run now; 0 for no limit."""
+    if not policy.adaptive:
+        return policy.limit
+    return AdaptiveLimit(cell, minimum=policy.minimum, maximum=policy.most).limit()

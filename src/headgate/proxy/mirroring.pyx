@@ -5,6 +5,8 @@ is there, after the turn of the event loop in which the original was sent on, so
 nothing. What would cost too much is not copied, and counted.
 """
 
+import time
+
 from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
@@ -23,6 +25,7 @@ from headgate.proxy.snapshot cimport Listener, LiveSnapshot, Route, Service
 
 cdef enum:
     SAMPLES = 16
+    SAMPLE_TEXT = 500           # characters of each part of a sample
 
 
 def attach_mirrors(LiveSnapshot live not None, object memory, object log) -> None:
@@ -32,6 +35,19 @@ def attach_mirrors(LiveSnapshot live not None, object memory, object log) -> Non
         if route.spec.mirror is not None:
             route.mirror = Mirror(route.spec.mirror, route, live.services[route.spec.mirror.service], memory, log)
             route.special = True
+
+
+def mirror_samples(LiveSnapshot live not None, route_name: str) -> list[dict[str, object]]:
+    """The last answers that differed in the mirror of a route, in a bounded number of bounded texts."""
+    cdef Route route
+    for route in live.routes:
+        if route.spec.name == route_name and route.mirror is not None:
+            return (<Mirror>route.mirror).samples
+    return []
+
+
+cdef str cut(str text):
+    return text if len(text) <= SAMPLE_TEXT else text[:SAMPLE_TEXT - 3] + "..."
 
 
 cdef class Seen:
@@ -119,7 +135,7 @@ cdef class Mirror(Mirroring):
         part, difference = self.comparison.difference(copy.expected, copy.got)
         self.block.add(<int>COMPARED_EQUAL + self.comparison.PARTS.index(part), 1)
         if difference:
-            sample = {"request": copy.line, "part": part, "difference": difference}
+            sample = {"at": time.time(), "request": cut(copy.line), "part": part, "difference": cut(difference)}
             self.samples = [*self.samples[1 - SAMPLES:], sample]
             self.log.info("mirror of route %s: %s: %s differs: %s", self.route.spec.name, copy.line, part,
                           difference)

@@ -30,7 +30,7 @@ from headgate.proxy.faults import attach_faults
 from headgate.proxy.http2_downstream import Http2Downstream
 from headgate.proxy.instances import Instances
 from headgate.proxy.loads import Loads
-from headgate.proxy.mirroring import attach_mirrors
+from headgate.proxy.mirroring import attach_mirrors, mirror_samples
 from headgate.proxy.pool import Pool
 from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
@@ -268,6 +268,10 @@ class Runtime:
         return self.context.active
 
     # --- State ---
+
+    def mirror_samples(self, route: str) -> list[dict[str, object]]:
+        """What this worker saw differ in the mirror of a route, lately."""
+        return mirror_samples(self.live, route)
 
     def set_sink(self, sink: Sink | None) -> None:
         """Where access records go."""

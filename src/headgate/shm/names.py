@@ -23,6 +23,11 @@ def attempts_cell(route: str) -> str:
     return f"attempts:{route}"
 
 
+def rollout_cell(route: str) -> str:
+    """The name of where the rollout of a route is."""
+    return f"rollout:{route}"
+
+
 def endpoint_cell(service: str, endpoint: str, address: Address) -> str:
     """The name of what is known together of one address of an endpoint."""
     return f"endpoint:{service}/{endpoint} {address.unix or address.host} {address.port}"

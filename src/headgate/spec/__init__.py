@@ -3,6 +3,7 @@
 from headgate.spec.answers import Respond
 from headgate.spec.health import HealthCheck, Outliers
 from headgate.spec.overload import Breaker, Concurrency, Overload
+from headgate.spec.rollout import Rollout, RolloutStep
 from headgate.spec.secret import Secret
 from headgate.spec.snapshot import (
     FORMAT,
@@ -96,6 +97,8 @@ __all__ = [
     "Respond",
     "Retry",
     "RetryBudget",
+    "Rollout",
+    "RolloutStep",
     "Route",
     "RouteLimits",
     "Secret",

@@ -15,6 +15,7 @@ from headgate.spec.answers import Respond
 from headgate.spec.data import Data
 from headgate.spec.health import HealthCheck, Outliers
 from headgate.spec.overload import Breaker, Concurrency, Overload
+from headgate.spec.rollout import Rollout
 from headgate.spec.secret import Secret
 from headgate.spec.tls import Hsts, Http2, HttpsRedirect, ListenerTls, ProxyHeader, ProxyProtocol, ServiceTls
 
@@ -237,6 +238,7 @@ class Route(Data, frozen=True):
     variant_header: str = ""  # tells clients the name of the share
     mirror: Mirror | None = None
     fault: Fault | None = None
+    rollout: Rollout | None = None
     redirect: Redirect | None = None
     respond: Respond | None = None
     limits: RouteLimits = RouteLimits()
@@ -367,6 +369,7 @@ class Process(Data, frozen=True):
     cancel_on_half_close: bool = True
     admin: tuple[Address, ...] = ()
     admin_token: Secret = Secret()
+    admin_public: tuple[str, ...] = ()  # of "metrics" and "health": asked without the token from anywhere
     log_level: str = "info"
     ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
     state: str = ""  # folder; "" is where the environment says

@@ -54,6 +54,7 @@ class Fleet:
         self._level = level
         self._on_change = on_change
         self.answers: Answers
+        self.on_answer: Callable[[Mapping[str, Any]], None] = lambda _: None
         self.slots: list[Slot] = []
         self.wanted = 0
         self.stopping = False
@@ -128,6 +129,8 @@ class Fleet:
                 self._committed(slot, number)
             case "closed":
                 self._closed(slot)
+            case "answer":
+                self.on_answer(message.body)
 
     def _closed(self, slot: Slot) -> None:
         """It accepts nothing any more: as it was told to, or because somebody sent it SIGTERM."""
@@ -230,6 +233,12 @@ class Fleet:
         for slot in self.alive:
             if slot.state is not State.STARTING:
                 slot.send("endpoints", {"services": services})
+
+    def ask(self, body: Mapping[str, Any]) -> int:
+        """Pass a question of the controller to the workers that serve. Returns how many they are."""
+        for slot in self.serving:
+            slot.send("ask", dict(body))
+        return len(self.serving)
 
     def reap(self) -> None:
         """Notice which workers have ended."""

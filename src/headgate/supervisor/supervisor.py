@@ -47,6 +47,7 @@ class Supervisor:
         self._shutdown = Shutdown(
             self._loop, self._log, self._fleet, self._control, self._sockets, self._over
         )
+        self._fleet.on_answer = lambda body: self._control.tell("answer", body)
         self._code = 0
         self._announced = False
 
@@ -85,6 +86,9 @@ class Supervisor:
                 self._publishing.publish(message)
             case "endpoints":
                 self._publishing.patch(message)
+            case "ask":
+                number, workers = message.body["number"], self._fleet.ask(message.body)
+                self._control.tell("asked", {"number": number, "workers": workers})
             case "failed" if self._publishing.current is None:
                 self._give_up(message.body["problems"], message.body["code"])
 

@@ -123,6 +123,12 @@ class Serving:
         if self._runtime.active:
             self._log.warning("%d exchanges are cut by the drain limit of %g s", self._runtime.active, limit)
 
+    def answer(self, what: str, of: str) -> list[dict[str, object]]:
+        """What the controller asks all workers. Nothing about what this one does not know."""
+        if what != "mirror_samples" or self.snapshot is None:
+            return []
+        return self._runtime.mirror_samples(of)
+
     def reopen(self) -> None:
         """The file of the access log was moved away."""
         self._records.reopen()

@@ -132,6 +132,9 @@ class Worker:
                 self._finish()
             case "reopen":
                 self._serving.reopen()
+            case "ask":
+                answer = self._serving.answer(message.body["what"], message.body["of"])
+                self._channel.send("answer", {"number": message.body["number"], "answer": answer})
 
     def _prepare(self, message: Message) -> None:
         self._forget()

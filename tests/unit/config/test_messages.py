@@ -219,6 +219,55 @@ h.yaml:3:54: error: routes[0].mirror.service: "next" wants the PROXY protocol, a
     name a service without proxy_protocol
 """,
     ),
+    "a rollout that cannot be": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { a: { endpoints: ['127.0.0.1:1'] }, b: { endpoints: ['127.0.0.1:2'] } }
+routes:
+  - name: r
+    match: { path: /r }
+    services: [{ service: a }, { service: b, weight: 0, name: next }]
+    rollout: { to: b, steps: [{ weight: 10%, for: 1m }, { weight: 10%, for: 1m }] }
+  - { name: s, match: { path: /s }, service: a, rollout: { to: a, steps: [{ weight: 5, for: 1m }] } }
+  - name: t
+    match: { path: /t }
+    services: [{ service: a, weight: 0 }, { service: b, weight: 1 }]
+    rollout: { to: b, steps: [{ weight: 50%, for: 1m }] }
+""",
+        """\
+h.yaml:7:20: error: routes[0].rollout.to: "b" is no share of this route
+    name one of a, next
+h.yaml:7:67: error: routes[0].rollout.steps[1].weight: "10%" is not more than the step before
+    write steps that grow, such as 1%, 10%, 50%, 100%
+h.yaml:8:49: error: routes[1].rollout: there is nothing to grow at the cost of: the route has no two services
+    write `services` with two or more, or remove it
+h.yaml:12:5: error: routes[2].rollout: the other shares have weight 0: nobody gets what it does not get
+    give one of them a weight
+""",
+    ),
+    "values of a rollout": (
+        """\
+listeners: { web: { bind: ':80' } }
+services: { a: { endpoints: ['127.0.0.1:1'] }, b: { endpoints: ['127.0.0.1:2'] } }
+routes:
+  - name: r
+    services: [{ service: a }, { service: b }]
+    rollout: { to: b, steps: [{ weight: 101%, for: 1m }], max_error_ratio: -1, p99: 0.5, minimum: 0, start: now }
+  - { name: s, services: [{ service: a }, { service: b }], rollout: { to: b, steps: [] } }
+""",
+        """\
+h.yaml:6:41: error: routes[0].rollout.steps[0].weight: "101%" is no part from above 0 to 100 percent
+    write for example 10 or 0.5%
+h.yaml:6:76: error: routes[0].rollout.max_error_ratio: "-1" is no part from 0% to 100%
+    write for example 1%
+h.yaml:6:85: error: routes[0].rollout.p99: "0.5" is no factor from 1 to 1000
+    write for example 1.5
+h.yaml:6:99: error: routes[0].rollout.minimum: "0" is not between 1 and 1000000000
+h.yaml:6:109: error: routes[0].rollout.start: "now" is not order or file
+h.yaml:7:85: error: routes[1].rollout.steps: has no step, or more than 100
+    write for example `[{ weight: 10%, for: 10m }]`
+""",
+    ),
     "a fault that is none": (
         """\
 listeners: { web: { bind: ':80' } }
@@ -923,8 +972,8 @@ listeners: { web: { bind: ':80' } }
 admin: { bind: '0.0.0.0:9080' }
 """,
         """\
-h.yaml:2:16: error: admin.bind: "0.0.0.0:9080" can be reached from other machines, and reading at the admin address needs no token
-    write 127.0.0.1:9080, [::1]:9080 or a unix socket
+h.yaml:2:16: error: admin.bind: "0.0.0.0:9080" can be reached from other machines, and there is no token
+    write 127.0.0.1:9080, [::1]:9080 or a unix socket, or set token_file
 """,
     ),
     "an admin address that a listener has": (

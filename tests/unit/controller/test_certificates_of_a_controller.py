@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,9 @@ class Kept:
 
     def replace(self, snapshot: Snapshot, services: Mapping[str, tuple[Endpoint, ...]]) -> None:
         raise AssertionError(f"no name is in {snapshot} and {services}")
+
+    async def ask(self, what: str, of: str) -> list[Any]:
+        raise AssertionError(f"nobody wants to know the {what} of {of}")
 
 
 class Stage:

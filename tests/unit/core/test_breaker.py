@@ -5,10 +5,20 @@ from __future__ import annotations
 import mmap
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.core.breaker import Breaker, BreakerState, BreakerWord, Change
+from headgate.core.breaker import (
+    Breaker,
+    BreakerState,
+    BreakerWord,
+    Change,
+    counts_in,
+    order,
+    since_in,
+    state_in,
+)
 from headgate.core.shared import SharedCell, SharedTable
 
 DEFAULTS: dict[str, Any] = {
@@ -136,24 +146,43 @@ def test_workers_agree() -> None:
     assert shared.read(BreakerWord.BREAKER_REFUSED) == 2
 
 
-def closes(one: Breaker, now: float) -> bool:
-    one.close(now)
-    return one.last_change is Change.NOW_CLOSED
-
-
-def test_operators_hold_it_open_and_close_it() -> None:
+def test_operators_hold_it_open_and_let_it_go() -> None:
     shared = cell()
     one, other = breaker(shared), breaker(shared)
-    one.hold(START)
-    assert one.last_change is Change.NOW_OPEN
+    assert order(shared, BreakerState.HELD_OPEN, START + 0.5)
+    assert not order(shared, BreakerState.HELD_OPEN, START + 1)
+    assert (state_in(shared), since_in(shared)) == (BreakerState.HELD_OPEN, START + 0.5)
     assert not other.allows(START + 1e6)
-    assert other.state is BreakerState.HELD
     assert tell(other, START + 1, *[200] * 50) is Change.UNCHANGED
     assert other.seconds_left(START + 1e6) == 20.0
-    other.close(START + 2)
-    assert other.last_change is Change.NOW_CLOSED
+    assert order(shared, BreakerState.CLOSED, START + 2)
     assert one.allows(START + 2)
-    assert not closes(one, START + 3)  # it is closed already
+    assert not order(shared, BreakerState.CLOSED, START + 3)  # nobody holds it
+
+
+def test_operators_hold_it_closed_and_let_it_go() -> None:
+    shared = cell()
+    one = breaker(shared, consecutive=3)
+    tell(one, START, 0, 0, 0)
+    assert one.state is BreakerState.OPEN
+    assert order(shared, BreakerState.HELD_CLOSED, START + 1)
+    assert tell(one, START + 2, *[500] * 50) is Change.UNCHANGED
+    assert one.allows(START + 2)
+    assert order(shared, BreakerState.CLOSED, START + 3)
+    assert tell(one, START + 4, 500, 500) is Change.UNCHANGED  # what was before is forgotten
+    assert tell(one, START + 4, 500) is Change.NOW_OPEN
+    assert not order(shared, BreakerState.CLOSED, START + 5)  # an open one is nobody's order
+    with pytest.raises(ValueError, match="cannot be ordered"):
+        order(shared, BreakerState.OPEN, START)
+
+
+def test_counts_of_the_window_are_seen() -> None:
+    shared = cell()
+    one = breaker(shared, slow_seconds=1.0, slow_ratio=1.0, error_ratio=1.0)
+    tell(one, START + 2, 500, 200, 200)
+    tell(one, START + 4, 200, seconds=1.5)
+    assert counts_in(shared, 10.0, START + 4) == (4, 1, 1)
+    assert counts_in(shared, 10.0, START + 100) == (0, 0, 0)
 
 
 steps = st.lists(

@@ -134,6 +134,7 @@ def every_family() -> Iterator[families.Family]:
     yield families.HEDGE_DELAY
     yield from families.OVERLOAD
     yield from families.ROTATION
+    yield from families.ROLLOUTS
     yield from families.MIDDLEWARES
     yield from families.PREFERENCES
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from headgate import spec
-from headgate.core.breaker import BreakerState, BreakerWord
+from headgate.core.breaker import BreakerState, BreakerWord, since_in, state_in
 from headgate.core.cells import Word
 from headgate.core.permits import Permits, PermitWord
 from headgate.core.shared import SharedCell, SharedTable
@@ -86,12 +86,12 @@ async def test_a_trial_closes_it(stage: Stage, caplog: pytest.LogCaptureFixture)
     quick = spec.Breaker(error_ratio=0.0, consecutive=2, open_seconds=0.05, trials=1)
     client = await opened(stage, quick)
     state = cell(stage, service_cell("backend"))
-    since = state.read(BreakerWord.BREAKER_STATE) >> 24
-    await until(lambda: time.monotonic() * 1000 >= since + 51, "the breaker to let a trial through")
+    since = since_in(state)
+    await until(lambda: time.monotonic() >= since + 0.051, "the breaker to let a trial through")
     trial = await stage.client()
     with caplog.at_level(logging.INFO, "headgate"):
         await trial.send(GET)
-        await until(lambda: state.read(BreakerWord.BREAKER_STATE) & 3 == BreakerState.HALF_OPEN, "a trial")
+        await until(lambda: state_in(state) is BreakerState.HALF_OPEN, "a trial")
         upstream = stage.backend.ends[0]
         await upstream.request()
         await upstream.send(OK)
@@ -174,7 +174,7 @@ async def test_a_failed_grpc_call_is_a_failure(stage: Stage, status: int, opens:
     await upstream.request()
     await upstream.send(b"HTTP/1.1 200 OK\r\ngrpc-status: %d\r\nContent-Length: 0\r\n\r\n" % status)
     assert (await client.response()).status == 200
-    state = cell(stage, service_cell("backend")).read(BreakerWord.BREAKER_STATE) & 3
+    state = state_in(cell(stage, service_cell("backend")))
     assert (state == BreakerState.OPEN) is opens
 
 
@@ -518,8 +518,8 @@ async def test_a_tunnel_is_an_answer(stage: Stage) -> None:
     quick = spec.Breaker(error_ratio=0.0, consecutive=2, open_seconds=0.05, trials=1)
     await opened(stage, quick)
     state = cell(stage, service_cell("backend"))
-    since = state.read(BreakerWord.BREAKER_STATE) >> 24
-    await until(lambda: time.monotonic() * 1000 >= since + 51, "the breaker to let a trial through")
+    since = since_in(state)
+    await until(lambda: time.monotonic() >= since + 0.051, "the breaker to let a trial through")
     client = await stage.client()
     await client.send(post("Connection: upgrade", "Upgrade: websocket", method="GET"))
     upstream = stage.backend.ends[0]
@@ -528,7 +528,7 @@ async def test_a_tunnel_is_an_answer(stage: Stage) -> None:
         b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
     )
     assert (await client.response()).status == 101
-    assert state.read(BreakerWord.BREAKER_STATE) & 3 == BreakerState.CLOSED
+    assert state_in(state) is BreakerState.CLOSED
 
 
 async def test_a_full_pool_is_no_failure_of_the_service(stage: Stage) -> None:

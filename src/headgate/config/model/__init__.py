@@ -19,6 +19,7 @@ from headgate.config.model.listeners import Hsts, HttpsRedirect, Listener, Proxy
 from headgate.config.model.middlewares import Chain
 from headgate.config.model.overload import Breaker, Overload, RouteConcurrency, ServiceConcurrency
 from headgate.config.model.process import AccessLog, Admin, Forwarding, Process
+from headgate.config.model.rollouts import Rollout, RolloutStep
 from headgate.config.model.root import Config, Paths
 from headgate.config.model.routes import Match, Redirect, Route
 from headgate.config.model.section import Section
@@ -65,6 +66,8 @@ __all__ = [
     "Respond",
     "Retry",
     "RetryBudget",
+    "Rollout",
+    "RolloutStep",
     "Route",
     "RouteConcurrency",
     "RouteLimits",

@@ -136,13 +136,26 @@ class Admin(Section):
 
     bind: Annotated[tuple[BindAddress, ...], OneOrMore()] = Field(
         examples=["127.0.0.1:9080"],
-        description="Where to listen: loopback addresses or unix sockets, one or a list.",
+        description="Where to listen: loopback addresses or unix sockets, one or a list. Addresses that "
+        "other machines reach need a token, and ask for it whatever is wanted.",
     )
     token: Line | None = Field(
         default=None,
         examples=["${HEADGATE_TOKEN}"],
         description="What `Authorization: Bearer` has to say where the API changes something. Without it "
         "only unix sockets may; who may write to such a socket needs no token.",
+    )
+    token_file: FilePath | None = Field(
+        default=None,
+        examples=["admin.token"],
+        description="The same, from a file, which is read at each load.",
+    )
+    public: Annotated[
+        tuple[Annotated[Literal["metrics", "health"], Choice("metrics", "health")], ...], OneOrMore()
+    ] = Field(
+        default=(),
+        description="What addresses that other machines reach answer without the token: `metrics`, or "
+        "`health` (/healthz and /readyz).",
     )
 
 

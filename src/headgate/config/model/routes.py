@@ -21,6 +21,7 @@ from headgate.config.model.condition import Condition
 from headgate.config.model.keys import Key
 from headgate.config.model.limits import Buffering, RouteLimits, RouteTimeouts
 from headgate.config.model.overload import RouteConcurrency
+from headgate.config.model.rollouts import Rollout
 from headgate.config.model.scalars import (
     Between,
     Choice,
@@ -200,6 +201,7 @@ class Route(Section):
     )
     fault: Fault | None = Field(default=None, description="What goes wrong on purpose.")
     mirror: Mirror | None = Field(default=None, description="Copies of requests to another service.")
+    rollout: Rollout | None = Field(default=None, description="A share that grows by and by.")
     redirect: Redirect | None = Field(default=None, description="Answer with another place.")
     respond: Respond | None = Field(default=None, description="Answer at once.")
     timeouts: RouteTimeouts = Field(default=RouteTimeouts(), description="Timeouts of this route.")

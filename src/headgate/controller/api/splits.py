@@ -13,27 +13,41 @@ from headgate.controller.api.access import guarded, problem
 from headgate.controller.splits import SplitRefused, activate, forget_weights, set_weights, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from starlette.requests import Request
 
     from headgate import spec
-    from headgate.shm.region import Region
+    from headgate.controller.api.view import View
 
 _FORMS = 'send {"weights": {"NAME": 5}}, {"weights": null} for those of the file, or {"activate": "NAME"}'
 
 
-class Splits:
-    """The part of the API about routes with several services. `served` gives the snapshot of now."""
+def split_shown(view: View, route: spec.Route) -> dict[str, Any]:
+    """The shares of a route, with the weights that hold now."""
+    now = weights_of(view.region, route)
+    return {
+        "route": route.name,
+        "shares": [
+            {
+                "name": share.name,
+                "service": share.service,
+                "weight": now[share.name],
+                "weight_of_file": share.weight,
+            }
+            for share in route.services
+        ],
+    }
 
-    def __init__(self, log: logging.Logger, region: Region, served: Callable[[], spec.Snapshot]) -> None:
+
+class Splits:
+    """The part of the API about routes with several services."""
+
+    def __init__(self, log: logging.Logger, view: View) -> None:
         self._log = log
-        self._region = region
-        self._served = served
+        self._view = view
 
     def routes(self) -> list[Route]:
         """Where it answers."""
-        change = guarded(self.change, lambda: self._served().process.admin_token)
+        change = guarded(self.change, self._view)
         return [
             Route("/api/v1/splits", self.show, methods=["GET"]),
             Route("/api/v1/splits/{route}", change, methods=["POST"]),
@@ -41,7 +55,7 @@ class Splits:
 
     async def show(self, _: Request) -> Response:
         """All routes that are split."""
-        return JSONResponse({"splits": [self._split(route) for route in self._split_routes()]})
+        return JSONResponse({"splits": [split_shown(self._view, route) for route in self._split_routes()]})
 
     async def change(self, request: Request) -> Response:
         """Set weights, forget those that were set, or give everything to one share."""
@@ -54,7 +68,7 @@ class Splits:
             self._change(route, await request.body())
         except ValueError as error:
             return problem(400, str(error), _FORMS)
-        shown = self._split(route)
+        shown = split_shown(self._view, route)
         parts = ", ".join(f"{share['name']} {share['weight']}" for share in shown["shares"])
         self._log.info("split of route %s, as ordered: %s", name, parts)
         return JSONResponse(shown)
@@ -66,28 +80,13 @@ class Splits:
             raise SplitRefused("the body is no JSON") from None
         match order:
             case {"weights": None, **rest} if not rest:
-                forget_weights(self._region, route)
+                forget_weights(self._view.region, route)
             case {"weights": dict(weights), **rest} if not rest:
-                set_weights(self._region, route, weights)
+                set_weights(self._view.region, route, weights)
             case {"activate": str(name), **rest} if not rest:
-                activate(self._region, route, name)
+                activate(self._view.region, route, name)
             case _:
                 raise SplitRefused("the body is no order")
 
     def _split_routes(self) -> list[spec.Route]:
-        return [route for route in self._served().routes if len(route.services) > 1]
-
-    def _split(self, route: spec.Route) -> dict[str, Any]:
-        now = weights_of(self._region, route)
-        return {
-            "route": route.name,
-            "shares": [
-                {
-                    "name": share.name,
-                    "service": share.service,
-                    "weight": now[share.name],
-                    "weight_of_file": share.weight,
-                }
-                for share in route.services
-            ],
-        }
+        return [route for route in self._view.snapshot.routes if len(route.services) > 1]
