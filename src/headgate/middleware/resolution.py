@@ -15,7 +15,12 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "redirect": "headgate.middleware.builtin.redirects:Redirect",
+    "replace_path": "headgate.middleware.builtin.rewriting:ReplacePath",
+    "replace_prefix": "headgate.middleware.builtin.prefixes:ReplacePrefix",
+    "rewrite": "headgate.middleware.builtin.rewriting:Rewrite",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
+    "trailing_slash": "headgate.middleware.builtin.redirects:TrailingSlash",
 }
 
 
