@@ -1,6 +1,7 @@
 """Where a redirect leads: the address of a request with parts of it replaced by templates.
 
-A template has names in braces, such as `/new{path}`. What a client sent goes into a place, never into a template.
+A template has names in braces, such as `/new{path}`. What clients send goes into its places, and is no
+template itself.
 """
 
 from __future__ import annotations

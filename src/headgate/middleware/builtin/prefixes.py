@@ -59,6 +59,6 @@ class ReplacePrefix(Middleware):
 
 
 def behind_prefix(path: str, prefix: str) -> str | None:
-    """What stands behind a prefix without a final slash: "", or what begins with one; None without the prefix."""
+    """What stands behind a prefix without final slash: nothing or more segments. None without the prefix."""
     rest = path[len(prefix) :]
     return rest if path.startswith(prefix) and rest[:1] in ("/", "") else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from headgate.core.locations import PARTS, Address, Destination, location
 from headgate.middleware import Exchange, Middleware, Reply, Request, option
@@ -17,7 +17,7 @@ _STATUS = "301 or 308 for ever, 302, 303 or 307 for now; 308 and 307 keep the me
 
 
 class Redirect(Middleware):
-    """Answer with another place, where that is another than was asked for. What is not set is kept from the
+    """Answer with another place, unless it is the one that was asked for. What is not set is kept from the
     request. Templates may use `{scheme}`, `{host}`, `{port}`, `{path}`, `{query}` and the groups of `regex`.
     """
 
@@ -26,7 +26,7 @@ class Redirect(Middleware):
         scheme: Literal["http", "https"] | None = option("Scheme of the new place.", None)
         host: str | None = option("Host of the new place.", None, example="www.{host}")
         port: Port | None = option(
-            "Port of the new place; without it the scheme's own, or the request's when scheme and host are kept.",
+            "Port of the new place; without it the scheme's, or the request's when scheme and host are kept.",
             None,
         )
         path: str | None = option("Path of the new place.", None, example="/new/{id}")
@@ -36,7 +36,7 @@ class Redirect(Middleware):
         )
         status: Status = option(_STATUS, 308)
 
-    counters = {"redirected": "Requests that were sent elsewhere."}
+    counters: ClassVar = {"redirected": "Requests that were sent elsewhere."}
 
     def prepare(self) -> None:
         options = self.options
@@ -85,7 +85,7 @@ class TrailingSlash(Middleware):
         )
         status: Status = option(_STATUS, 308)
 
-    counters = {"changed": "Requests that were redirected or rewritten."}
+    counters: ClassVar = {"changed": "Requests that were redirected or rewritten."}
 
     def prepare(self) -> None:
         check_status(self.options.status)
@@ -117,7 +117,7 @@ def check_status(status: int) -> None:
 def redirection(
     request: Request, destination: Destination, status: int, captures: dict[str, str]
 ) -> Reply | None:
-    """The answer that leads elsewhere; None when that is where the request was: it would go round for ever."""
+    """The answer that leads elsewhere; None when the request was there already: it would go on for ever."""
     port = request.port
     asked = Address(request.scheme, request.host, -1 if port is None else port, request.path, request.query)
     target = location(destination, asked, captures)

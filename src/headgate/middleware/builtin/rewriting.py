@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 from urllib.parse import quote
 
 from headgate.core.locations import fill, names_in
+from headgate.core.paths import path_pattern
 from headgate.core.regex import compile_regex
 from headgate.middleware import Exchange, Middleware, Reply, option
-from headgate.middleware.options import Pattern, Prefix
+from headgate.middleware.options import Pattern
 
 # What groups of an address may bring into a path or query: everything that cannot begin another part of it.
 _IN_PATH = "/%!$&'()*+,;=:@-._~[]{}|^`\"<>\\"
@@ -22,15 +23,24 @@ class ReplacePath(Middleware):
 
     @dataclass(frozen=True, slots=True)
     class Options:
-        path: Prefix = option("The path.", example="/index.html")
+        path: str = option("The path.", example="/index.html")
+
+    def prepare(self) -> None:
+        if not self.options.path.startswith("/"):
+            raise ValueError("path does not begin with a slash: write for example /index.html")
+        if "?" in self.options.path:
+            raise ValueError(
+                "path has a question mark: write %3F for one of the path; rewrite can set the query"
+            )
+        self._path = path_pattern(self.options.path).decode()
 
     def on_request(self, exchange: Exchange) -> None:
-        exchange.request.path = self.options.path
+        exchange.request.path = self._path
 
 
 class Rewrite(Middleware):
-    """Write path or query anew where a regular expression matches. Templates may use its groups, by name or number,
-    `{path}` and `{query}`.
+    """Write path or query anew where a regular expression matches. Templates may use its groups, by name or
+    number, `{path}` and `{query}`.
     """
 
     @dataclass(frozen=True, slots=True)
@@ -41,11 +51,11 @@ class Rewrite(Middleware):
         path: str | None = option("The new path.", None, example="/user")
         query: str | None = option("The new query; an empty text drops it.", None, example="id={id}&{query}")
         subject: Literal["path", "path_and_query"] = option(
-            "What the regular expression is searched in; `path_and_query` has a `?` between them if there is a query.",
+            "What the regular expression is searched in; a `?` is between path and query if there is one.",
             "path",
         )
 
-    counters = {"rewritten": "Requests whose path or query was written anew."}
+    counters: ClassVar = {"rewritten": "Requests whose path or query was written anew."}
 
     def prepare(self) -> None:
         self._regex = Groups(self.options.regex)
