@@ -16,6 +16,7 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "headers": "headgate.middleware.builtin.headers:Headers",
     "redirect": "headgate.middleware.builtin.redirects:Redirect",
     "replace_path": "headgate.middleware.builtin.rewriting:ReplacePath",
     "replace_prefix": "headgate.middleware.builtin.prefixes:ReplacePrefix",
