@@ -11,8 +11,8 @@ from headgate.middleware.options import FieldName
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is done to the fields of a message: first `rename`, then `remove`, `set` and `add`. Values are templates;
-    one that comes out empty is not sent.
+    """What is done to the fields of a message: first `rename`, then `remove`, `set` and `add`. Values are
+    templates; one that comes out empty is not sent.
     """
 
     rename: dict[str, str] = option(
