@@ -37,6 +37,7 @@ MIDDLEWARES: dict[str, dict[str, Any]] = {
                 "X-User": "{user}",
                 "X-Brace": "{{}}",
             },
+            "default": {"X-Name": "nobody", "X-Kind": "cat"},
             "add": {"X-Tag": "b"},
         },
         "response": {
@@ -149,6 +150,7 @@ def test_rules(client: Client, product: Product) -> None:
     assert asked.all("x-client") == ["127.0.0.1"]
     assert asked.all("x-tag") == ["a", "b"]
     assert asked.all("x-brace") == ["{}"]
+    assert (asked.all("x-name"), asked.all("x-kind")) == (["Ann"], ["cat"])
     assert asked.all("x-from") == ["Ann ate ginger a X-Evil: yes"]
     [where] = asked.all("x-where")
     query = "?n=a%0D%0AX-Evil:%20yes"

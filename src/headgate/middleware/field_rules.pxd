@@ -8,6 +8,7 @@ cdef enum Action:
     RENAME
     REMOVE
     SET
+    DEFAULT
     ADD
 
 

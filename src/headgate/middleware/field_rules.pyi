@@ -13,6 +13,7 @@ class FieldRules:
         rename: Mapping[str, str] = ...,
         remove: Iterable[str] = ...,
         set: Mapping[str, str] = ...,  # noqa: A002 - as people write it in the file
+        default: Mapping[str, str] = ...,
         add: Mapping[str, str] = ...,
     ) -> None: ...
     def apply(self, exchange: Exchange, message: Request | Response) -> None: ...

@@ -11,7 +11,10 @@ cdef class Rule:
         cdef bytes value
         if self.action == RENAME:
             return self.rename(head)
-        if self.action != ADD:
+        if self.action == DEFAULT:
+            if next_field(head, self.token, PyBytes_AS_STRING(self.name), PyBytes_GET_SIZE(self.name), 0) != NULL:
+                return 0
+        elif self.action != ADD:
             drop_field(head, self.token, PyBytes_AS_STRING(self.name), PyBytes_GET_SIZE(self.name))
             if self.action == REMOVE:
                 return 0
@@ -80,15 +83,16 @@ cdef Rule _rule(Action action, str name, str value):
 
 
 cdef class FieldRules:
-    """Fields are renamed, then removed, set and added. A value that comes out empty is not sent; what is set takes
+    """Fields are renamed, then removed, set, given a default and added. A value that comes out empty is not sent; what is set takes
     the place of all fields of the name even then. Raises ValueError for names and values that cannot be.
     """
 
-    def __init__(self, *, rename={}, remove=(), set={}, add={}):
+    def __init__(self, *, rename={}, remove=(), set={}, default={}, add={}):
         self.rules = (
             *[_rule(RENAME, old, new) for old, new in rename.items()],
             *[_rule(REMOVE, name, None) for name in remove],
             *[_rule(SET, name, value) for name, value in set.items()],
+            *[_rule(DEFAULT, name, value) for name, value in default.items()],
             *[_rule(ADD, name, value) for name, value in add.items()],
         )
 

@@ -16,6 +16,8 @@ _ORIGIN = re.compile(
 )
 _DEFAULT_PORT = re.compile(r"http://.*:80|https://.*:443")
 _LABELS = "(?:[a-z0-9_-]+[.])+"
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_EXAMPLES = {"methods": "PUT", "headers": "X-Token", "expose": "ETag"}
 # What only this middleware says: an endpoint's own would stand beside it, and browsers take no two.
 _FIELDS = (
     "Access-Control-Allow-Origin",
@@ -26,7 +28,6 @@ _FIELDS = (
     "Access-Control-Expose-Headers",
     "Access-Control-Max-Age",
 )
-_FORGET = FieldRules(remove=_FIELDS)
 
 
 class Cors(Middleware):
@@ -72,18 +73,26 @@ class Cors(Middleware):
             origin for origin in options.origins if not origin.startswith("~") and "*" not in origin
         }
         self._pattern = compile_regex("|".join(map(_pattern, options.origins)) if not self._anybody else "")
-        for name in ("methods", "headers", "expose"):
+        for name, example in _EXAMPLES.items():
             for value in getattr(options, name):
-                if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):
-                    raise ValueError(
-                        f"{name} has {value!r}, which is no name: write for example {_EXAMPLES[name]}"
-                    )
+                if not _TOKEN.fullmatch(value):
+                    raise ValueError(f"{name} has {value!r}, no name: write for example {example}")
+        self._allow = [("Access-Control-Max-Age", str(int(options.max_age)))]
+        if options.credentials:
+            self._allow.append(("Access-Control-Allow-Credentials", "true"))
+        self._allow.append(("Access-Control-Allow-Methods", ", ".join(options.methods)))
         self._any_header = "*" in options.headers
-        self._allow = [("Access-Control-Allow-Methods", ", ".join(options.methods))]
         if options.headers and not self._any_header:
             self._allow.append(("Access-Control-Allow-Headers", ", ".join(options.headers)))
-        self._allow.append(("Access-Control-Max-Age", str(int(options.max_age))))
-        self._expose = ", ".join(options.expose)
+        self._others = FieldRules(remove=_FIELDS)
+        self._allowed = FieldRules(
+            remove=_FIELDS,
+            set={
+                "Access-Control-Allow-Origin": "*" if self._anybody else "{header.origin}",
+                "Access-Control-Allow-Credentials": "true" if options.credentials else "",
+                "Access-Control-Expose-Headers": ", ".join(options.expose),
+            },
+        )
 
     def on_request(self, exchange: Exchange) -> Reply | None:
         request = exchange.request
@@ -96,20 +105,14 @@ class Cors(Middleware):
             self.worker.count("refused")
             return Reply(403, "Pages of this origin may not use what is here.\n", {"Vary": "Origin"})
         self.worker.count("preflights")
-        return Reply(
-            204, b"", [*self._for_origin(origin), *self._allow, *self._for_preflight(request.headers)]
-        )
+        return Reply(204, b"", [*self._allow, *self._for_preflight(request.headers, origin)])
 
     def on_response(self, exchange: Exchange) -> None:
-        headers = exchange.response.headers
-        _FORGET.apply(exchange, exchange.response)
-        if not self._anybody:
-            vary(headers, "Origin")
         origin = exchange.request.headers.get("origin")
-        if origin is not None and self._may(origin):
-            headers.update(self._for_origin(origin))
-            if self._expose:
-                headers["Access-Control-Expose-Headers"] = self._expose
+        rules = self._allowed if origin is not None and self._may(origin) else self._others
+        rules.apply(exchange, exchange.response)
+        if not self._anybody:
+            vary(exchange.response.headers, "Origin")
 
     def _may(self, origin: str) -> bool:
         return (
@@ -118,26 +121,18 @@ class Cors(Middleware):
             or self._pattern.fullmatch(origin.encode("latin-1")) is not None
         )
 
-    def _for_origin(self, origin: str) -> list[tuple[str, str]]:
-        if self._anybody:
-            return [("Access-Control-Allow-Origin", "*")]
-        allowed = [("Access-Control-Allow-Origin", origin)]
-        return (
-            [*allowed, ("Access-Control-Allow-Credentials", "true")] if self.options.credentials else allowed
-        )
-
-    def _for_preflight(self, headers: Headers) -> list[tuple[str, str]]:
-        """What an answer has that depends on more than the origin."""
-        fields = [("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")]
+    def _for_preflight(self, headers: Headers, origin: str) -> list[tuple[str, str]]:
+        """What an answer has that depends on the request."""
+        fields = [
+            ("Access-Control-Allow-Origin", "*" if self._anybody else origin),
+            ("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"),
+        ]
         asked = headers.get("access-control-request-headers")
         if self._any_header and asked:
             fields.append(("Access-Control-Allow-Headers", asked))
         if self.options.private_network and headers.get("access-control-request-private-network") == "true":
             fields.append(("Access-Control-Allow-Private-Network", "true"))
         return fields
-
-
-_EXAMPLES = {"methods": "PUT", "headers": "X-Token", "expose": "ETag"}
 
 
 def _pattern(origin: str) -> str:

@@ -11,8 +11,8 @@ from headgate.middleware.options import FieldName
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What is done to the fields of a message: first `rename`, then `remove`, `set` and `add`. Values are
-    templates; one that comes out empty is not sent.
+    """What is done to the fields of a message: first `rename`, then `remove`, `set`, `default` and `add`.
+    Values are templates; one that comes out empty is not sent.
     """
 
     rename: dict[str, str] = option(
@@ -23,6 +23,9 @@ class Rules:
     remove: tuple[FieldName, ...] = option("Names of fields that go.", (), example=["X-Debug"])
     set: dict[str, str] = option(
         "Values by name, in the place of what is there.", {}, example={"X-Client": "{client}"}
+    )
+    default: dict[str, str] = option(
+        "Values by name, where no field of the name is.", {}, example={"Cache-Control": "no-store"}
     )
     add: dict[str, str] = option("Values by name, beside what is there.", {}, example={"X-Seen": "{route}"})
 
@@ -51,6 +54,12 @@ class Headers(Middleware):
 def _compiled(side: str, rules: Rules | None) -> FieldRules:
     rules = rules or Rules()
     try:
-        return FieldRules(rename=rules.rename, remove=rules.remove, set=rules.set, add=rules.add)
+        return FieldRules(
+            rename=rules.rename,
+            remove=rules.remove,
+            set=rules.set,
+            default=rules.default,
+            add=rules.add,
+        )
     except ValueError as error:
         raise ValueError(f"{side}: {error}") from None

@@ -59,10 +59,18 @@ class SecurityHeaders(Middleware):
 
     def prepare(self) -> None:
         fields = [(known[0], self._value(name)) for name, known in _FIELDS.items()]
-        self._fields = [(name, value) for name, value in fields if value]
-        FieldRules(set={name: value.replace("{", "{{").replace("}", "}}") for name, value in self._fields})
-        self._plain = [(name, value) for name, value in self._fields if name != "Strict-Transport-Security"]
-        self._removes = FieldRules(remove=_TELLING if self.options.remove_server else ())
+        # RFC 6797 section 7.2: without TLS it says nothing, as anybody could have written it.
+        self._plain = self._rules([field for field in fields if field[0] != "Strict-Transport-Security"])
+        self._secure = self._rules(fields)
+
+    def _rules(self, fields: list[tuple[str, str]]) -> FieldRules:
+        said = {name: value.replace("{", "{{").replace("}", "}}") for name, value in fields if value}
+        remove = _TELLING if self.options.remove_server else ()
+        return (
+            FieldRules(set=said, remove=remove)
+            if self.options.replace
+            else FieldRules(default=said, remove=remove)
+        )
 
     def _value(self, name: str) -> str:
         written: str | None = getattr(self.options, name)
@@ -70,11 +78,6 @@ class SecurityHeaders(Middleware):
         return written if written is not None else strict if self.options.preset == "strict" else standard
 
     def on_response(self, exchange: Exchange) -> None:
-        if exchange.grpc:
-            return
-        headers = exchange.response.headers
-        self._removes.apply(exchange, exchange.response)
-        # RFC 6797 section 7.2: without TLS the field says nothing, as anybody could have written it.
-        for name, value in self._fields if exchange.scheme == "https" else self._plain:
-            if self.options.replace or name not in headers:
-                headers[name] = value
+        if not exchange.grpc:
+            rules = self._secure if exchange.scheme == "https" else self._plain
+            rules.apply(exchange, exchange.response)
