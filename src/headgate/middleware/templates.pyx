@@ -31,6 +31,7 @@ PLACES = {
     "service": "name of the service",
     "endpoint": "name of the endpoint",
     "request_id": "id of the request",
+    "reason": "why Headgate did not serve it, as an error type of RFC 9209",
     "status": "status of the response",
     "title": "what the status is called",
     **{f"tls.{fact}": "of the handshake with the client" for fact in FACTS},

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from headgate.core import paths
+from headgate.core.accepting import wants_json
 from headgate.core.locations import Address, location
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def error(
     if status == 405:
         fields.append((b"Allow", ALLOW))
     identity = request_id.decode("latin-1") if request_id else ""
-    if _wants_json(accept):
+    if wants_json(accept):
         content = {"status": status, "title": title, "detail": said}
         if identity:
             content["request_id"] = identity
@@ -87,23 +87,6 @@ def error(
         f"<h1>{status} {title}</h1><p>{said}</p>{note}</html>\n"
     )
     return fields, page.encode()
-
-
-def _wants_json(accept: bytes) -> bool:
-    """Whether JSON is preferred to HTML by the weights of Accept (RFC 9110 section 12.5.1)."""
-    return _weight(accept, b"json") > _weight(accept, b"html")
-
-
-def _weight(accept: bytes, kind: bytes) -> float:
-    """The largest weight of a media range that names `kind`; of two equal ones the first counts more."""
-    best = 0.0
-    for place, part in enumerate(accept.lower().split(b",")):
-        media, _, parameters = part.partition(b";")
-        if kind not in media:
-            continue
-        found = re.search(rb"q=([01](?:\.\d{0,3})?)", parameters)
-        best = max(best, (float(found[1]) if found else 1.0) - place * 1e-6)
-    return best
 
 
 def redirect(
