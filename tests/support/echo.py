@@ -12,6 +12,7 @@ from support.messages import Message
 
 ANSWER = "x-answer"  # fields that the response shall have: "Name: value", with "|" between them
 STATUS = "x-status"
+SIZE = "x-size"  # spaces behind what is said
 
 
 def echoing() -> RecordingBackend:
@@ -21,7 +22,9 @@ def echoing() -> RecordingBackend:
 
 def _echo(request: Message, connection: Connection) -> None:
     heard: dict[str, Any] = {"method": request.method, "target": request.target, "fields": request.fields}
-    body = b"" if request.method == "HEAD" else json.dumps(heard).encode()
+    body = (
+        b"" if request.method == "HEAD" else json.dumps(heard).encode() + b" " * int(request.get(SIZE) or 0)
+    )
     more = [line for line in (request.get(ANSWER) or "").split("|") if line]
     lines = [f"HTTP/1.1 {request.get(STATUS) or 200} X", f"Content-Length: {len(body)}", *more, "", ""]
     connection.send("\r\n".join(lines).encode("latin-1") + body)
