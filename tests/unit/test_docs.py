@@ -78,6 +78,7 @@ EXAMPLES = [
 def test_examples_of_middlewares_are_whole_and_valid(text: str) -> None:
     loaded = config.load("headgate.yaml", text=text, environ={})
     assert loaded.problems == []
+    assert loaded.model is not None
     assert config.compile(loaded.model).middlewares
 
 
