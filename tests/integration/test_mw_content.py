@@ -12,8 +12,8 @@ import pytest
 
 from support import free_port, proxying
 from support.asking import Answer, Client
-from support.echo import echoing
 from support.grpc_cases import SECONDS, channel_to, unary
+from support.parrot import echoing
 from support.peers import grpc_service
 from support.product import Product, until
 

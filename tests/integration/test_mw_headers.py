@@ -13,9 +13,9 @@ import pytest
 from support import free_port, proxying
 from support.asking import Answer, Client
 from support.browsing import chromium
-from support.echo import echoing, heard
 from support.grpc_cases import SECONDS, channel_to, unary
 from support.http2 import Http2Wire
+from support.parrot import echoing, heard
 from support.peers import grpc_service
 from support.product import Product
 from support.sealed import AUTHORITY, NAME, client_context

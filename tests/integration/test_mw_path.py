@@ -9,7 +9,7 @@ import pytest
 
 from support import proxying
 from support.asking import Client
-from support.echo import echoing, heard
+from support.parrot import echoing, heard
 from support.product import Product
 
 MIDDLEWARES: dict[str, dict[str, Any]] = {

@@ -1,49 +1,72 @@
-"""A backend that says what it was asked, for tests of what changes requests and responses."""
+"""A backend that sends bodies back, and says in fields what it got."""
 
 from __future__ import annotations
 
+import http.server
 import json
-from dataclasses import dataclass, field
-from typing import Any
+import threading
+from typing import Self
 
-from support.asking import Answer
-from support.backend import Connection, RecordingBackend
-from support.messages import Message
-
-ANSWER = "x-answer"  # fields that the response shall have: "Name: value", with "|" between them
-STATUS = "x-status"
-SIZE = "x-size"  # spaces behind what is said
+from support.ports import free_port
 
 
-def echoing() -> RecordingBackend:
-    """The backend; its answers are what `heard` reads."""
-    return RecordingBackend(_echo)
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = 30
+
+    def _answer(self) -> None:
+        body = self._body() or b"empty"
+        got = {name.lower(): value for name, value in self.headers.items()}
+        self.send_response(200)
+        self.send_header("Content-Type", "text/plain")
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Got", json.dumps({"line": f"{self.command} {self.path}", **got}))
+        self.send_header("X-Backend", str(self.connection.getsockname()[1]))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    do_GET = do_POST = do_PUT = do_HEAD = _answer  # noqa: N815 - the names that http.server wants
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+        """Say nothing."""
 
 
-def _echo(request: Message, connection: Connection) -> None:
-    heard: dict[str, Any] = {"method": request.method, "target": request.target, "fields": request.fields}
-    body = (
-        b"" if request.method == "HEAD" else json.dumps(heard).encode() + b" " * int(request.get(SIZE) or 0)
-    )
-    more = [line for line in (request.get(ANSWER) or "").split("|") if line]
-    lines = [f"HTTP/1.1 {request.get(STATUS) or 200} X", f"Content-Length: {len(body)}", *more, "", ""]
-    connection.send("\r\n".join(lines).encode("latin-1") + body)
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Connections may be broken off in any state."""
 
 
-@dataclass
-class Heard:
-    """What the backend was asked; names of fields are lower case."""
+class EchoBackend:
+    """Serves in a thread inside a `with` block."""
 
-    method: str
-    target: str
-    fields: list[tuple[str, str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._server = _Server(("127.0.0.1", free_port()), _Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
-    def all(self, name: str) -> list[str]:
-        """All values of a field."""
-        return [value for known, value in self.fields if known == name]
+    @property
+    def address(self) -> str:
+        """Where it listens, as host:port."""
+        return f"127.0.0.1:{self._server.server_address[1]}"
 
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
 
-def heard(answer: Answer) -> Heard:
-    """What the backend was asked before it gave this answer."""
-    said = json.loads(answer.body)
-    return Heard(said["method"], said["target"], [(name.lower(), value) for name, value in said["fields"]])
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()

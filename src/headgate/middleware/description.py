@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 import types
 from collections.abc import Mapping
@@ -18,25 +19,39 @@ import msgspec
 
 from headgate.middleware.middleware import Middleware, defined_hooks
 from headgate.middleware.options import Kind
-from headgate.middleware.resolution import MiddlewareMissing, class_of
+from headgate.middleware.resolution import MiddlewareMissing, class_of, files_of
 from headgate.middleware.worker import Fetched, Worker
 from headgate.spec import Secret
 
 Description = dict[str, Any]
 _PLAIN = {str: "text", int: "int", float: "number", bool: "switch", Secret: "secret", Any: "any"}
 _LARGEST = 1_000_000_000
+MOST_COUNTERS = 32  # core/cells.pxd has room for so many
+MOST_HISTOGRAMS = 2
+# What every middleware is counted by (observe/middlewares.py).
+TAKEN = frozenset(
+    {"calls", "errors", "cpu_seconds", "waits", "wait_seconds", "exceeded", "blocked", "replies"}
+)
 
 
 def describe(kind: type[Middleware]) -> Description:
     """The class's text, hooks, counters and options. Raises MiddlewareMissing when its options are of types
     that no file can hold.
     """
+    where = f"{kind.__module__}:{kind.__qualname__}"
+    for names, most in ((kind.counters, MOST_COUNTERS), (kind.histograms, MOST_HISTOGRAMS)):
+        if len(names) > most:
+            raise MiddlewareMissing(f"{where} has {len(names)} of what can be {most}: {', '.join(names)}")
+        if wrong := [
+            name for name in names if not re.fullmatch("[a-z][a-z0-9_]{0,63}", name) or name in TAKEN
+        ]:
+            raise MiddlewareMissing(f"{where}: {wrong[0]!r} is no name that a counter can have")
     return {
         "doc": (kind.__doc__ or "").strip(),
         "hooks": defined_hooks(kind),
         "counters": dict(kind.counters),
         "histograms": dict(kind.histograms),
-        "options": _fields(kind.Options, f"{kind.__module__}:{kind.__qualname__}"),
+        "options": _fields(kind.Options, where),
     }
 
 
@@ -136,7 +151,7 @@ def _main() -> None:
     for asked in json.load(sys.stdin):
         try:
             found = class_of(asked["type"], asked["folder"])
-            answer: Description = {"description": describe(found)}
+            answer: Description = {"description": describe(found) | {"files": files_of(found)}}
             if asked.get("options") is not None:
                 instance_of(found, asked["name"], asked["options"], CheckedWorker())
         except MiddlewareMissing as error:

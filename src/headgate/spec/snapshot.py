@@ -196,6 +196,8 @@ class Middleware(Data, frozen=True):
     options: dict[str, Any] = msgspec.field(default_factory=dict)  # what differs from defaults
     budget: Budget = Budget()
     folder: str = ""  # where modules are looked for beside the usual places
+    files: tuple[str, ...] = ()  # its code, in development
+    edition: str = ""  # another one when these files changed
     counters: tuple[tuple[str, str], ...] = ()  # name and help of what it counts itself
     histograms: tuple[tuple[str, str], ...] = ()
     metric: int = 0
@@ -362,6 +364,8 @@ class Process(Data, frozen=True):
     log_level: str = "info"
     ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
     state: str = ""  # folder; "" is where the environment says
+    development: bool = False  # middlewares are watched closely, and read anew when their files change
+    hook_limit: float = 10.0  # a worker whose loop a middleware holds up for so long is replaced; 0: never
 
 
 class Metrics(Data, frozen=True):
