@@ -116,6 +116,13 @@ def test_errors_of_headgate_itself(client: Client) -> None:
     assert json.loads(answer.body), "the endpoint's own error stays"
 
 
+def test_pages_are_counted(product: Product) -> None:
+    before = product.metric("headgate_middleware_pages_total", middleware="own")
+    with Client(product.port) as client:
+        client.ask("/gone/x")
+    assert product.shows("headgate_middleware_pages_total", before + 1, middleware="own")
+
+
 def test_errors_of_middlewares_keep_their_fields(client: Client) -> None:
     answer = client.ask("/shut/x")
     assert (answer.status, answer.body) == (401, b"sorry: 401 ")

@@ -121,3 +121,16 @@ def test_a_path_that_cannot_be(client: Client) -> None:
     answer = client.ask("/cut/%20")
     assert answer.status == 400
     assert b"ask for another" in answer.body
+
+
+def test_what_they_count(product: Product) -> None:
+    counts = {"gone": "redirected", "user": "rewritten", "slash": "changed"}
+    before = {
+        name: product.metric(f"headgate_middleware_{what}_total", middleware=name)
+        for name, what in counts.items()
+    }
+    with Client(product.port) as client:
+        for path in ("/gone/x", "/user/7/x", "/slash/a", "/slash/a.css"):
+            client.ask(path)
+    for name, what in counts.items():
+        assert product.shows(f"headgate_middleware_{what}_total", before[name] + 1, middleware=name)
