@@ -132,13 +132,14 @@ def test_errors_of_middlewares_keep_their_fields(client: Client) -> None:
 @pytest.mark.parametrize("size", [0, 200_000], ids=["small", "large"])
 def test_errors_of_endpoints(client: Client, size: int) -> None:
     """Whether its body is short enough to be read, or not."""
-    more = "ETag: x|Content-Encoding: br|Set-Cookie: a=b|Cache-Control: no-store"
+    more = "ETag: x|Content-Encoding: br|Set-Cookie: a=b|Cache-Control: no-store|TE: x|Expect: y|Vary: Cookie"
     fields = {"x_status": "404", "x_name": "<Ann>", "x_answer": more, "x_size": str(size)}
     answer = client.ask("/theirs/x", fields)
     assert (answer.status, kind(answer)) == (404, "text/html; charset=utf-8")
     assert answer.body.decode() == "<h1>404 Not Found</h1> &lt;Ann&gt; body { color: red }"
     assert answer.all("set-cookie") == ["a=b"]
     assert answer.all("cache-control") == ["no-store"]
+    assert answer.all("vary") == ["Cookie, Accept"]
     assert answer.all("etag") == answer.all("content-encoding") == []
     assert answer.all("content-length") == [str(len(answer.body))]
     answer = client.ask(

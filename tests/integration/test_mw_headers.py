@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import grpc
@@ -332,6 +334,24 @@ def test_request_ids(client: Client) -> None:
     assert answer.all("x-correlation-id") == []
     [made] = client.ask("/strange/x", {"x_request_id": "of-a-proxy"}).all("x-request-id")
     assert re.fullmatch("[0-9a-f]{32}", made)
+
+
+def test_strangers_name_nothing(product: Product) -> None:
+    """Only 127.0.0.1 is a trusted proxy."""
+    stranger = http.client.HTTPConnection("127.0.0.1", port_of(product), 10, source_address=("127.0.0.2", 0))
+    with closing(stranger):
+        for path, name, value in (
+            ("/ids/x", "X-Request-Id", "mine"),
+            ("/ulids/x", "X-Correlation-Id", "mine"),
+            ("/untraced/x", "traceparent", TRACE),
+        ):
+            stranger.request("GET", path, headers={name: value})
+            asked = heard(Answer(200, [], stranger.getresponse().read()))
+            [found] = asked.all(name.lower())
+            assert found != value
+    with Client(port_of(product)) as client:
+        assert heard(client.ask("/ulids/x", {"x_correlation_id": "mine"})).all("x-correlation-id") == ["mine"]
+        assert heard(client.ask("/untraced/x", {"traceparent": TRACE})).all("traceparent") == [TRACE]
 
 
 def test_traces(client: Client) -> None:

@@ -10,6 +10,7 @@ from headgate.core.regex import compile_regex
 from headgate.middleware import Exchange, Headers, Middleware, Reply, option
 from headgate.middleware.field_rules import FieldRules
 from headgate.middleware.options import Duration
+from headgate.middleware.vary import vary
 
 _ORIGIN = re.compile(
     r"[a-z][a-z0-9+.-]*://(\*\.)?([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[0-9]{1,5})?|null"
@@ -150,12 +151,3 @@ def _pattern(origin: str) -> str:
             "https://*.example:8443, in lower case, without a path and without the scheme's own port"
         )
     return re.escape(origin).replace(r"\*\.", _LABELS)
-
-
-def vary(headers: Headers, name: str) -> None:
-    """Say that a response depends on a field of the request (RFC 9110 section 12.5.5)."""
-    known = headers.get("vary")
-    if known is None:
-        headers["Vary"] = name
-    elif name.lower() not in [part.strip().lower() for part in known.split(",")] and known.strip() != "*":
-        headers["Vary"] = f"{known}, {name}"

@@ -12,6 +12,7 @@ from headgate.middleware.builtin.pages import HTML, JSON, asks_for_json, page_of
 from headgate.middleware.builtin.pages import Page as Filled
 from headgate.middleware.files import WatchedFiles
 from headgate.middleware.options import File
+from headgate.middleware.vary import vary
 
 # An endpoint's body up to this size is read, so that its connection can be used again.
 MOST_READ = 64 * 1024
@@ -20,7 +21,12 @@ _OF_BODY = re.compile(
     r"content-(?!security-policy|length).*|etag|last-modified|accept-ranges|(repr-)?digest", re.IGNORECASE
 )
 # What Headgate writes into each head of its own.
-_WRITTEN = frozenset({"content-length", "transfer-encoding", "trailer", "date", "strict-transport-security"})
+_WRITTEN = frozenset({"date", "strict-transport-security"})
+# What is of one message or connection only, wherever it stands.
+_FRAMING = frozenset(
+    {"content-length", "transfer-encoding", "trailer", "connection", "keep-alive", "proxy-connection", "te"}
+    | {"upgrade", "expect", "http2-settings"}
+)
 _STATUSES = re.compile(r"([45])xx|([45][0-9][0-9])(?:-([45][0-9][0-9]))?")
 
 
@@ -113,7 +119,10 @@ class ErrorPages(Middleware):
     def _page(self, exchange: Exchange) -> Filled:
         self.worker.count("pages")
         html, json = self._files.value[self._by_status[exchange.response.status]]
-        page = json if html is None or (json is not None and asks_for_json(exchange)) else html
+        if html is not None and json is not None:
+            vary(exchange.response.headers, "Accept")
+            return json if asks_for_json(exchange) else html
+        page = html or json
         assert page is not None  # prepare() saw to it
         return page
 
@@ -122,7 +131,7 @@ def _kept(exchange: Exchange) -> list[tuple[str, str]]:
     return [
         (name, value)
         for name, value in exchange.response.headers.items()
-        if not _OF_BODY.fullmatch(name) and name.lower() not in _WRITTEN
+        if not _OF_BODY.fullmatch(name) and name.lower() not in _WRITTEN | _FRAMING
     ]
 
 
