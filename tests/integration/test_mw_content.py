@@ -174,7 +174,8 @@ def test_calls_have_no_pages(product: Product) -> None:
         assert unary(channel, "Echo")(b"hi", timeout=SECONDS) == b"hi"
         with pytest.raises(grpc.RpcError) as caught:
             unary(channel, "Echo")(b"", timeout=SECONDS, metadata=(("x-mending", "yes"),))
-    assert cast("grpc.Call", caught.value).code() is grpc.StatusCode.UNAVAILABLE
+    call = cast("grpc.Call", caught.value)
+    assert (call.code(), call.details()) == (grpc.StatusCode.UNAVAILABLE, "Mending.")
 
 
 # --- respond ---

@@ -1163,7 +1163,8 @@ cdef class Exchange:
         cdef Head head
         cdef int status = reply.status
         if self.call is not None and status >= 400:
-            return self._reply(200, self.call.error_fields(status, b"http_request_denied", reply.body), b"")
+            fields = self.call.error_fields(status, b"http_request_denied", self.detail, reply.message)
+            return self._reply(200, fields, b"")
         head = self.own_head(status, [])
         add_checked(head, reply.fields)
         if self.route is not None and status in (413, 429):
