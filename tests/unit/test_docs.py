@@ -64,6 +64,24 @@ def test_the_example_of_retries_is_one() -> None:
     assert not config.load("headgate.yaml", text=found[1], environ={}).problems
 
 
+EXAMPLES = [
+    pytest.param(text, id=f"{page.stem}-{number}")
+    for page in sorted((ROOT / "docs" / "middlewares").glob("*.md"))
+    for number, text in enumerate(
+        re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    if "listeners:" in text
+]
+
+
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_examples_of_middlewares_are_whole_and_valid(text: str) -> None:
+    loaded = config.load("headgate.yaml", text=text, environ={})
+    assert loaded.problems == []
+    assert loaded.model is not None
+    assert config.compile(loaded.model).middlewares
+
+
 def test_every_page_is_in_the_navigation() -> None:
     navigation = re.findall(
         r"[\w./-]+\.md", yaml.safe_dump(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])

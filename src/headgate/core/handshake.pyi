@@ -1,9 +1,14 @@
 from collections.abc import Mapping
-from typing import final
+from typing import Final, final
 
 FACTS: tuple[str, ...]
 
 @final
-class Handshake: ...
+class Handshake:
+    server_name: Final[bytes]
+    protocol: Final[bytes]
+    version: Final[bytes]
+    cipher: Final[bytes]
+    certificate: Final[bytes]
 
 def handshake_of(facts: Mapping[str, str]) -> Handshake: ...

@@ -95,6 +95,12 @@ cdef class Request(Message):
         return self.living().authority_text or ""
 
     @property
+    def port(self) -> int | None:
+        """The port that the client named; None when it named none."""
+        port = self.living().port
+        return port if port >= 0 else None
+
+    @property
     def scheme(self) -> str:
         """http or https, as the listener speaks."""
         return self.exchange.scheme

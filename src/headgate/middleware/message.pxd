@@ -1,4 +1,4 @@
-from headgate.core.head cimport Head
+from headgate.core.head cimport Field, Head
 
 
 # A head as middlewares see it, until its exchange is over.
@@ -15,3 +15,8 @@ cdef class Headers:
 
 cdef int put_field(Head head, str name, str value, bint more) except -1
 cdef int add_checked(Head head, list fields) except -1
+cdef bint is_name(const char* text, Py_ssize_t size) noexcept
+cdef bint is_value(const char* text, Py_ssize_t size) noexcept
+cdef bint is_framing(int token) noexcept
+cdef Field* next_field(Head head, int token, const char* name, Py_ssize_t size, int start) noexcept
+cdef int drop_field(Head head, int token, const char* name, Py_ssize_t size) except -1

@@ -47,7 +47,7 @@ cdef int put_field(Head head, str name, str value, bint more) except -1:
     cdef int token = token_of(name_text, name_size)
     cdef bytes other
     cdef const char* value_text
-    if _is_framing(token):
+    if is_framing(token):
         raise ValueError(f"the field {name} is written by Headgate itself")
     if PyUnicode_IS_ASCII(value):
         value_text = PyUnicode_AsUTF8AndSize(value, &value_size)
@@ -55,12 +55,12 @@ cdef int put_field(Head head, str name, str value, bint more) except -1:
         other = value.encode("latin-1")     # which is a ValueError too when it cannot be
         value_text = other
         value_size = len(other)
-    if not _is_value(value_text, value_size):
+    if not is_value(value_text, value_size):
         # A line break would begin another field: this is where fields are injected.
         raise ValueError(f"the field {name} cannot have this value: it has control characters, or spaces "
                          "around it")
     if not more:
-        _drop(head, token, name_text, name_size)
+        drop_field(head, token, name_text, name_size)
     return head.add_line(name_text, name_size, value_text, value_size, token)
 
 
@@ -74,16 +74,21 @@ cdef int add_checked(Head head, list fields) except -1:
 cdef const char* _name_of(str name, Py_ssize_t* size) except NULL:
     """The bytes of a field name. Raises ValueError when it is none (RFC 9110 section 5.1)."""
     cdef const char* text = PyUnicode_AsUTF8AndSize(name, size)
-    cdef Py_ssize_t i
-    for i in range(size[0]):
-        if not hg_is_tchar(<unsigned char>text[i]):
-            raise ValueError(f"{name!r} is no name of a field")
-    if size[0] == 0:
-        raise ValueError("a field has a name")
+    if not is_name(text, size[0]):
+        raise ValueError(f"{name!r} is no name of a field")
     return text
 
 
-cdef bint _is_value(const char* text, Py_ssize_t size) noexcept:
+cdef bint is_name(const char* text, Py_ssize_t size) noexcept:
+    """RFC 9110 section 5.1."""
+    cdef Py_ssize_t i
+    for i in range(size):
+        if not hg_is_tchar(<unsigned char>text[i]):
+            return False
+    return size > 0
+
+
+cdef bint is_value(const char* text, Py_ssize_t size) noexcept:
     """RFC 9110 section 5.5."""
     cdef Py_ssize_t i
     cdef unsigned char c
@@ -94,13 +99,13 @@ cdef bint _is_value(const char* text, Py_ssize_t size) noexcept:
     return size == 0 or (text[0] not in b" \t" and text[size - 1] not in b" \t")
 
 
-cdef inline bint _is_framing(int token) noexcept:
+cdef bint is_framing(int token) noexcept:
     """Whether a field says where messages end, or is of one connection only."""
     return token in (CONTENT_LENGTH, TRANSFER_ENCODING, CONNECTION, KEEP_ALIVE, PROXY_CONNECTION, TE, TRAILER,
                      UPGRADE, EXPECT, HTTP2_SETTINGS)
 
 
-cdef Field* _next(Head head, int token, const char* name, Py_ssize_t size, int start) noexcept:
+cdef Field* next_field(Head head, int token, const char* name, Py_ssize_t size, int start) noexcept:
     """The first field of a name, from number `start` on, that is sent on; NULL: there is none."""
     cdef int i
     cdef Field* field
@@ -118,11 +123,11 @@ cdef Field* _next(Head head, int token, const char* name, Py_ssize_t size, int s
     return NULL
 
 
-cdef int _drop(Head head, int token, const char* name, Py_ssize_t size) except -1:
-    cdef Field* field = _next(head, token, name, size, 0)
+cdef int drop_field(Head head, int token, const char* name, Py_ssize_t size) except -1:
+    cdef Field* field = next_field(head, token, name, size, 0)
     while field != NULL:
         field.flags |= DROPPED
-        field = _next(head, token, name, size, <int>(field - head.fields) + 1)
+        field = next_field(head, token, name, size, <int>(field - head.fields) + 1)
     return 0
 
 
@@ -150,11 +155,11 @@ cdef class Headers:
         cdef const char* text = _name_of(name, &size)
         cdef int token = token_of(text, size)
         cdef Head head = self.message.living()
-        cdef Field* field = _next(head, token, text, size, 0)
+        cdef Field* field = next_field(head, token, text, size, 0)
         cdef Field* second
         if field == NULL:
             return default
-        second = _next(head, token, text, size, <int>(field - head.fields) + 1)
+        second = next_field(head, token, text, size, <int>(field - head.fields) + 1)
         if second == NULL:
             return _value(head, field)
         return ", ".join(self.all(name))
@@ -165,11 +170,11 @@ cdef class Headers:
         cdef const char* text = _name_of(name, &size)
         cdef int token = token_of(text, size)
         cdef Head head = self.message.living()
-        cdef Field* field = _next(head, token, text, size, 0)
+        cdef Field* field = next_field(head, token, text, size, 0)
         cdef list found = []
         while field != NULL:
             found.append(_value(head, field))
-            field = _next(head, token, text, size, <int>(field - head.fields) + 1)
+            field = next_field(head, token, text, size, <int>(field - head.fields) + 1)
         return found
 
     def __setitem__(self, str name not None, str value not None) -> None:
@@ -183,11 +188,11 @@ cdef class Headers:
         cdef Py_ssize_t size
         cdef const char* text = _name_of(name, &size)
         cdef int token = token_of(text, size)
-        if _is_framing(token):
+        if is_framing(token):
             raise ValueError(f"the field {name} is written by Headgate itself")
-        if _next(self.message.living(), token, text, size, 0) == NULL:
+        if next_field(self.message.living(), token, text, size, 0) == NULL:
             raise KeyError(name)
-        _drop(self.message.living(), token, text, size)
+        drop_field(self.message.living(), token, text, size)
 
     def pop(self, str name not None, default=None):
         """Take a field away, and return its value or `default`."""

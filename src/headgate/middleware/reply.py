@@ -9,7 +9,7 @@ class Reply:
     """A status from 200 to 599, a body and fields. Returned from `on_request` it is the answer, and no
     endpoint is asked; returned from `on_response` it takes the place of the answer. A text becomes UTF-8, as
     text/plain unless `headers` say otherwise. To a gRPC call a status from 400 up goes out as the grpc-status
-    that fits.
+    that fits, and a plain text as its message.
 
     Raises ValueError for a status that no answer has, TypeError for a body that is no bytes.
     """
@@ -31,6 +31,12 @@ class Reply:
                 self.fields.append(("Content-Type", "text/plain; charset=utf-8"))
             body = body.encode()
         self.body = bytes(body)
+
+    @property
+    def message(self) -> bytes:
+        """What a gRPC call is told: a body of plain text, on one line; b"" for another."""
+        kind = next((value for name, value in self.fields if name.lower() == "content-type"), "")
+        return b" ".join(self.body.split()) if kind.startswith("text/plain") else b""
 
     def __repr__(self) -> str:
         return f"Reply({self.status})"

@@ -19,7 +19,20 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "cors": "headgate.middleware.builtin.cors:Cors",
+    "error_pages": "headgate.middleware.builtin.error_pages:ErrorPages",
+    "headers": "headgate.middleware.builtin.headers:Headers",
+    "maintenance": "headgate.middleware.builtin.maintenance:Maintenance",
+    "redirect": "headgate.middleware.builtin.redirects:Redirect",
+    "replace_path": "headgate.middleware.builtin.rewriting:ReplacePath",
+    "replace_prefix": "headgate.middleware.builtin.prefixes:ReplacePrefix",
+    "request_id": "headgate.middleware.builtin.request_id:RequestId",
+    "respond": "headgate.middleware.builtin.respond:Respond",
+    "rewrite": "headgate.middleware.builtin.rewriting:Rewrite",
+    "security_headers": "headgate.middleware.builtin.security_headers:SecurityHeaders",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
+    "traceparent": "headgate.middleware.builtin.traceparent:Traceparent",
+    "trailing_slash": "headgate.middleware.builtin.redirects:TrailingSlash",
 }
 
 

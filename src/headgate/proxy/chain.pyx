@@ -24,6 +24,7 @@ from headgate.middleware import BodyTooLarge, Reply
 from headgate.middleware.message cimport add_checked
 from headgate.middleware.middleware import HOOKS as HOOK_NAMES, Piece, defined_hooks
 from headgate.proxy import replies
+from headgate.proxy.forwarding cimport is_request_id
 from headgate.proxy.snapshot cimport LiveSnapshot, Listener, Route, Service
 
 cdef enum:
@@ -611,6 +612,20 @@ cdef class Way(Passage):
     @property
     def request_id(self) -> str:
         return self.living_exchange().identify().decode("latin-1")
+
+    @request_id.setter
+    def request_id(self, str value not None) -> None:
+        """It goes into logs and fields as it is. Raises ValueError for what cannot."""
+        cdef bytes text = value.encode("latin-1")
+        if not is_request_id(text):
+            raise ValueError("an id of a request has 1 to 128 letters, digits and ._:+/=@-")
+        self.living_exchange().request_id = text
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the peer is one of the proxies that are trusted."""
+        cdef Exchange exchange = self.living_exchange()
+        return exchange.peer.is_trusted(exchange.snapshot)
 
     @property
     def tls(self):

@@ -30,5 +30,6 @@ cdef bytes client_of(Head head, Peer peer, LiveSnapshot snapshot, uint8_t* addre
 cdef bytes edit_request(Head head, Context context, LiveSnapshot snapshot, Listener listener,
                         Peer peer, bytes client, bytes request_id)
 cdef bytes known_id(Head head)
+cdef bint is_request_id(bytes text) except -1
 cdef int set_host(Head head, bytes host) except -1
 cdef int edit_response(Head head, Context context, LiveSnapshot snapshot, Listener listener) except -1

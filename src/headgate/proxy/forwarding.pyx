@@ -195,7 +195,12 @@ cdef bytes known_id(Head head):
     if head.find(X_REQUEST_ID) == NULL:
         return None
     value = _values(head, X_REQUEST_ID)
-    return value if _ID.fullmatch(value) else None
+    return value if is_request_id(value) else None
+
+
+cdef bint is_request_id(bytes text) except -1:
+    """Whether it can go into logs as it is."""
+    return _ID.fullmatch(text) is not None
 
 
 _ID = re.compile(rb"[0-9A-Za-z._:+/=@-]{1,128}")

@@ -26,7 +26,7 @@ cdef class GrpcCall:
     cdef int answer_head(self, Head head) except -1
     cdef int _translate_response(self, Head head, bytes content_type) except -1
     cdef int read_status(self, Head head) except -1
-    cdef list error_fields(self, int http_status, bytes reason, bytes detail)
+    cdef list error_fields(self, int http_status, bytes reason, bytes detail, bytes message=*)
 
 
 cdef GrpcCall call_of(Head head)

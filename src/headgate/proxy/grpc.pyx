@@ -129,8 +129,9 @@ cdef class GrpcCall:
 
     # --- Errors of our own ---
 
-    cdef list error_fields(self, int http_status, bytes reason, bytes detail):
-        """The fields that say an error, the content type first: trailers have all others."""
+    cdef list error_fields(self, int http_status, bytes reason, bytes detail, bytes message=b""):
+        """The fields that say an error, the content type first: trailers have all others. Without a `message`
+        it is what the status says to a person."""
         status = grpc_status_of(http_status)
         if self.expired:
             status = GRPC_DEADLINE_EXCEEDED
@@ -139,7 +140,8 @@ cdef class GrpcCall:
         self.status = status
         self.failure = http_status
         content_type = self.content_type.partition(b";")[0].strip()
-        fields = trailers_only(status, replies.sentence(http_status, detail).encode(), content_type)
+        text = message or replies.sentence(http_status, detail).encode()
+        fields = trailers_only(status, text, content_type)
         return [*fields, replies.proxy_status(reason)]
 
 

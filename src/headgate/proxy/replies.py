@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import html
 import json
-import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from headgate.core import paths
+from headgate.core.accepting import wants_json
+from headgate.core.locations import Address, location
 
 if TYPE_CHECKING:
     from headgate import spec
@@ -73,7 +74,7 @@ def error(
     if status == 405:
         fields.append((b"Allow", ALLOW))
     identity = request_id.decode("latin-1") if request_id else ""
-    if _wants_json(accept):
+    if wants_json(accept):
         content = {"status": status, "title": title, "detail": said}
         if identity:
             content["request_id"] = identity
@@ -86,23 +87,6 @@ def error(
         f"<h1>{status} {title}</h1><p>{said}</p>{note}</html>\n"
     )
     return fields, page.encode()
-
-
-def _wants_json(accept: bytes) -> bool:
-    """Whether JSON is preferred to HTML by the weights of Accept (RFC 9110 section 12.5.1)."""
-    return _weight(accept, b"json") > _weight(accept, b"html")
-
-
-def _weight(accept: bytes, kind: bytes) -> float:
-    """The largest weight of a media range that names `kind`; of two equal ones the first counts more."""
-    best = 0.0
-    for place, part in enumerate(accept.lower().split(b",")):
-        media, _, parameters = part.partition(b";")
-        if kind not in media:
-            continue
-        found = re.search(rb"q=([01](?:\.\d{0,3})?)", parameters)
-        best = max(best, (float(found[1]) if found else 1.0) - place * 1e-6)
-    return best
 
 
 def redirect(
@@ -118,51 +102,14 @@ def redirect(
 
     A host that is none, for what a template took over from the path, is answered with 404.
     """
-    old_scheme = scheme.decode() if isinstance(scheme, bytes) else scheme
-    values = {
-        "scheme": old_scheme,
-        "host": host,
-        "port": str(port) if port >= 0 else "",
-        "path": path.decode("latin-1"),
-        "query": query or "",
-        **captures,
-    }
-    new_scheme = action.scheme or old_scheme
-    new_host = _fill(action.host, values) or host
-    if ":" in new_host and not new_host.startswith("["):
-        new_host = f"[{new_host}]"
-    if new_host and not _HOST.fullmatch(new_host):
+    asked = Address(
+        scheme.decode() if isinstance(scheme, bytes) else scheme, host, port, path.decode("latin-1"), query
+    )
+    target = location(action, asked, captures)
+    if target is None:
         fields, body = error(404, b"destination_not_found", b"", None)
         return 404, fields, body
-    # A port belongs to its scheme: another scheme or host does not keep it.
-    new_port = action.port or (port if not action.host and new_scheme == old_scheme else -1)
-    default = 443 if new_scheme == "https" else 80
-    authority = new_host if new_port in (-1, 0, default) else f"{new_host}:{new_port}"
-    # One slash in front: without it the path would go on with the host, and with two of them, behind
-    # no host, it would begin with one.
-    location = "/" + (_fill(action.path, values) or values["path"]).removeprefix("/")
-    wanted = query if action.query is None else _fill(action.query, values)
-    if wanted:
-        location += "?" + wanted
-    target = f"{new_scheme}://{authority}{location}" if new_host else "/" + location.lstrip("/")
-    return action.status, [(b"Location", _safe(target))], b""
-
-
-_HOST = re.compile(r"[0-9A-Za-z._~-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\]")
-_PLACE = re.compile(r"\{(\w+)\}")
-
-
-def _fill(template: str, values: dict[str, str]) -> str:
-    """The template with its {names} replaced, once; an unknown name stays as it stands."""
-    return _PLACE.sub(lambda found: values.get(found[1], found[0]), template)
-
-
-def _safe(location: str) -> bytes:
-    """A field value: no byte that could end the line (response splitting), only ASCII."""
-    return b"".join(
-        bytes([byte]) if 0x21 <= byte <= 0x7E else b"%%%02X" % byte
-        for byte in location.encode("utf-8", "replace")
-    )
+    return action.status, [(b"Location", target)], b""
 
 
 def respond(action: spec.Respond) -> Reply:

@@ -107,6 +107,7 @@ class TrialExchange(Exchange):
         "service": "trial",
         "endpoint": "127.0.0.1:9001",
         "request_id": "trial",
+        "trusted": False,
         "tls": None,
         "grpc": False,
         "user": None,

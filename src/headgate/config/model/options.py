@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, create_model
@@ -184,7 +185,10 @@ def _field(field: Description, owner: str) -> tuple[Any, Any]:
 
 def _section(name: str, doc: str, fields: list[Description], more: dict[str, Any]) -> type[Section]:
     definitions: Any = more | {field["name"]: _field(field, name) for field in fields}
-    made: type[Section] = create_model(name, __base__=Section, __doc__=doc or name, **definitions)
+    with warnings.catch_warnings():
+        # An option may be called as something of pydantic's that is not used here, such as `json`.
+        warnings.simplefilter("ignore", UserWarning)
+        made: type[Section] = create_model(name, __base__=Section, __doc__=doc or name, **definitions)
     return made
 
 

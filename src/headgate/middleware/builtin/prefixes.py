@@ -1,4 +1,4 @@
-"""add_prefix and strip_prefix."""
+"""add_prefix, strip_prefix and replace_prefix."""
 
 from __future__ import annotations
 
@@ -33,9 +33,32 @@ class StripPrefix(Middleware):
 
     def prepare(self) -> None:
         self._prefix = self.options.prefix.rstrip("/")
-        self._size = len(self._prefix)
 
     def on_request(self, exchange: Exchange) -> None:
-        path = exchange.request.path
-        if path.startswith(self._prefix) and path[self._size : self._size + 1] in ("/", ""):
-            exchange.request.path = path[self._size :] or "/"
+        rest = behind_prefix(exchange.request.path, self._prefix)
+        if rest is not None:
+            exchange.request.path = rest or "/"
+
+
+class ReplacePrefix(Middleware):
+    """Put another prefix in the place of one; a path without it, on a segment boundary, stays."""
+
+    @dataclass(frozen=True, slots=True)
+    class Options:
+        prefix: Prefix = option("The prefix that goes.", example="/v1")
+        by: Prefix = option("The prefix that comes.", example="/api/v2")
+
+    def prepare(self) -> None:
+        self._prefix = self.options.prefix.rstrip("/")
+        self._by = self.options.by.rstrip("/")
+
+    def on_request(self, exchange: Exchange) -> None:
+        rest = behind_prefix(exchange.request.path, self._prefix)
+        if rest is not None:
+            exchange.request.path = (self._by + rest) or "/"
+
+
+def behind_prefix(path: str, prefix: str) -> str | None:
+    """What stands behind a prefix without final slash: nothing or more segments. None without the prefix."""
+    rest = path[len(prefix) :]
+    return rest if path.startswith(prefix) and rest[:1] in ("/", "") else None
