@@ -22,14 +22,16 @@ _NO_VALUE = ("has no value", "write one, or remove the key")
 NOT_YET = "is not supported by this version yet"
 
 
-def translate(error: ValidationError, document: Document) -> list[Problem]:
-    """One problem for each error, in the order of the file."""
-    problems = [_problem(details, document) for details in error.errors(include_url=False)]
+def translate(
+    error: ValidationError, document: Document, root: type[Section] = Config
+) -> list[Problem]:
+    """One problem for each error, in the order of the file, whose form `root` is."""
+    problems = [_problem(details, document, root) for details in error.errors(include_url=False)]
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))
 
 
-def _problem(details: ErrorDetails, document: Document) -> Problem:
-    path, section = _walk(details["loc"])
+def _problem(details: ErrorDetails, document: Document, root: type[Section]) -> Problem:
+    path, section = _walk(details["loc"], root)
     kind = details["type"]
     context = details.get("ctx", {})
     if path and path[-1] == "[key]":
@@ -127,11 +129,13 @@ def _wrong_kind(kind: str, value: object) -> tuple[str, str]:
     return "is not possible here", ""
 
 
-def _walk(location: tuple[str | int, ...]) -> tuple[tuple[str | int, ...], type[Section] | None]:
+def _walk(
+    location: tuple[str | int, ...], root: type[Section]
+) -> tuple[tuple[str | int, ...], type[Section] | None]:
     """The path in the file, without the names that pydantic adds for the members of unions, and the
     section that the last key belongs to.
     """
-    annotation: Any = Config
+    annotation: Any = root
     owner: type[Section] | None = None
     path: list[str | int] = []
     for part in location:

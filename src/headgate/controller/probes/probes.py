@@ -11,16 +11,31 @@ from headgate.core.rotation import HealthWord, Mode, ProbeState
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Awaitable, Callable
 
     from headgate.controller.rotation import Fleet, LiveEndpoint
     from headgate.spec import Snapshot
 
 
 class Probe:
-    """The probes of one address. Its state is in the shared cell, so that it outlives all of us."""
+    """The probes of one address. Its state is in the shared cell, so that it outlives all of us. A simulation
+    asks, waits and draws lots otherwise.
+    """
 
-    def __init__(self, log: logging.Logger, target: Target, live: LiveEndpoint) -> None:
+    def __init__(
+        self,
+        log: logging.Logger,
+        target: Target,
+        live: LiveEndpoint,
+        *,
+        ask: Callable[[Target], Awaitable[str]] = ask,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        lots: random.Random | None = None,
+    ) -> None:
         self.target = target
+        self._ask = ask
+        self._sleep = sleep
+        self._lots = lots or random.Random()  # noqa: S311 - spreads load, keeps no secret
         self._log = log
         self._live = live
         self._against = 0  # results in a row that differ from the state
@@ -52,16 +67,16 @@ class Probe:
         """Seconds until the next probe."""
         check = self.target.check
         usual = check.fast_interval if self._against else check.interval
-        return usual * (1 + check.jitter * random.uniform(-1, 1))  # noqa: S311 - spreads load, keeps no secret
+        return usual * (1 + check.jitter * self._lots.uniform(-1, 1))
 
     async def run(self) -> None:
         """Probe for ever; what is new is probed at once, the rest spread over an interval."""
         if self._live.probe_state in (ProbeState.PROBE_HEALTHY, ProbeState.PROBE_UNHEALTHY):
-            await asyncio.sleep(self.target.check.interval * random.random())  # noqa: S311 - the same
+            await self._sleep(self.target.check.interval * self._lots.random())
         while True:
             if self._live.orders.mode is not Mode.DISABLED:
-                self.take(await ask(self.target))
-            await asyncio.sleep(self.pause)
+                self.take(await self._ask(self.target))
+            await self._sleep(self.pause)
 
 
 class Probes:

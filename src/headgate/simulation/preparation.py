@@ -1,0 +1,95 @@
+"""A snapshot as it can be simulated, and requests for those who name none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import msgspec
+
+from headgate.core.routing import RoutingTable
+from headgate.simulation.scenario import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from headgate.spec import FieldMatch, PathMatch, Route, Service, Snapshot
+
+
+def prepared(snapshot: Snapshot, workers: int) -> Snapshot:
+    """The snapshot without what is about wires and machines: TLS, records, the memory of a process. All that
+    decides about exchanges stays.
+    """
+    return msgspec.structs.replace(
+        snapshot,
+        process=msgspec.structs.replace(snapshot.process, workers=workers),
+        overload=msgspec.structs.replace(snapshot.overload, memory=0),
+        access_log=None,
+        listeners=tuple(
+            msgspec.structs.replace(listener, tls=None, hsts=None, https_redirect=None)
+            for listener in snapshot.listeners
+        ),
+        services=tuple(_plain(service) for service in snapshot.services),
+    )
+
+
+def _plain(service: Service) -> Service:
+    endpoints = tuple(msgspec.structs.replace(endpoint, scheme="http") for endpoint in service.endpoints)
+    return msgspec.structs.replace(service, endpoints=endpoints)
+
+
+def listener_of(snapshot: Snapshot, table: RoutingTable, request: Request) -> str:
+    """The first listener on which a route takes the request; else the first of all."""
+    for listener in snapshot.listeners:
+        if _winner(table, request, listener.name) >= 0:
+            return listener.name
+    return snapshot.listeners[0].name
+
+
+def made_up(snapshot: Snapshot) -> tuple[Request, ...]:
+    """One request for each route that leads to a service, as far as it can be told from its conditions."""
+    names = [listener.name for listener in snapshot.listeners]
+    table = RoutingTable(snapshot.routes, listeners=names)
+    return tuple(
+        request
+        for number, route in enumerate(snapshot.routes)
+        if route.services
+        and (request := _example(route)) is not None
+        and any(_winner(table, request, name) == number for name in names)
+    )
+
+
+def _winner(table: RoutingTable, request: Request, listener: str) -> int:
+    target = urlsplit(f"//x{request.path}")
+    return table.winner(
+        request.method,
+        request.host.partition(":")[0],
+        target.path,
+        target.query or None,
+        tuple(request.headers.items()),
+        "10.0.0.1",
+        listener,
+    )
+
+
+def _example(route: Route) -> Request | None:
+    match = route.match
+    headers = dict(_fields(match.headers))
+    query = "&".join(f"{name}={value}" for name, value in _fields(match.query))
+    path = _path(match.path[0]) if match.path else "/"
+    return Request(
+        method=match.methods[0] if match.methods else "GET",
+        path=f"{path}?{query}" if query else path,
+        host=match.hosts[0].replace("*", "any") if match.hosts else "localhost",
+        headers=headers,
+    )
+
+
+def _path(match: PathMatch) -> str:
+    return match.value if match.kind == "exact" else f"{match.value}/" if match.kind == "prefix" else "/"
+
+
+def _fields(matches: tuple[FieldMatch, ...]) -> Iterator[tuple[str, str]]:
+    for match in matches:
+        if match.kind in ("exact", "present"):
+            yield match.name, match.value or "1"

@@ -1,0 +1,88 @@
+"""A run with its witnesses, and many runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headgate.simulation.judge import Judge
+from headgate.simulation.outcome import Record, outcome_of
+from headgate.simulation.world import World
+from headgate.spec.overload import Concurrency
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from headgate.simulation.network import Client
+    from headgate.simulation.scenario import Scenario
+    from headgate.spec import Snapshot
+
+@dataclass(frozen=True)
+class Trial:
+    """What came of one seed; `faults` is what must never happen and did."""
+
+    outcome: dict[str, Any]
+    faults: tuple[str, ...]
+
+
+class Witnesses:
+    """Several who see the same."""
+
+    def __init__(self, record: Record, judge: Judge) -> None:
+        self._both = (record, judge)
+
+    def attempted(self, service: str, number: int, chosen: bool) -> None:  # noqa: FBT001  compiled code calls it
+        """An attempt begins."""
+        for one in self._both:
+            one.attempted(service, number, chosen)
+
+    def ended(self, client: Client) -> None:
+        """An exchange is over."""
+        for one in self._both:
+            one.ended(client)
+
+    def looked(self, world: World) -> None:
+        """Time passed."""
+        for one in self._both:
+            one.looked(world)
+
+
+def run(
+    snapshot: Snapshot, scenario: Scenario, seed: int, *, rules: Snapshot | None = None
+) -> Trial:
+    """Run one seed. `rules` is the snapshot to judge by, when it is another one."""
+    record, judge = Record(), Judge(rules or snapshot)
+    world = World(snapshot, scenario, seed, Witnesses(record, judge))
+    judge.watch(world)
+    try:
+        world.run()
+        judge.close()
+    except Exception as error:  # noqa: BLE001  whatever a worker raises is a finding
+        judge.faults.append(f"at {world.now:.3f} s: {type(error).__name__}: {error}")
+    return Trial(outcome_of(world, record), tuple(judge.faults))
+
+
+def without(snapshot: Snapshot, policies: Iterable[str]) -> Snapshot:
+    """The snapshot without these of POLICIES."""
+    for policy in policies:
+        of_routes, of_services = _OFF[policy]
+        snapshot = msgspec.structs.replace(
+            snapshot,
+            routes=tuple(msgspec.structs.replace(route, **of_routes) for route in snapshot.routes),
+            services=tuple(msgspec.structs.replace(service, **of_services) for service in snapshot.services),
+        )
+    return snapshot
+
+
+# What routes and services are like without a policy.
+_OFF: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "breakers": ({}, {"breaker": None}),
+    "retries": ({"retry": None}, {}),
+    "hedging": ({"hedge": None}, {}),
+    "outliers": ({}, {"outliers": None}),
+    "probes": ({}, {"health_check": None}),
+    "limits": ({"concurrency": Concurrency()}, {"concurrency": Concurrency()}),
+}
+POLICIES = tuple(_OFF)
