@@ -22,9 +22,7 @@ _NO_VALUE = ("has no value", "write one, or remove the key")
 NOT_YET = "is not supported by this version yet"
 
 
-def translate(
-    error: ValidationError, document: Document, root: type[Section] = Config
-) -> list[Problem]:
+def translate(error: ValidationError, document: Document, root: type[Section] = Config) -> list[Problem]:
     """One problem for each error, in the order of the file, whose form `root` is."""
     problems = [_problem(details, document, root) for details in error.errors(include_url=False)]
     return sorted(dict.fromkeys(problems), key=lambda problem: (problem.line, problem.column))

@@ -127,9 +127,7 @@ class Runtime:
 
         try:
             sites_of = functools.partial(self._sites_of, into=sites)
-            live = LiveSnapshot(
-                snapshot, self._slot, self._shared, endpoints_of, sites_of, self._new_seed()
-            )
+            live = LiveSnapshot(snapshot, self._slot, self._shared, endpoints_of, sites_of, self._new_seed())
             attach_faults(live, self._slot)
             attach_mirrors(live, self._slot, self.context.log)
             gates = self._admissions.prepare(live)

@@ -56,7 +56,7 @@ class Judge:
 
     # --- While it runs ---
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:  # noqa: FBT001  compiled code calls it
+    def attempted(self, service: str, number: int, chosen: bool) -> None:
         """Nobody asks an endpoint that is out of rotation, or through an open breaker."""
         if not chosen:  # it was before, and its connection turned out to be closed
             return
@@ -71,7 +71,9 @@ class Judge:
         ejected = cell.read(HealthWord.EJECTED_UNTIL) / 1e6 > world.clock.now + 1e-5
         sick = cell.read(HealthWord.PROBE_STATE) >= ProbeState.PROBE_UNHEALTHY
         if (ejected or sick) and not any(panics(worker.live.services[service]) for worker in world.workers):
-            self._fault(f"an attempt at endpoint {number} of {service}, which is {'ejected' * ejected or 'unhealthy'}")
+            self._fault(
+                f"an attempt at endpoint {number} of {service}, which is {'ejected' * ejected or 'unhealthy'}"
+            )
 
     def ended(self, client: Client) -> None:
         """Attempts and time are bounded."""
@@ -79,10 +81,14 @@ class Judge:
         if route is None:
             return
         if client.attempts > _most_attempts(route):
-            self._fault(f"{client.attempts} attempts on route {route.name}, which may have {_most_attempts(route)}")
+            self._fault(
+                f"{client.attempts} attempts on route {route.name}, which may have {_most_attempts(route)}"
+            )
         limit = route.limits.request_timeout
         if limit and client.seconds > limit + SWEEP_SECONDS + 1e-3:
-            self._fault(f"an exchange of {client.seconds:.3f} s on route {route.name}, which may take {limit:g} s")
+            self._fault(
+                f"an exchange of {client.seconds:.3f} s on route {route.name}, which may take {limit:g} s"
+            )
 
     def looked(self, world: World) -> None:
         """No more permits are out, and no more endpoints ejected, than may be."""
@@ -107,7 +113,7 @@ class Judge:
     def _held(self, kind: str, name: str) -> int:
         assert self._world is not None
         cell = self._world.table.cell(permits_cell(kind, name))
-        return Permits(cell, 0, len(self._world.workers)).used()
+        return Permits(cell, -1, len(self._world.workers)).used()
 
     # --- At the end ---
 

@@ -1,7 +1,7 @@
 import logging
 from collections.abc import Callable
 from random import Random
-from typing import final
+from typing import TypeAlias, final
 
 from headgate import spec
 from headgate.proxy.context import Context
@@ -30,7 +30,7 @@ class Server:
     def __init__(self, clock: Clock, name: str, random: Random) -> None: ...
     def probe(self, random: Random) -> tuple[float, int]: ...
 
-Watch = Callable[[str, int, bool], None]
+Watch: TypeAlias = Callable[[str, int, bool], None]
 
 @final
 class SimulatedPool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from bisect import bisect_left
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -33,7 +35,6 @@ class Ended(NamedTuple):
     started: float
     seconds: float
     failure: str  # "" is a good answer
-    attempts: int
     share: str  # route and name, where there are several services
 
 
@@ -43,23 +44,29 @@ class Record:
     def __init__(self) -> None:
         self.ended_ones: list[Ended] = []
         self.attempts: Counter[tuple[str, int]] = Counter()
+        self._world: World | None = None
+        self.attempt_times: list[float] = []
         self.ejected: list[int] = []  # at each look
         self.open: list[int] = []
         self.open_looks: Counter[str] = Counter()
         self._ejectable: list[SharedCell] = []
         self._breakers: dict[str, list[Breaker]] = {}
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:  # noqa: FBT001  compiled code calls it
+    def watch(self, world: World) -> None:
+        """Write down what happens in this world."""
+        self._world = world
+
+    def attempted(self, service: str, number: int, chosen: bool) -> None:
         """An attempt begins."""
         del chosen
+        assert self._world is not None
         self.attempts[service, number] += 1
+        self.attempt_times.append(self._world.now)
 
     def ended(self, client: Client) -> None:
         """An exchange is over."""
         share = f"{client.route}: {client.variant}" if client.variant else ""
-        self.ended_ones.append(
-            Ended(client.started - START, client.seconds, failure_of(client), client.attempts, share)
-        )
+        self.ended_ones.append(Ended(client.started - START, client.seconds, failure_of(client), share))
 
     def looked(self, world: World) -> None:
         """See who is ejected, and which breakers are open."""
@@ -131,9 +138,10 @@ def outcome_of(world: World, record: Record) -> Data:
         "splits": dict(sorted(shares.items())),
         "shed": _shed(world),
         "services": [_service(world, record, service) for service in world.snapshot.services],
-        "phases": [_figures(ended, record, start, end) for start, end in zip(marks, marks[1:], strict=False)],
+        "phases": [_figures(ended, record, start, end) for start, end in itertools.pairwise(marks)],
         "seconds": [
-            _figures(ended, record, second, min(second + 1, duration)) for second in range(math.ceil(duration))
+            _figures(ended, record, second, min(second + 1, duration))
+            for second in range(math.ceil(duration))
         ],
         "log": [[round(seconds, 3), text] for seconds, text in world.said],
     }
@@ -147,7 +155,7 @@ def _marks(world: World) -> Iterator[float]:
 
 
 def _figures(ended: Sequence[Ended], record: Record, start: float, end: float) -> Data:
-    """Of the exchanges that began in this time."""
+    """Of the exchanges that began in this time, and the attempts."""
     ones = [one for one in ended if start <= one.started < end]
     times = sorted(one.seconds for one in ones)
     looks = slice(round(start / LOOK_SECONDS), None if end == math.inf else round(end / LOOK_SECONDS))
@@ -161,7 +169,7 @@ def _figures(ended: Sequence[Ended], record: Record, start: float, end: float) -
         "p50": quantile(times, 0.5),
         "p95": quantile(times, 0.95),
         "p99": quantile(times, 0.99),
-        "attempts": sum(one.attempts for one in ones),
+        "attempts": bisect_left(record.attempt_times, end) - bisect_left(record.attempt_times, start),
         "most_ejected": max(record.ejected[looks], default=0),
         "breakers_open": _mean(record.open[looks]),
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 Data = dict[str, Any]
 
@@ -32,7 +32,33 @@ def lines(outcome: Data, *, every_second: bool = False) -> Iterator[str]:
             yield f"  and {more} more lines, see --json"
 
 
-def table(rows: list[tuple[str, ...]]) -> Iterator[str]:
+def comparison(outcomes: dict[str, Data]) -> Iterator[str]:
+    """Several outcomes of one scenario and seed, by name, phase by phase."""
+    first = next(iter(outcomes.values()))
+    yield f"{first['scenario']} (seed {first['seed']})"
+    for number, phase in enumerate(first["phases"]):
+        yield ""
+        rows = [(name, *_row(outcome["phases"][number])[1:]) for name, outcome in outcomes.items()]
+        yield from table([(f"{phase['from']:g}-{phase['to']:g} s", *COLUMNS[1:]), *rows])
+
+
+def spread(outcomes: list[Data]) -> dict[str, tuple[float, float, float]]:
+    """The least, the median and the most of what came of many seeds."""
+    figures = {
+        "ok": [one["total"]["ok"] for one in outcomes],
+        "failed": [one["total"]["failed"] for one in outcomes],
+        "p50": [one["total"]["p50"] for one in outcomes],
+        "p99": [one["total"]["p99"] for one in outcomes],
+        "attempts for each request": [one["upstream"]["ratio"] for one in outcomes],
+        "retries": [one["attempts"]["retries"] for one in outcomes],
+        "hedges": [one["attempts"]["hedges"]["sent"] for one in outcomes],
+        "most ejected": [one["total"]["most_ejected"] for one in outcomes],
+        "breakers opened": [sum(each["breaker"]["opened"] for each in one["services"]) for one in outcomes],
+    }
+    return {name: (min(each), sorted(each)[len(each) // 2], max(each)) for name, each in figures.items()}
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     """Columns as wide as they have to be, numbers to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
@@ -61,7 +87,8 @@ def _seconds(seconds: float) -> str:
 def _summary(outcome: Data) -> Iterator[str]:
     attempts = outcome["attempts"]
     yield f"failed       {_counts(outcome['failures'])}"
-    yield f"attempts     {outcome['upstream']['attempts']}, {outcome['upstream']['ratio']:.3f} for each request"
+    upstream = outcome["upstream"]
+    yield f"attempts     {upstream['attempts']}, {upstream['ratio']:.3f} for each request"
     yield f"retries      {attempts['retries']}{_behind(attempts['causes'])}"
     if any(attempts["not_retried"].values()):
         yield f"not retried  {_counts(attempts['not_retried'])}"

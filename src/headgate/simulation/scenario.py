@@ -70,7 +70,9 @@ def _chosen(value: object) -> int | str | tuple[str, ...]:
     """Endpoints in words: all, half, the first so many, or names."""
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 1:
-            raise refuse("is not a number of endpoints", "write all, half, a number, or the names of endpoints")
+            raise refuse(
+                "is not a number of endpoints", "write all, half, a number, or the names of endpoints"
+            )
         return value
     if isinstance(value, list | tuple) and value:
         return tuple(as_text(name) for name in value)
@@ -111,7 +113,9 @@ class Latency(Section):
         """What it makes of another one."""
         if self.p50 is not None:
             return self
-        return before.model_copy(update={"times": before.times * self.times, "slow": self.slow or before.slow})
+        return before.model_copy(
+            update={"times": before.times * self.times, "slow": self.slow or before.slow}
+        )
 
     def draw(self, random: Random) -> float:
         """Seconds of one answer. Always as many numbers are drawn, so that everything else stays the same."""
@@ -145,7 +149,9 @@ class Event(Section):
         default="all",
         description="`all`, `half`, the first so many of each service, or the names of endpoints.",
     )
-    latency: Latency | None = Field(default=None, description="How long answers take then; `x50`: so many times.")
+    latency: Latency | None = Field(
+        default=None, description="How long answers take then; `x50`: so many times."
+    )
     errors: Ratio | None = Field(default=None, description="The share of answers with `status`.")
     status: Status | None = Field(default=None, description="The status of errors.")
     resets: Ratio | None = Field(default=None, description="The share of requests whose connection is reset.")
@@ -153,8 +159,8 @@ class Event(Section):
     connect: OptionalDuration | None = Field(default=None, description="How long it takes to connect.")
     state: State | None = Field(
         default=None,
-        description="`down` refuses and resets connections, as after a crash; one that `hangs` takes requests and "
-        "says nothing; `unreachable` answers no packet.",
+        description="`down` refuses and resets connections, as after a crash; one that `hangs` takes "
+        "requests and says nothing; `unreachable` answers no packet.",
     )
 
     @model_validator(mode="after")
@@ -162,7 +168,6 @@ class Event(Section):
         if self.until is not None and self.until <= self.at:
             raise refuse("is over before it begins", "write an `until` behind `at`")
         return self
-
 
     def chooses(self, service: str, number: int, count: int, name: str) -> bool:
         """Whether it is about the endpoint of that number, of so many of a service."""
@@ -199,11 +204,16 @@ class Request(Section):
 class Load(Section):
     """Who asks."""
 
-    rate: Rate | None = Field(default=None, description="Requests that come, whatever becomes of them; 100/s.")
-    clients: Count | None = Field(
-        default=None, description="In place of a rate: so many who each wait for the answer before they ask again."
+    rate: Rate | None = Field(
+        default=None, description="Requests that come, whatever becomes of them; 100/s."
     )
-    think: OptionalDuration = Field(default=0.0, description="How long such a client waits with the next request.")
+    clients: Count | None = Field(
+        default=None,
+        description="In place of a rate: so many who each wait for the answer before they ask again.",
+    )
+    think: OptionalDuration = Field(
+        default=0.0, description="How long such a client waits with the next request."
+    )
     arrival: Annotated[Literal["poisson", "constant"], Choice("poisson", "constant")] = Field(
         default="poisson", description="Whether requests of a rate come by chance, or evenly."
     )
@@ -230,7 +240,9 @@ class Scenario(Section):
     duration: Duration = Field(default=60.0, description="How long it runs.")
     workers: Annotated[int, *Between(1, 64)] = Field(default=1, description="Workers that share the load.")
     load: Load = Field(default=Load(), description="Who asks for what.")
-    endpoints: Behaviour = Field(default=Behaviour(), description="How endpoints answer when nothing happens.")
+    endpoints: Behaviour = Field(
+        default=Behaviour(), description="How endpoints answer when nothing happens."
+    )
     events: tuple[Event, ...] = Field(default=(), description="What happens when.")
     _document: Document | None = PrivateAttr(default=None)
 
@@ -267,9 +279,15 @@ class Scenario(Section):
             raise ConfigError(problems)
 
 
+class Unreadable(ConfigError):
+    """There is no scenario of that name, or its file cannot be read."""
+
+
 def built_in() -> dict[str, str]:
     """The names of the scenarios that are always there, and what each shows."""
-    names = sorted(file.name.removesuffix(".yaml") for file in BUILT_IN.iterdir() if file.name.endswith(".yaml"))
+    names = sorted(
+        file.name.removesuffix(".yaml") for file in BUILT_IN.iterdir() if file.name.endswith(".yaml")
+    )
     return {name: load(name).description for name in names}
 
 
@@ -286,11 +304,15 @@ def _text(name: str) -> tuple[str, str]:
     try:
         return Path(name).read_text(encoding="utf-8-sig"), name
     except UnicodeDecodeError:
-        raise ConfigError([Problem(file=name, message="the file is not UTF-8", hint="save it as UTF-8")]) from None
+        raise Unreadable(
+            [Problem(file=name, message="the file is not UTF-8", hint="save it as UTF-8")]
+        ) from None
     except (OSError, ValueError):
-        known = [file.name.removesuffix(".yaml") for file in BUILT_IN.iterdir() if file.name.endswith(".yaml")]
+        known = [
+            file.name.removesuffix(".yaml") for file in BUILT_IN.iterdir() if file.name.endswith(".yaml")
+        ]
         message = f"{quoted(name)} is neither a file nor the name of a scenario"
-        raise ConfigError([Problem(message=message, hint=nearest(name, known))]) from None
+        raise Unreadable([Problem(message=message, hint=nearest(name, known))]) from None
 
 
 def parse(text: str, file: str = "") -> Scenario:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from headgate.simulation.scenario import Scenario
     from headgate.spec import Snapshot
 
+
 @dataclass(frozen=True)
 class Trial:
     """What came of one seed; `faults` is what must never happen and did."""
@@ -33,7 +34,7 @@ class Witnesses:
     def __init__(self, record: Record, judge: Judge) -> None:
         self._both = (record, judge)
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:  # noqa: FBT001  compiled code calls it
+    def attempted(self, service: str, number: int, chosen: bool) -> None:
         """An attempt begins."""
         for one in self._both:
             one.attempted(service, number, chosen)
@@ -49,12 +50,11 @@ class Witnesses:
             one.looked(world)
 
 
-def run(
-    snapshot: Snapshot, scenario: Scenario, seed: int, *, rules: Snapshot | None = None
-) -> Trial:
+def run(snapshot: Snapshot, scenario: Scenario, seed: int, *, rules: Snapshot | None = None) -> Trial:
     """Run one seed. `rules` is the snapshot to judge by, when it is another one."""
     record, judge = Record(), Judge(rules or snapshot)
     world = World(snapshot, scenario, seed, Witnesses(record, judge))
+    record.watch(world)
     judge.watch(world)
     try:
         world.run()
@@ -86,3 +86,14 @@ _OFF: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "limits": ({"concurrency": Concurrency()}, {"concurrency": Concurrency()}),
 }
 POLICIES = tuple(_OFF)
+
+
+def variants(snapshot: Snapshot) -> dict[str, Snapshot]:
+    """The snapshot as it is, without each policy that it has, and without all of them."""
+    found = {"as it is": snapshot}
+    found |= {
+        f"without {policy}": one for policy in POLICIES if (one := without(snapshot, [policy])) != snapshot
+    }
+    if len(found) > 2:
+        found["without all"] = without(snapshot, POLICIES)
+    return found

@@ -40,7 +40,7 @@ _log = logging.getLogger("headgate")
 class Witness(Protocol):
     """Who sees what happens."""
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:  # noqa: FBT001  compiled code calls it
+    def attempted(self, service: str, number: int, chosen: bool) -> None:
         """An attempt begins, at an endpoint that was chosen for it or that the one before had."""
 
     def ended(self, client: Client) -> None:
@@ -242,7 +242,9 @@ class Clients:
         self._weights = [one.weight for one in requests]
         network = ip_network(self._load.network)
         most = min(self._load.addresses, max(network.num_addresses - 1, 1))
-        self._addresses = [str(network[number + 1 if network.num_addresses > 1 else 0]) for number in range(most)]
+        self._addresses = [
+            str(network[number + 1 if network.num_addresses > 1 else 0]) for number in range(most)
+        ]
         self.asked = self.ended = 0
 
     def start(self) -> None:
@@ -280,7 +282,9 @@ class Clients:
         worker = self._lots.choice(self._world.workers)
         self.asked += 1
         client = Client(worker.context, self._ended, address)
-        timer = self._world.clock.call_later(self._load.patience, client.leave) if self._load.patience else None
+        timer = (
+            self._world.clock.call_later(self._load.patience, client.leave) if self._load.patience else None
+        )
         self._going[client] = (worker, timer)
         client.ask(worker.live.listeners[listener], address, _written(request, self._jars.lines(address)))
 
