@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from random import Random
 from typing import Any
 
@@ -29,25 +30,33 @@ BALANCE: tuple[Any, ...] = (
     {"algorithm": "consistent_hash", "key": "header:x-key", "bounded_load": 1.25},
     {"algorithm": "consistent_hash", "key": "client"},
 )
+SEEDS_OF_A_FILE = 8
 CAUSES = ("connect", "refused", "reset", "timeout", 500, 502, 503)
 
 
 def files(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A configuration and a scenario, as plain data."""
-    lots = Random(seed)
+    """A configuration, which some seeds in a row have in common, and a scenario, as plain data."""
+    return _file(seed // SEEDS_OF_A_FILE), _scenario(Random(seed))
+
+
+def _file(number: int) -> dict[str, Any]:
+    lots = Random(number)
     names = ["one", "two", "three"][: lots.randint(1, 3)]
     services = {name: _service(lots, number, names) for number, name in enumerate(names)}
     routes = [_route(lots, number, names) for number in range(lots.randint(1, 2))]
-    file = {"listeners": {"web": {"bind": "127.0.0.1:8080"}}, "routes": routes, "services": services}
-    return file, _scenario(lots)
+    return {"listeners": {"web": {"bind": "127.0.0.1:8080"}}, "routes": routes, "services": services}
+
+
+@lru_cache(maxsize=1)
+def _snapshot(number: int) -> Snapshot:
+    loaded = config.validate(_file(number))
+    assert loaded.model is not None, "\n".join(str(problem) for problem in loaded.problems)
+    return config.compile(loaded.model)
 
 
 def world(seed: int) -> tuple[Snapshot, Scenario]:
     """They, ready to run."""
-    file, scenario = files(seed)
-    loaded = config.validate(file)
-    assert loaded.model is not None, "\n".join(str(problem) for problem in loaded.problems)
-    return config.compile(loaded.model), Scenario.model_validate(scenario)
+    return _snapshot(seed // SEEDS_OF_A_FILE), Scenario.model_validate(files(seed)[1])
 
 
 def trial(seed: int) -> Trial:

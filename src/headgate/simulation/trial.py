@@ -50,9 +50,9 @@ class Witnesses:
             one.looked(world)
 
 
-def run(snapshot: Snapshot, scenario: Scenario, seed: int, *, rules: Snapshot | None = None) -> Trial:
-    """Run one seed. `rules` is the snapshot to judge by, when it is another one."""
-    record, judge = Record(), Judge(rules or snapshot)
+def run(snapshot: Snapshot, scenario: Scenario, seed: int, *, judge: Judge | None = None) -> Trial:
+    """Run one seed. `judge` is another one than who goes by the snapshot."""
+    record, judge = Record(), judge or Judge(snapshot)
     world = World(snapshot, scenario, seed, Witnesses(record, judge))
     record.watch(world)
     judge.watch(world)
