@@ -76,7 +76,9 @@ def _route(lots: Random, number: int, names: list[str]) -> dict[str, Any]:
     elif number == 0:
         route["match"] = {"method": ["GET", "POST"], "path": "/*"}
     if len(names) > 1 and lots.random() < 0.4:
-        route["services"] = [{"service": name, "weight": lots.randint(0, 9) + (name == "one")} for name in names]
+        route["services"] = [
+            {"service": name, "weight": lots.randint(0, 9) + (name == "one")} for name in names
+        ]
         route |= _maybe(lots, {"sticky": "client"}, 0.3)
     else:
         first, *others = lots.sample(names, len(names))
@@ -100,11 +102,18 @@ def _service(lots: Random, number: int, names: list[str]) -> dict[str, Any]:
     count = lots.randint(1, 6)
     endpoints = []
     for other in range(count):
-        endpoint: dict[str, Any] = {"address": f"10.1.{number}.{other}:80", "weight": lots.choice([0, 1, 1, 3]) if other else 1}
+        endpoint: dict[str, Any] = {
+            "address": f"10.1.{number}.{other}:80",
+            "weight": lots.choice([0, 1, 1, 3]) if other else 1,
+        }
         endpoint |= _maybe(lots, {"backup": True}, 0.1 if other else 0.0)
         endpoints.append(endpoint)
     service: dict[str, Any] = {"endpoints": endpoints, "balance": lots.choice(BALANCE)}
-    breaker: dict[str, Any] = {"scope": lots.choice(["service", "endpoint"]), "open_for": "500ms", "window": "1s"}
+    breaker: dict[str, Any] = {
+        "scope": lots.choice(["service", "endpoint"]),
+        "open_for": "500ms",
+        "window": "1s",
+    }
     breaker |= _maybe(lots, {"consecutive": lots.randint(1, 5)})
     breaker |= _maybe(lots, {"latency": f"{lots.randint(10, 300)}ms"})
     if number and lots.random() < 0.3:
@@ -121,14 +130,18 @@ def _service(lots: Random, number: int, names: list[str]) -> dict[str, Any]:
     service |= _maybe(lots, {"sticky": lots.choice(["cookie", "header"])}, 0.2)
     service |= _maybe(lots, {"retry_budget": "off"}, 0.1)
     limit: dict[str, Any] = {"queue": lots.randint(0, 20), "queue_timeout": f"{lots.randint(50, 500)}ms"}
-    limit |= lots.choice([{"limit": lots.randint(1, 20)}, {"adaptive": True}, {"endpoint": lots.randint(1, 6)}])
+    limit |= lots.choice(
+        [{"limit": lots.randint(1, 20)}, {"adaptive": True}, {"endpoint": lots.randint(1, 6)}]
+    )
     service |= _maybe(lots, {"concurrency": limit}, 0.4)
     return service
 
 
 def _scenario(lots: Random) -> dict[str, Any]:
     load: dict[str, Any] = {"addresses": lots.choice([1, 5, 50])}
-    load |= lots.choice([{"rate": f"{lots.randint(20, 60)}/s"}, {"clients": lots.randint(1, 8), "think": "50ms"}])
+    load |= lots.choice(
+        [{"rate": f"{lots.randint(20, 60)}/s"}, {"clients": lots.randint(1, 8), "think": "50ms"}]
+    )
     load |= _maybe(lots, {"patience": f"{lots.randint(50, 1000)}ms"}, 0.3)
     load["requests"] = [
         {"path": f"/{lots.choice('ab')}/{number}", "headers": {"x-key": str(number)}}
@@ -139,7 +152,8 @@ def _scenario(lots: Random) -> dict[str, Any]:
         "duration": "1500ms",
         "workers": lots.choice([1, 1, 2, 3]),
         "load": load,
-        "endpoints": {"latency": {"p50": "10ms", "p99": "60ms"}} | _maybe(lots, {"capacity": lots.randint(1, 9)}, 0.3),
+        "endpoints": {"latency": {"p50": "10ms", "p99": "60ms"}}
+        | _maybe(lots, {"capacity": lots.randint(1, 9)}, 0.3),
         "events": [_event(lots) for _ in range(lots.randint(0, 3))],
     }
 

@@ -105,11 +105,12 @@ def command(
 
 def _scenario(name: str, snapshot: Snapshot) -> Scenario:
     from headgate.config.problems import ConfigError
+    from headgate.simulation.preparation import fit
     from headgate.simulation.scenario import Unreadable, load
 
     try:
         scenario = load(name)
-        scenario.fit(snapshot)
+        fit(scenario, snapshot)
     except ConfigError as error:
         show(error.problems, err=True)
         raise SystemExit(UNREADABLE if isinstance(error, Unreadable) else REFUSED) from None
@@ -158,7 +159,8 @@ def _campaign(snapshot: Snapshot, scenario: Scenario, seeds: range, call: str, *
             _say(seed, trial)
             click.echo(f"    again: headgate simulate {call} --seed {seed}", err=True)
     if as_json:
-        click.echo(json.dumps({"seeds": len(outcomes), "failed": failed, **spread(outcomes)}, indent=2))
+        told = {"seeds": len(outcomes), "failed": failed, "figures": spread(outcomes)}
+        click.echo(json.dumps(told, indent=2))
     else:
         click.echo("\n".join(_spread_lines(spread(outcomes), len(outcomes), failed)))
     if failed:

@@ -7,13 +7,46 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from headgate.config.problems import ConfigError, nearest, quoted
 from headgate.core.routing import RoutingTable
 from headgate.simulation.scenario import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from headgate.config.problems import Problem
+    from headgate.simulation.scenario import Event, Scenario
     from headgate.spec import FieldMatch, PathMatch, Route, Service, Snapshot
+
+
+def fit(scenario: Scenario, snapshot: Snapshot) -> None:
+    """See that the scenario speaks of what is there. Raises ConfigError with all that is not."""
+    problems = [
+        problem
+        for index, event in enumerate(scenario.events)
+        for problem in _unknown(scenario, snapshot, index, event)
+    ]
+    if not scenario.load.requests and not made_up(snapshot):
+        message = "no route leads to a service by a request that could be made up"
+        problems.append(scenario.document.problem(("load",), message, "write `requests`"))
+    if problems:
+        raise ConfigError(problems)
+
+
+def _unknown(scenario: Scenario, snapshot: Snapshot, index: int, event: Event) -> Iterator[Problem]:
+    services = {service.name: service for service in snapshot.services}
+    if event.service is not None and event.service not in services:
+        message = f"{quoted(event.service)} is not a service of the configuration"
+        yield scenario.document.problem(
+            ("events", index, "service"), message, nearest(event.service, services)
+        )
+        return
+    wanted = services.values() if event.service is None else [services[event.service]]
+    known = {endpoint.name for service in wanted for endpoint in service.endpoints}
+    for name in event.endpoints if isinstance(event.endpoints, tuple) else ():
+        if name not in known:
+            message = f"{quoted(name)} is not an endpoint of the configuration"
+            yield scenario.document.problem(("events", index, "endpoints"), message, nearest(name, known))
 
 
 def prepared(snapshot: Snapshot, workers: int) -> Snapshot:

@@ -18,6 +18,7 @@ from headgate.config.document import Document
 from headgate.config.messages import translate
 from headgate.config.model.overload import Ratio
 from headgate.config.model.scalars import (
+    Authority,
     Between,
     Choice,
     Count,
@@ -27,7 +28,6 @@ from headgate.config.model.scalars import (
     Line,
     Method,
     Name,
-    OneOrMore,
     OptionalCount,
     OptionalDuration,
     Range,
@@ -43,7 +43,6 @@ from headgate.simulation.network import STATES
 if TYPE_CHECKING:
     from random import Random
 
-    from headgate.spec import Snapshot
 
 BUILT_IN = files(__package__) / "scenarios"
 _P99 = NormalDist().inv_cdf(0.99)
@@ -80,6 +79,14 @@ def _chosen(value: object) -> int | str | tuple[str, ...]:
     return text if text in ("all", "half") else (text,)
 
 
+def _target(value: object) -> str:
+    text = as_text(value)
+    if not re.fullmatch(r"/[!-~]*", text) or "#" in text:
+        raise refuse("is not a path", "write for example /shop?page=2, with %-escapes for what is not ASCII")
+    return text
+
+
+Target: TypeAlias = Annotated[str, PlainValidator(_target)]
 Rate: TypeAlias = Annotated[float, PlainValidator(_rate)]
 Factor: TypeAlias = Annotated[float, PlainValidator(_factor)]
 Chosen: TypeAlias = Annotated[int | str | tuple[str, ...], PlainValidator(_chosen)]
@@ -194,8 +201,8 @@ class Request(Section):
     """What clients ask for."""
 
     method: Method = Field(default="GET", description="The method.")
-    path: Line = Field(default="/", description="The path, with the query.")
-    host: Line = Field(default="localhost", description="The host.")
+    path: Target = Field(default="/", description="The path, with the query.")
+    host: Authority = Field(default="localhost", description="The host.")
     headers: dict[FieldName, FieldValue] = Field(default={}, description="Further header fields.")
     body: Size | None = Field(default=None, description="The size of its body.")
     weight: Count = Field(default=1, description="Its part of all requests.")
@@ -222,7 +229,7 @@ class Load(Section):
     )
     network: Range = Field(default="10.0.0.0/16", description="The range of these addresses.")
     patience: OptionalDuration = Field(default=30.0, description="How long a client waits for its answer.")
-    requests: Annotated[tuple[Request, ...], OneOrMore()] = Field(
+    requests: tuple[Request, ...] = Field(
         default=(), description="What is asked for; else one request for each route that leads to a service."
     )
 
@@ -246,37 +253,10 @@ class Scenario(Section):
     events: tuple[Event, ...] = Field(default=(), description="What happens when.")
     _document: Document | None = PrivateAttr(default=None)
 
-    def fit(self, snapshot: Snapshot) -> None:
-        """See that it speaks of what is there. Raises ConfigError with all that is not."""
-        document = self._document or Document(data={})
-        services = {service.name: service for service in snapshot.services}
-        problems = []
-        for index, event in enumerate(self.events):
-            path = ("events", index)
-            if event.service is not None and event.service not in services:
-                message = f"{quoted(event.service)} is not a service of the configuration"
-                problems.append(
-                    document.problem((*path, "service"), message, nearest(event.service, services))
-                )
-                continue
-            if isinstance(event.endpoints, tuple):
-                known = {
-                    endpoint.name
-                    for service in snapshot.services
-                    if event.service in (None, service.name)
-                    for endpoint in service.endpoints
-                }
-                problems += [
-                    document.problem(
-                        (*path, "endpoints"),
-                        f"{quoted(name)} is not an endpoint of the configuration",
-                        nearest(name, known),
-                    )
-                    for name in event.endpoints
-                    if name not in known
-                ]
-        if problems:
-            raise ConfigError(problems)
+    @property
+    def document(self) -> Document:
+        """Where everything stands."""
+        return self._document or Document(data={})
 
 
 class Unreadable(ConfigError):

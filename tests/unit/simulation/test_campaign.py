@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from support.worlds import told, trial
 
 SEEDS = 2000

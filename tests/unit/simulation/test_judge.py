@@ -1,5 +1,5 @@
-"""Each rule is broken by some worker that is not as it should be: workers run one file and are judged by another,
-or somebody meddles with the state that they share.
+"""Each rule is broken by some worker that is not as it should be: workers run one file and are judged by
+another, or somebody meddles with the state that they share.
 """
 
 from __future__ import annotations
