@@ -12,6 +12,7 @@ from headgate import config
 from headgate.simulation.scenario import Scenario
 from headgate.simulation.trial import run
 
+BY_CLIENT = {"algorithm": "consistent_hash", "key": "client"}
 ALGORITHMS: dict[str, Any] = {
     "round_robin": "round_robin",
     "random": "random",
@@ -21,9 +22,13 @@ ALGORITHMS: dict[str, Any] = {
     "first_available": "first_available",
     "ip_hash": "ip_hash",
     "rendezvous": {"algorithm": "rendezvous", "key": "client"},
-    "consistent_hash": {"algorithm": "consistent_hash", "key": "client"},
-    "… maglev": {"algorithm": "consistent_hash", "key": "client", "table": "maglev"},
-    "… bounded_load 1.25": {"algorithm": "consistent_hash", "key": "client", "bounded_load": 1.25},
+    "consistent_hash": BY_CLIENT,
+    "consistent_hash, maglev": BY_CLIENT | {"table": "maglev"},
+    "consistent_hash, bounded_load 1.25": {
+        "algorithm": "consistent_hash",
+        "key": "client",
+        "bounded_load": 1.25,
+    },
 }
 ENDPOINTS = [f"10.0.0.{number}:80" for number in range(1, 6)]
 LAST = ENDPOINTS[-1]
@@ -77,12 +82,16 @@ def _cells(found: Figures) -> str:
     return f"{found.p50 * 1000:.0f} / {found.p99 * 1000:.0f} ms{failed} ({found.share * 100:.1f} %)"
 
 
+def _name(algorithm: str) -> str:
+    return ", ".join(f"`{word}`" for word in algorithm.split(", "))
+
+
 def rows() -> list[tuple[str, ...]]:
     """The whole table."""
     return [
         ("`balance`", *SITUATIONS),
         *(
-            (f"`{name}`", *(_cells(figures(name, situation)) for situation in SITUATIONS))
+            (_name(name), *(_cells(figures(name, situation)) for situation in SITUATIONS))
             for name in ALGORITHMS
         ),
     ]
