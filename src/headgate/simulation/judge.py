@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from headgate.controller.rotation import Orders
 from headgate.core.attempts import AttemptWord
 from headgate.core.breaker import BreakerState
 from headgate.core.cells import Block, Word, WorkerWord
 from headgate.core.permits import Permits
-from headgate.core.rotation import HealthWord, ProbeState
+from headgate.core.rotation import HealthWord, Mode, ProbeState
 from headgate.shm.names import attempts_cell, permits_cell
-from headgate.simulation.network import panics
 from headgate.simulation.outcome import breakers_of, endpoint_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from headgate import spec
+    from headgate.controller.rotation import Identity
     from headgate.core.breaker import Breaker
     from headgate.core.shared import SharedCell
     from headgate.simulation.network import Client
@@ -37,17 +38,19 @@ class Judge:
         self._routes = {route.name: route for route in rules.routes}
         self._services = {service.name: service for service in rules.services}
         self._world: World | None = None
-        self._cells: dict[str, list[SharedCell]] = {}
-        self._breakers: dict[str, list[Breaker]] = {}
+        self._rules = rules
+        self._cells: dict[Identity, SharedCell] = {}
+        self._breakers: dict[Identity | str, Breaker] = {}
 
     def watch(self, world: World) -> None:
         """Judge this world."""
         self._world = world
-        self._cells = {
-            name: [cell for _, cell in endpoint_cells(world, service)]
-            for name, service in self._services.items()
-        }
-        self._breakers = {name: breakers_of(world, service) for name, service in self._services.items()}
+        for service in self._rules.services:
+            cells = dict(endpoint_cells(world, service))
+            self._cells |= cells
+            breakers = breakers_of(world, service)
+            whole = service.breaker is not None and service.breaker.scope == "service"
+            self._breakers |= zip([service.name] if whole else cells, breakers, strict=False)
 
     def _fault(self, text: str) -> None:
         assert self._world is not None
@@ -56,24 +59,22 @@ class Judge:
 
     # --- While it runs ---
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:
+    def attempted(self, identity: Identity, chosen: bool, panics: bool) -> None:
         """Nobody asks an endpoint that is out of rotation, or through an open breaker."""
         if not chosen:  # it was before, and its connection turned out to be closed
             return
-        world = self._world
-        assert world is not None
-        rules = self._services[service]
-        if rules.breaker is not None:
-            breaker = self._breakers[service][number if rules.breaker.scope == "endpoint" else 0]
-            if breaker.state >= BreakerState.OPEN:
-                self._fault(f"an attempt through an open breaker of {service}")
-        cell = self._cells[service][number]
-        ejected = cell.read(HealthWord.EJECTED_UNTIL) / 1e6 > world.clock.now + 1e-5
+        assert self._world is not None
+        breaker = self._breakers.get(identity) or self._breakers.get(identity[0])
+        if breaker is not None and breaker.state >= BreakerState.OPEN:
+            self._fault(f"an attempt through an open breaker of {identity[0]}")
+        cell = self._cells[identity]
+        ejected = cell.read(HealthWord.EJECTED_UNTIL) / 1e6 > self._world.clock.now + 1e-5
         sick = cell.read(HealthWord.PROBE_STATE) >= ProbeState.PROBE_UNHEALTHY
-        if (ejected or sick) and not any(panics(worker.live.services[service]) for worker in world.workers):
-            self._fault(
-                f"an attempt at endpoint {number} of {service}, which is {'ejected' * ejected or 'unhealthy'}"
-            )
+        if Orders.of(cell.read(HealthWord.ORDERS)).mode is not Mode.ENABLED:
+            self._fault(f"an attempt at {identity[1]} of {identity[0]}, which is drained")
+        if (ejected or sick) and not panics:
+            why = "ejected" if ejected else "unhealthy"
+            self._fault(f"an attempt at {identity[1]} of {identity[0]}, which is {why}")
 
     def ended(self, client: Client) -> None:
         """Attempts and time are bounded."""
@@ -99,7 +100,7 @@ class Judge:
         for service in self._services.values():
             if service.outliers is None:
                 continue
-            cells = self._cells[service.name]
+            cells = [cell for identity, cell in self._cells.items() if identity[0] == service.name]
             ejected = sum(cell.read(HealthWord.EJECTED_UNTIL) / 1e6 > world.clock.now for cell in cells)
             if ejected > max(1, int(service.outliers.share * len(cells))):
                 self._fault(f"{ejected} endpoints of {service.name} are ejected")
@@ -128,7 +129,7 @@ class Judge:
         for worker in world.workers:
             if errors := Block(worker.memory, 0).read(WorkerWord.WORKER_ERRORS):
                 self._fault(f"{errors} errors of our own: {world.said[-1:]}")
-            for name, metric in _gauges(world.snapshot):
+            for name, metric in _gauges(self._rules):
                 for word in (Word.IN_FLIGHT, Word.OPEN):
                     if left := Block(worker.memory, metric).read(word):
                         self._fault(f"{word.name} of {name} is {left} in the end")

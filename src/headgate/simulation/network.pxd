@@ -40,7 +40,8 @@ cdef class SimulatedPool(Source):
     cdef Server server
     cdef object options                 # spec.Pool
     cdef object service                 # spec.Service
-    cdef object watch                   # told of every attempt: (service, endpoint's number, chosen)
+    cdef tuple identity                 # of service, endpoint and address
+    cdef object watch                   # told of every attempt: (identity, chosen, panics)
     cdef dict opening                   # exchange: timer
     cdef list idle                      # (leg, since)
     cdef readonly long served           # requests that the server got here

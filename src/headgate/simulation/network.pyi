@@ -4,9 +4,10 @@ from random import Random
 from typing import TypeAlias, final
 
 from headgate import spec
+from headgate.controller.rotation import Identity
 from headgate.proxy.context import Context
 from headgate.proxy.encryption import Kept
-from headgate.proxy.snapshot import Endpoint, Listener, Service
+from headgate.proxy.snapshot import Endpoint, Listener
 from headgate.simulation.clock import Clock
 
 STATES: tuple[str, ...]
@@ -30,7 +31,7 @@ class Server:
     def __init__(self, clock: Clock, name: str, random: Random) -> None: ...
     def probe(self, random: Random) -> tuple[float, int]: ...
 
-Watch: TypeAlias = Callable[[str, int, bool], None]
+Watch: TypeAlias = Callable[[Identity, bool, bool], None]
 
 @final
 class SimulatedPool:
@@ -79,5 +80,3 @@ class Client:
     def ask(self, listener: Listener, address: str, request: bytes) -> None: ...
     def sweep(self) -> None: ...
     def leave(self) -> None: ...
-
-def panics(service: Service) -> bool: ...

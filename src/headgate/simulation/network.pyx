@@ -19,7 +19,7 @@ from headgate.core.http1 import Http1Server
 from headgate.proxy.exchange cimport new_exchange
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.patience cimport answer_deadline, answer_overdue
-from headgate.proxy.snapshot cimport Listener, Service
+from headgate.proxy.snapshot cimport Listener
 from headgate.proxy import replies
 
 # A server takes requests, refuses connections, takes them without a word, or cannot be reached.
@@ -163,6 +163,7 @@ cdef class SimulatedPool(Source):
         self.context = context
         self.endpoint = endpoint
         self.server = server
+        self.identity = (service.name, endpoint.name.decode(), endpoint.address)
         self.watch = watch
         self.opening = {}
         self.idle = []
@@ -176,7 +177,7 @@ cdef class SimulatedPool(Source):
 
     cdef Leg acquire(self, Exchange exchange):
         cdef SimulatedLeg leg
-        self.watch(self.service.name, exchange.service.endpoints.index(self.endpoint), not exchange.fresh)
+        self.watch(self.identity, not exchange.fresh, exchange.service.rotation.panics)
         if self.idle and not exchange.fresh:
             leg = self.idle.pop()[0]
             return leg
@@ -410,11 +411,6 @@ cdef class Client(Leg):
 
     cdef int abort(self) except -1:
         return self.settle()
-
-
-def panics(Service service not None) -> bool:
-    """Whether all endpoints of the service are tried, for want of healthy ones."""
-    return service.rotation.panics
 
 
 cdef str _text(bytes text):

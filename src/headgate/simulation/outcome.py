@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from headgate import spec
+    from headgate.controller.rotation import Identity
     from headgate.core.breaker import Breaker
     from headgate.core.shared import SharedCell
     from headgate.simulation.network import Client
@@ -43,7 +44,7 @@ class Record:
 
     def __init__(self) -> None:
         self.ended_ones: list[Ended] = []
-        self.attempts: Counter[tuple[str, int]] = Counter()
+        self.attempts: Counter[Identity] = Counter()
         self._world: World | None = None
         self.attempt_times: list[float] = []
         self.ejected: list[int] = []  # at each look
@@ -56,11 +57,11 @@ class Record:
         """Write down what happens in this world."""
         self._world = world
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:
+    def attempted(self, identity: Identity, chosen: bool, panics: bool) -> None:
         """An attempt begins."""
-        del chosen
+        del chosen, panics
         assert self._world is not None
-        self.attempts[service, number] += 1
+        self.attempts[identity] += 1
         self.attempt_times.append(self._world.now)
 
     def ended(self, client: Client) -> None:
@@ -96,11 +97,12 @@ def failure_of(client: Client) -> str:
     return f"status {client.status}" if client.status >= 500 else ""
 
 
-def endpoint_cells(world: World, service: spec.Service) -> Iterator[tuple[str, SharedCell]]:
-    """Names and shared cells of all addresses of a service, in the order of the balancer."""
+def endpoint_cells(world: World, service: spec.Service) -> Iterator[tuple[Identity, SharedCell]]:
+    """Shared cells of all addresses of a service."""
     for endpoint in service.endpoints:
         for address in endpoint.addresses:
-            yield endpoint.name, world.table.cell(endpoint_cell(service.name, endpoint.name, address))
+            identity = (service.name, endpoint.name, address)
+            yield identity, world.table.cell(endpoint_cell(*identity))
 
 
 def breaker_cells(world: World, service: spec.Service) -> list[SharedCell]:
@@ -222,10 +224,9 @@ def _shed(world: World) -> int:
 
 
 def _service(world: World, record: Record, service: spec.Service) -> Data:
-    total = sum(count for (name, _), count in record.attempts.items() if name == service.name)
+    total = sum(count for identity, count in record.attempts.items() if identity[0] == service.name)
     cell = world.table.cell(service_cell(service.name))
     permits = world.table.cell(permits_cell("service", service.name))
-    endpoints = list(endpoint_cells(world, service))
     return {
         "name": service.name,
         "balance": service.balance.algorithm,
@@ -243,11 +244,11 @@ def _service(world: World, record: Record, service: spec.Service) -> Data:
         },
         "endpoints": [
             {
-                "name": name,
-                "attempts": record.attempts[service.name, number],
-                "share": round(record.attempts[service.name, number] / total, 4) if total else 0.0,
+                "name": identity[1],
+                "attempts": record.attempts[identity],
+                "share": round(record.attempts[identity] / total, 4) if total else 0.0,
                 "ejections": one.read(HealthWord.EJECTIONS),
             }
-            for number, (name, one) in enumerate(endpoints)
+            for identity, one in endpoint_cells(world, service)
         ],
     }

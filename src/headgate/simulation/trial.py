@@ -15,6 +15,7 @@ from headgate.spec.overload import Concurrency
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from headgate.controller.rotation import Identity
     from headgate.simulation.network import Client
     from headgate.simulation.scenario import Scenario
     from headgate.spec import Snapshot
@@ -34,10 +35,10 @@ class Witnesses:
     def __init__(self, record: Record, judge: Judge) -> None:
         self._both = (record, judge)
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:
+    def attempted(self, identity: Identity, chosen: bool, panics: bool) -> None:
         """An attempt begins."""
         for one in self._both:
-            one.attempted(service, number, chosen)
+            one.attempted(identity, chosen, panics)
 
     def ended(self, client: Client) -> None:
         """An exchange is over."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 from headgate.controller.probes.asking import Target
 from headgate.controller.probes.probes import Probe
-from headgate.controller.rotation import Fleet
+from headgate.controller.rotation import Fleet, Identity
 from headgate.core.routing import RoutingTable
 from headgate.core.shared import SharedTable
 from headgate.proxy.runtime import Runtime
@@ -40,8 +40,10 @@ _log = logging.getLogger("headgate")
 class Witness(Protocol):
     """Who sees what happens."""
 
-    def attempted(self, service: str, number: int, chosen: bool) -> None:
-        """An attempt begins, at an endpoint that was chosen for it or that the one before had."""
+    def attempted(self, identity: Identity, chosen: bool, panics: bool) -> None:
+        """An attempt begins, at an endpoint that was chosen for it or that the one before had; `panics`: any
+        one may be chosen.
+        """
 
     def ended(self, client: Client) -> None:
         """An exchange is over."""
@@ -94,8 +96,7 @@ class World:
         self.servers: dict[spec.Address, Server] = {}
         self.said: list[tuple[float, str]] = []
         self._holders: dict[spec.Address, list[tuple[str, int, int, str]]] = {}
-        self._place_servers()
-        self._probes: list[Coroutine[float, None, None]] = []
+        self._probes: dict[Target, Coroutine[float, None, None]] = {}
         self._clients = Clients(self)
         self.workers = [SimulatedRuntime(self, number) for number in range(scenario.workers)]
 
@@ -107,11 +108,7 @@ class World:
     def run(self) -> None:
         """From the first request to the end of the last. Raises what workers raise."""
         with _heard(self._say):
-            self.fleet.welcome(None, self.snapshot)
-            for worker in self.workers:
-                worker.commit(worker.prepare(self.snapshot))
-                worker.set_ready(True)
-            self._probe()
+            self._serve(None)
             self._announce()
             self._look()
             self._clients.start()
@@ -119,8 +116,21 @@ class World:
             self._clients.stop()
             while self.active and self.now < self.scenario.duration + DRAIN_SECONDS:
                 self.clock.run(self.clock.now + 1.0)
-            for probe in self._probes:
+            for probe in self._probes.values():
                 probe.close()
+
+    def reload(self, snapshot: spec.Snapshot) -> None:
+        """Serve another snapshot from now on. It has no metric that the first one had not."""
+        served, self.snapshot = self.snapshot, prepared(snapshot, self.scenario.workers)
+        self._serve(served)
+        self._behave()
+
+    def _serve(self, served: spec.Snapshot | None) -> None:
+        self._place_servers()
+        self.fleet.welcome(served, self.snapshot)
+        for worker in self.workers:
+            worker.commit(worker.prepare(self.snapshot))
+        self._probe()
 
     @property
     def active(self) -> int:
@@ -151,6 +161,7 @@ class World:
     # --- Endpoints ---
 
     def _place_servers(self) -> None:
+        self._holders.clear()
         for service in self.snapshot.services:
             for number, endpoint in enumerate(service.endpoints):
                 for address in endpoint.addresses:
@@ -174,7 +185,7 @@ class World:
         for address, server in self.servers.items():
             behaviour, state = self.scenario.endpoints, "up"
             for event in going:
-                if any(event.chooses(*holder) for holder in self._holders[address]):
+                if any(event.chooses(*holder) for holder in self._holders.get(address, ())):
                     behaviour, state = event.over(behaviour), event.state or state
             server.latency = behaviour.latency.draw
             server.errors, server.error_status = behaviour.errors, behaviour.status
@@ -186,17 +197,25 @@ class World:
     # --- Probes ---
 
     def _probe(self) -> None:
-        for service, endpoint, live in self.fleet.endpoints(self.snapshot):
-            if service.health_check is not None:
-                target = Target.of(service, endpoint, live.identity[2])
+        """Probe whom the snapshot wants probed, and no others."""
+        wanted = {
+            Target.of(service, endpoint, live.identity[2]): live
+            for service, endpoint, live in self.fleet.endpoints(self.snapshot)
+            if service.health_check is not None
+        }
+        for target in [known for known in self._probes if known not in wanted]:
+            self._probes.pop(target).close()
+        for target, live in wanted.items():
+            if target not in self._probes:
                 lots = Random(f"{self.seed} probe {live.identity}")  # noqa: S311
                 ask = partial(self._ask, lots)
                 probe = Probe(_log, target, live, ask=ask, sleep=self._sleep, lots=lots).run()
-                self._probes.append(cast("Coroutine[float, None, None]", probe))
-                self.clock.call_soon(self._step, probe)
+                self._probes[target] = cast("Coroutine[float, None, None]", probe)
+                self.clock.call_soon(self._step, target, probe)
 
-    def _step(self, probe: Coroutine[float, None, None]) -> None:
-        self.clock.call_later(probe.send(None), self._step, probe)
+    def _step(self, target: Target, probe: Coroutine[float, None, None]) -> None:
+        if self._probes.get(target) is probe:
+            self.clock.call_later(probe.send(None), self._step, target, probe)
 
     async def _sleep(self, seconds: float) -> None:
         await Pause(seconds)

@@ -119,7 +119,7 @@ def fail(_world: World) -> None:
 
 
 MEDDLING = {
-    "an attempt at endpoint 0 of app, which is ejected": (eject_silently, {}),
+    "an attempt at 10.0.0.1:80 of app, which is ejected": (eject_silently, {}),
     "an attempt through an open breaker of app": (open_breaker, BREAKER),
     "IN_FLIGHT of service app is 1 in the end": (count_too_much, {}),
     "1 errors of our own": (report_an_error, {}),
