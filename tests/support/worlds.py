@@ -10,12 +10,17 @@ from functools import lru_cache
 from random import Random
 from typing import Any
 
+import msgspec
 import yaml
 
 from headgate import config
+from headgate.controller.rotation import Orders
+from headgate.core.rotation import Mode
+from headgate.simulation.judge import Judge
 from headgate.simulation.scenario import Scenario
 from headgate.simulation.trial import Trial, run
-from headgate.spec import Snapshot
+from headgate.simulation.world import World
+from headgate.spec import Service, Snapshot
 
 BALANCE: tuple[Any, ...] = (
     "round_robin",
@@ -59,9 +64,48 @@ def world(seed: int) -> tuple[Snapshot, Scenario]:
     return _snapshot(seed // SEEDS_OF_A_FILE), Scenario.model_validate(files(seed)[1])
 
 
+class Operator(Judge):
+    """A judge who gives orders now and then: drains and enables endpoints, and has workers load a file with
+    other endpoints or weights, or the first one again.
+    """
+
+    def __init__(self, snapshot: Snapshot, lots: Random) -> None:
+        super().__init__(snapshot)
+        self._snapshot = snapshot
+        self._lots = lots
+        self._busy = lots.random() < 0.4
+
+    def looked(self, world: World) -> None:
+        """Look, and maybe act."""
+        super().looked(world)
+        if self._busy and self._lots.random() < 0.3 and world.now < world.scenario.duration:
+            self._lots.choice([self._order, self._reload, self._restore])(world)
+
+    def _order(self, world: World) -> None:
+        *_, live = self._lots.choice(list(world.fleet.endpoints(world.snapshot)))
+        live.order(
+            Orders(self._lots.choice([Mode.ENABLED, Mode.DRAINING, Mode.DISABLED]), weight=live.orders.weight)
+        )
+
+    def _reload(self, world: World) -> None:
+        services = tuple(self._changed(service) for service in self._snapshot.services)
+        world.reload(msgspec.structs.replace(self._snapshot, services=services))
+
+    def _changed(self, service: Service) -> Service:
+        endpoints = self._lots.sample(service.endpoints, self._lots.randint(1, len(service.endpoints)))
+        weighed = [
+            msgspec.structs.replace(one, weight=self._lots.randint(1, 3), backup=False) for one in endpoints
+        ]
+        return msgspec.structs.replace(service, endpoints=tuple(weighed))
+
+    def _restore(self, world: World) -> None:
+        world.reload(self._snapshot)
+
+
 def trial(seed: int) -> Trial:
     """Run it."""
-    return run(*world(seed), seed)
+    snapshot, scenario = world(seed)
+    return run(snapshot, scenario, seed, judge=Operator(snapshot, Random(f"{seed} operator")))
 
 
 def _maybe(lots: Random, value: Any, chance: float = 0.5) -> dict[str, Any]:

@@ -240,7 +240,10 @@ cdef class SimulatedPool(Source):
     def busy(self) -> bool:
         """Whether an exchange is here."""
         cdef SimulatedLeg leg
-        return bool(self.opening) or any(leg.pool is self for leg in self.server.legs)
+        for leg in self.server.legs:
+            if leg.pool is self:
+                return True
+        return bool(self.opening)
 
 
 @cython.final

@@ -130,6 +130,7 @@ class World:
         self.fleet.welcome(served, self.snapshot)
         for worker in self.workers:
             worker.commit(worker.prepare(self.snapshot))
+            worker.set_ready(True)
         self._probe()
 
     @property
