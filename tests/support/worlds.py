@@ -172,7 +172,8 @@ def _service(lots: Random, number: int, names: list[str]) -> dict[str, Any]:
     service |= _maybe(lots, {"slow_start": "1s"}, 0.2)
     service |= _maybe(lots, {"panic": lots.choice(["off", "30%"])}, 0.3)
     service |= _maybe(lots, {"sticky": lots.choice(["cookie", "header"])}, 0.2)
-    service |= _maybe(lots, {"retry_budget": "off"}, 0.1)
+    budget = lots.choice(["off", {"percent": "10%", "per_second": 1}])
+    service |= _maybe(lots, {"retry_budget": budget}, 0.6)
     limit: dict[str, Any] = {"queue": lots.randint(0, 20), "queue_timeout": f"{lots.randint(50, 500)}ms"}
     limit |= lots.choice(
         [{"limit": lots.randint(1, 20)}, {"adaptive": True}, {"endpoint": lots.randint(1, 6)}]

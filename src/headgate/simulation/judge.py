@@ -98,7 +98,7 @@ class Judge:
             if limit and self._held(kind, policy.name) > limit:
                 self._fault(f"more than {limit} run at a time at {kind} {policy.name}")
         for service in self._services.values():
-            if service.outliers is None:
+            if service.outliers is None or world.reloads:  # which bring back who was ejected before
                 continue
             cells = [cell for identity, cell in self._cells.items() if identity[0] == service.name]
             ejected = sum(cell.read(HealthWord.EJECTED_UNTIL) / 1e6 > world.clock.now for cell in cells)
@@ -153,22 +153,25 @@ class Judge:
             if sent > most + 1:
                 self._fault(f"{sent} hedges for {asked} requests on route {route.name}")
             hedges += sent
-        budgets = [service.retry_budget for service in self._services.values()]
-        asked = sum(
-            _finished(Block(worker.memory, service.metric))
-            for worker in world.workers
-            for service in self._services.values()
-        )
-        pools = [pool for worker in world.workers for pool in worker.pools]
-        served, cut = sum(pool.served for pool in pools), sum(pool.cut for pool in pools)
-        known = [budget for budget in budgets if budget is not None]
-        if len(known) < len(budgets) or not known:
+        for service in self._services.values():
+            if service.breaker is None or not service.breaker.fallback:  # whose exchanges end at another one
+                self._weigh_retries(world, service, hedges)
+
+    def _weigh_retries(self, world: World, service: spec.Service, hedges: int) -> None:
+        budget = service.retry_budget
+        if budget is None:
             return
+        asked = sum(_finished(Block(worker.memory, service.metric)) for worker in world.workers)
+        pools = [
+            pool for worker in world.workers for pool in worker.pools if pool.identity[0] == service.name
+        ]
+        served, cut = sum(pool.served for pool in pools), sum(pool.cut for pool in pools)
+        most = asked * (1 + budget.percent / 100) + budget.per_second * (world.now + 1) + hedges
         # What an endpoint closed under a request is sent once more without asking (RFC 9112 section 9.3.1).
-        most = asked * (1 + max(budget.percent for budget in known) / 100) + hedges + cut
-        most += sum(budget.per_second for budget in known) * (world.now + 1)
-        if served > most:
-            self._fault(f"{served} requests went upstream for {asked}, where {most:.0f} may")
+        if served > most + cut:
+            self._fault(
+                f"{served} requests went upstream to {service.name} for {asked}, of {most + cut:.0f} allowed"
+            )
 
 
 def _most_attempts(route: spec.Route) -> int:

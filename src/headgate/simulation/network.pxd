@@ -40,7 +40,7 @@ cdef class SimulatedPool(Source):
     cdef Server server
     cdef object options                 # spec.Pool
     cdef object service                 # spec.Service
-    cdef tuple identity                 # of service, endpoint and address
+    cdef readonly tuple identity        # of service, endpoint and address
     cdef object watch                   # told of every attempt: (identity, chosen, panics)
     cdef dict opening                   # exchange: timer
     cdef list idle                      # (leg, since)

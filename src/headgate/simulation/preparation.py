@@ -26,7 +26,7 @@ def fit(scenario: Scenario, snapshot: Snapshot) -> None:
         for index, event in enumerate(scenario.events)
         for problem in _unknown(scenario, snapshot, index, event)
     ]
-    if not scenario.load.requests and not made_up(snapshot):
+    if not scenario.load.requests and not made_up(snapshot, scenario.load.clients_at()[0]):
         message = "no route leads to a service by a request that could be made up"
         problems.append(scenario.document.problem(("load",), message, "write `requests`"))
     if problems:
@@ -71,15 +71,15 @@ def _plain(service: Service) -> Service:
     return msgspec.structs.replace(service, endpoints=endpoints)
 
 
-def listener_of(snapshot: Snapshot, table: RoutingTable, request: Request) -> str:
+def listener_of(snapshot: Snapshot, table: RoutingTable, request: Request, client: str) -> str:
     """The first listener on which a route takes the request; else the first of all."""
     for listener in snapshot.listeners:
-        if _winner(table, request, listener.name) >= 0:
+        if _winner(table, request, listener.name, client) >= 0:
             return listener.name
     return snapshot.listeners[0].name
 
 
-def made_up(snapshot: Snapshot) -> tuple[Request, ...]:
+def made_up(snapshot: Snapshot, client: str) -> tuple[Request, ...]:
     """One request for each route that leads to a service, as far as it can be told from its conditions."""
     names = [listener.name for listener in snapshot.listeners]
     table = RoutingTable(snapshot.routes, listeners=names)
@@ -88,11 +88,11 @@ def made_up(snapshot: Snapshot) -> tuple[Request, ...]:
         for number, route in enumerate(snapshot.routes)
         if route.services
         and (request := _example(route)) is not None
-        and any(_winner(table, request, name) == number for name in names)
+        and any(_winner(table, request, name, client) == number for name in names)
     )
 
 
-def _winner(table: RoutingTable, request: Request, listener: str) -> int:
+def _winner(table: RoutingTable, request: Request, listener: str, client: str) -> int:
     target = urlsplit(f"//x{request.path}")
     return table.winner(
         request.method,
@@ -100,7 +100,7 @@ def _winner(table: RoutingTable, request: Request, listener: str) -> int:
         target.path,
         target.query or None,
         tuple(request.headers.items()),
-        "10.0.0.1",
+        client,
         listener,
     )
 

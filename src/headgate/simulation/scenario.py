@@ -6,6 +6,7 @@ import math
 import os
 import re
 from importlib.resources import files
+from ipaddress import ip_network
 from pathlib import Path
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeAlias
@@ -227,11 +228,18 @@ class Load(Section):
     addresses: Annotated[int, *Between(1, 65_000)] = Field(
         default=100, description="How many addresses clients come from."
     )
-    network: Range = Field(default="10.0.0.0/16", description="The range of these addresses.")
+    network: Range = Field(default="198.18.0.0/15", description="The range of these addresses.")
     patience: OptionalDuration = Field(default=30.0, description="How long a client waits for its answer.")
     requests: tuple[Request, ...] = Field(
         default=(), description="What is asked for; else one request for each route that leads to a service."
     )
+
+    def clients_at(self) -> list[str]:
+        """The addresses that clients come from."""
+        network = ip_network(self.network)
+        if network.num_addresses == 1:
+            return [str(network[0])]
+        return [str(network[number + 1]) for number in range(min(self.addresses, network.num_addresses - 1))]
 
     @model_validator(mode="after")
     def _either(self) -> Load:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from ipaddress import ip_network
 from random import Random
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -94,6 +93,7 @@ class World:
         self.table = SharedTable(self.shared)
         self.fleet = Fleet(self.shared, self.clock.time)
         self.servers: dict[spec.Address, Server] = {}
+        self.reloads = 0
         self.said: list[tuple[float, str]] = []
         self._holders: dict[spec.Address, list[tuple[str, int, int, str]]] = {}
         self._probes: dict[Target, Coroutine[float, None, None]] = {}
@@ -108,19 +108,25 @@ class World:
     def run(self) -> None:
         """From the first request to the end of the last. Raises what workers raise."""
         with _heard(self._say):
-            self._serve(None)
-            self._announce()
-            self._look()
-            self._clients.start()
-            self.clock.run(START + self.scenario.duration)
-            self._clients.stop()
-            while self.active and self.now < self.scenario.duration + DRAIN_SECONDS:
-                self.clock.run(self.clock.now + 1.0)
-            for probe in self._probes.values():
-                probe.close()
+            try:
+                self._serve(None)
+                self._go_through()
+            finally:
+                for probe in self._probes.values():
+                    probe.close()
+
+    def _go_through(self) -> None:
+        self._announce()
+        self._look()
+        self._clients.start()
+        self.clock.run(START + self.scenario.duration)
+        self._clients.stop()
+        while self.active and self.now < self.scenario.duration + DRAIN_SECONDS:
+            self.clock.run(self.clock.now + 1.0)
 
     def reload(self, snapshot: spec.Snapshot) -> None:
         """Serve another snapshot from now on. It has no metric that the first one had not."""
+        self.reloads += 1
         served, self.snapshot = self.snapshot, prepared(snapshot, self.scenario.workers)
         self._serve(served)
         self._behave()
@@ -254,17 +260,15 @@ class Clients:
         self._going: dict[Client, tuple[SimulatedRuntime, Timer | None]] = {}
         self._stopped = False
         self._jars = Jars(world.snapshot)
-        requests = self._load.requests or made_up(world.snapshot)
+        self._addresses = self._load.clients_at()
+        requests = self._load.requests or made_up(world.snapshot, self._addresses[0])
         table = RoutingTable(
             world.snapshot.routes, listeners=[listener.name for listener in world.snapshot.listeners]
         )
-        self._requests = [(one, listener_of(world.snapshot, table, one)) for one in requests]
-        self._weights = [one.weight for one in requests]
-        network = ip_network(self._load.network)
-        most = min(self._load.addresses, max(network.num_addresses - 1, 1))
-        self._addresses = [
-            str(network[number + 1 if network.num_addresses > 1 else 0]) for number in range(most)
+        self._requests = [
+            (one, listener_of(world.snapshot, table, one, self._addresses[0])) for one in requests
         ]
+        self._weights = [one.weight for one in requests]
         self.asked = self.ended = 0
 
     def start(self) -> None:

@@ -88,7 +88,7 @@ routes:
 services: { app: { endpoints: [127.0.0.1:81] } }
 """
     )
-    assert [(one.method, one.host, one.path, one.headers) for one in made_up(snapshot)] == [
+    assert [(one.method, one.host, one.path, one.headers) for one in made_up(snapshot, "192.0.2.1")] == [
         ("POST", "any.example.com", "/orders/", {"x-user": "7"}),
         ("GET", "localhost", "/find?q=tea", {}),
         ("GET", "localhost", "/", {}),
