@@ -51,7 +51,7 @@ class Figures(NamedTuple):
     share: float
 
 
-def figures(algorithm: str, situation: str, seed: int = 1) -> Figures:
+def figures(algorithm: str, situation: str, duration: str = "40s") -> Figures:
     """Of 200 requests a second, while the last endpoint is not like the others."""
     loaded = config.validate(
         {
@@ -64,13 +64,13 @@ def figures(algorithm: str, situation: str, seed: int = 1) -> Figures:
     events = [{"at": "0s"} | event for event in SITUATIONS[situation]]
     scenario = Scenario.model_validate(
         {
-            "duration": "40s",
+            "duration": duration,
             "load": {"rate": "200/s", "addresses": 20000},
             "endpoints": USUAL,
             "events": events,
         }
     )
-    trial = run(config.compile(loaded.model), scenario, seed)
+    trial = run(config.compile(loaded.model), scenario, 1)
     assert trial.faults == ()
     total, (service,) = trial.outcome["total"], trial.outcome["services"]
     share = service["endpoints"][-1]["share"]

@@ -185,7 +185,7 @@ def _service(lots: Random, number: int, names: list[str]) -> dict[str, Any]:
 def _scenario(lots: Random) -> dict[str, Any]:
     load: dict[str, Any] = {"addresses": lots.choice([1, 5, 50])}
     load |= lots.choice(
-        [{"rate": f"{lots.randint(20, 60)}/s"}, {"clients": lots.randint(1, 8), "think": "50ms"}]
+        [{"rate": f"{lots.randint(10, 50)}/s"}, {"clients": lots.randint(1, 6), "think": "50ms"}]
     )
     load |= _maybe(lots, {"patience": f"{lots.randint(50, 1000)}ms"}, 0.3)
     load["requests"] = [
@@ -194,7 +194,7 @@ def _scenario(lots: Random) -> dict[str, Any]:
         for number in range(lots.randint(1, 4))
     ]
     return {
-        "duration": "1500ms",
+        "duration": "1200ms",
         "workers": lots.choice([1, 1, 2, 3]),
         "load": load,
         "endpoints": {"latency": {"p50": "10ms", "p99": "60ms"}}
@@ -204,7 +204,7 @@ def _scenario(lots: Random) -> dict[str, Any]:
 
 
 def _event(lots: Random) -> dict[str, Any]:
-    start = lots.randint(0, 1200)
+    start = lots.randint(0, 1000)
     event: dict[str, Any] = {"at": f"{start}ms", "endpoints": lots.choice(["all", "half", 1, 2])}
     event |= _maybe(lots, {"until": f"{start + lots.randint(50, 800)}ms"}, 0.8)
     return event | lots.choice(

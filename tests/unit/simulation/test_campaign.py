@@ -26,6 +26,6 @@ def test_no_rule_is_broken_by_many_more() -> None:
 
 
 def test_a_seed_is_the_same_alone_and_among_others() -> None:
-    among = {seed: json.dumps(trial(seed).outcome) for seed in range(40)}
-    for seed in (39, 17, 0):
+    among = {seed: json.dumps(trial(seed).outcome) for seed in range(16)}
+    for seed in (15, 7, 0):
         assert json.dumps(trial(seed).outcome) == among[seed], told(seed)

@@ -51,7 +51,7 @@ def log(told: Any, text: str) -> list[float]:
 
 @pytest.mark.parametrize("algorithm", ["round_robin", "random", "ip_hash", "consistent_hash"])
 def test_who_does_not_look_at_endpoints_gives_a_slow_one_its_share(algorithm: str) -> None:
-    found = figures(algorithm, "one 50 times slower")
+    found = figures(algorithm, "one 50 times slower", "20s")
     assert found.share == pytest.approx(0.2, abs=0.05)
     assert found.p99 > 1
 
@@ -60,20 +60,20 @@ def test_who_does_not_look_at_endpoints_gives_a_slow_one_its_share(algorithm: st
     "algorithm", ["least_requests", "power_of_two", "consistent_hash, bounded_load 1.25"]
 )
 def test_who_counts_what_is_in_flight_gives_a_slow_one_little(algorithm: str) -> None:
-    found = figures(algorithm, "one 50 times slower")
+    found = figures(algorithm, "one 50 times slower", "20s")
     assert found.share < 0.02
     assert found.p99 < 1
 
 
 def test_least_time_gives_a_slow_one_next_to_nothing() -> None:
-    found = figures("least_time", "one 50 times slower")
+    found = figures("least_time", "one 50 times slower", "20s")
     assert found.share < 0.005
-    assert found.p99 < 1.2 * figures("least_time", "alike").p99
+    assert found.p99 < 1.2 * figures("least_time", "alike", "20s").p99
 
 
 def test_who_fails_fast_draws_requests_of_those_who_count() -> None:
     """Why outlier detection or a breaker belongs to them."""
-    assert figures("least_requests", "one fails every second").share > 0.35
+    assert figures("least_requests", "one fails every second", "20s").share > 0.35
     guarded = outcome(
         {
             "duration": "40s",
