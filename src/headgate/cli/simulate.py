@@ -87,20 +87,24 @@ def command(
     refused, or something happened that must never happen; 2 bad usage, or a file cannot be read.
     """
     from headgate.config import compile as compile_snapshot
+    from headgate.proxy.runtime import SnapshotRefused
     from headgate.simulation.trial import without as left_out
 
     if compare and seeds > 1:
         raise click.UsageError("--compare and --seeds exclude each other.")
     snapshot = left_out(compile_snapshot(valid(file)), without)
     wanted = _scenario(scenario, snapshot)
-    if compare:
-        _compare(snapshot, wanted, seed, as_json=as_json)
-    elif seeds > 1:
-        _campaign(
-            snapshot, wanted, range(seed, seed + seeds), f"{file} --scenario {scenario}", as_json=as_json
-        )
-    else:
-        _one(snapshot, wanted, seed, as_json=as_json, every_second=every_second)
+    try:
+        if compare:
+            _compare(snapshot, wanted, seed, as_json=as_json)
+        elif seeds > 1:
+            _campaign(
+                snapshot, wanted, range(seed, seed + seeds), f"{file} --scenario {scenario}", as_json=as_json
+            )
+        else:
+            _one(snapshot, wanted, seed, as_json=as_json, every_second=every_second)
+    except SnapshotRefused as error:
+        raise click.ClickException(f"workers refuse {file}: {error}") from None
 
 
 def _scenario(name: str, snapshot: Snapshot) -> Scenario:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from headgate.proxy.runtime import SnapshotRefused
 from headgate.simulation.judge import Judge
 from headgate.simulation.outcome import Record, outcome_of
 from headgate.simulation.world import World
@@ -52,7 +53,9 @@ class Witnesses:
 
 
 def run(snapshot: Snapshot, scenario: Scenario, seed: int, *, judge: Judge | None = None) -> Trial:
-    """Run one seed. `judge` is another one than who goes by the snapshot."""
+    """Run one seed. `judge` is another one than who goes by the snapshot. Raises SnapshotRefused when workers
+    cannot serve it.
+    """
     record, judge = Record(), judge or Judge(snapshot)
     world = World(snapshot, scenario, seed, Witnesses(record, judge))
     record.watch(world)
@@ -60,6 +63,8 @@ def run(snapshot: Snapshot, scenario: Scenario, seed: int, *, judge: Judge | Non
     try:
         world.run()
         judge.close()
+    except SnapshotRefused:
+        raise
     except Exception as error:  # noqa: BLE001  whatever a worker raises is a finding
         judge.faults.append(f"at {world.now:.3f} s: {type(error).__name__}: {error}")
     return Trial(outcome_of(world, record), tuple(judge.faults))

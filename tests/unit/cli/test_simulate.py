@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headgate.cli.simulate import POLICIES, command
+from headgate.proxy.runtime import Runtime, SnapshotRefused
 from headgate.simulation.judge import Judge
 from headgate.simulation.scenario import built_in
 from headgate.simulation.trial import POLICIES as KNOWN_POLICIES
@@ -191,6 +192,16 @@ def test_a_file_that_is_wrong(file: Path) -> None:
     assert simulate(file).exit_code == 1
     file.unlink()
     assert simulate(file).exit_code == 2
+
+
+def test_a_file_that_workers_refuse(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise SnapshotRefused("snapshot 1: no memory for that")
+
+    monkeypatch.setattr(Runtime, "prepare", refuse)
+    done = simulate(file)
+    assert done.exit_code == 1
+    assert f"workers refuse {file}: snapshot 1: no memory for that" in done.stderr
 
 
 def test_a_file_that_nothing_can_be_asked_of(file: Path) -> None:

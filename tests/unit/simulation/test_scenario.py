@@ -12,7 +12,9 @@ import pytest
 from headgate import config
 from headgate.simulation.preparation import fit, made_up
 from headgate.simulation.scenario import Behaviour, Event, Latency, Load, Request, Scenario, parse
+from headgate.simulation.trial import run
 from headgate.spec import Snapshot
+from support.configurations import EVERYTHING
 
 PAGE = (Path(__file__).parents[3] / "docs" / "simulation.md").read_text()
 
@@ -71,6 +73,32 @@ def test_which_endpoints_an_event_is_about(said: object, chosen: list[int]) -> N
     names = [f"10.0.0.{number}:80" for number in (1, 2, 3)]
     assert [number for number in range(3) if event.chooses("app", number, 3, names[number])] == chosen
     assert not any(event.chooses("other", number, 3, names[number]) for number in range(3))
+
+
+def test_a_file_with_every_key_runs() -> None:
+    """TLS, unix sockets, names that nobody resolves, splits, mirrors, faults."""
+    scenario = parse(
+        """\
+duration: 5s
+workers: 2
+load:
+  network: 10.0.0.0/8
+  requests:
+    - &asked
+      path: "/v1/a?debug=1&v=1.10"
+      host: www.example.com
+      headers: { x-canary: "yes", x-version: "2", x-there: "1", x-test: "1" }
+    - { <<: *asked, method: POST, body: 2KiB }
+    - { path: /robots.txt }
+    - { path: /old/1 }
+events: [{ at: 1s, until: 3s, endpoints: half, state: hangs }]
+"""
+    )
+    trial = run(compiled(EVERYTHING), scenario, 1)
+    assert trial.faults == ()
+    assert trial.outcome["total"]["ok"] == trial.outcome["total"]["asked"] > 400
+    assert set(trial.outcome["splits"]) == {"api: stable", "api: canary"}
+    assert all(endpoint["attempts"] for endpoint in trial.outcome["services"][1]["endpoints"])
 
 
 def test_one_request_is_made_up_for_each_route_that_leads_to_a_service() -> None:
