@@ -175,7 +175,7 @@ class World:
                     holder = (service.name, number, len(service.endpoints), endpoint.name)
                     self._holders.setdefault(address, []).append(holder)
                     if address not in self.servers:
-                        lots = Random(f"{self.seed} server {endpoint.name} {address}")  # noqa: S311
+                        lots = Random(f"{self.seed} server {endpoint.name} {address}")  # noqa: S311 - has to come again
                         self.servers[address] = Server(self.clock, endpoint.name, lots)
 
     def _announce(self) -> None:
@@ -214,7 +214,7 @@ class World:
             self._probes.pop(target).close()
         for target, live in wanted.items():
             if target not in self._probes:
-                lots = Random(f"{self.seed} probe {live.identity}")  # noqa: S311
+                lots = Random(f"{self.seed} probe {live.identity}")  # noqa: S311 - has to come again
                 ask = partial(self._ask, lots)
                 probe = Probe(_log, target, live, ask=ask, sleep=self._sleep, lots=lots).run()
                 self._probes[target] = cast("Coroutine[float, None, None]", probe)
@@ -256,7 +256,7 @@ class Clients:
     def __init__(self, world: World) -> None:
         self._world = world
         self._load = world.scenario.load
-        self._lots = Random(f"{world.seed} load")  # noqa: S311
+        self._lots = Random(f"{world.seed} load")  # noqa: S311 - has to come again
         self._going: dict[Client, tuple[SimulatedRuntime, Timer | None]] = {}
         self._stopped = False
         self._jars = Jars(world.snapshot)
