@@ -36,6 +36,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         {"config", "middleware", "observe", "ipc", "spec", "shm", "core", "base"},
         {"aiodns", "cryptography", "msgspec", "pycares", "starlette", "uvicorn", "uvloop"},
     ),
+    "simulation": (
+        {"controller", "config", "proxy", "spec", "shm", "core", "base"},
+        {"msgspec", "pydantic", "cpython", "libc", "cython"},
+    ),
 }
 
 # What single files import on top, inside functions and only where a configuration asks for it: a worker reads

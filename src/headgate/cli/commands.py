@@ -20,6 +20,9 @@ COMMANDS = {
     "proxy": Entry("headgate.cli.proxy", "Serve one listener in front of a few targets, without a file."),
     "check": Entry("headgate.cli.check", "Check a configuration file; binds nothing."),
     "explain": Entry("headgate.cli.explain", "Show which route a request takes, and why not the others."),
+    "simulate": Entry(
+        "headgate.cli.simulate", "Show what a configuration file would do when endpoints fail."
+    ),
     "services": Entry("headgate.cli.services", "Show the services of a running proxy, and their endpoints."),
     "endpoint": Entry("headgate.cli.endpoint", "Drain, enable or disable an endpoint of a running proxy."),
     "breaker": Entry("headgate.cli.breaker", "Hold a breaker of a running proxy open or closed."),

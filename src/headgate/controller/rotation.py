@@ -13,7 +13,7 @@ from headgate.core.shared import SharedTable
 from headgate.shm.names import endpoint_cell, service_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from headgate.core.shared import SharedCell
     from headgate.spec import Address, Endpoint, Service, Snapshot
@@ -44,8 +44,16 @@ class Orders:
 class LiveEndpoint:
     """One address of an endpoint."""
 
-    def __init__(self, table: SharedTable, service: str, endpoint: str, address: Address) -> None:
+    def __init__(
+        self,
+        table: SharedTable,
+        service: str,
+        endpoint: str,
+        address: Address,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.identity: Identity = (service, endpoint, address)
+        self._clock = clock
         self.cell = table.cell(endpoint_cell(*self.identity))
         self._service = table.cell(service_cell(service))
 
@@ -62,7 +70,7 @@ class LiveEndpoint:
     @property
     def ejected_for(self) -> float:
         """Seconds that it is still ejected."""
-        return max(0.0, self.cell.read(HealthWord.EJECTED_UNTIL) / 1e6 - time.monotonic())
+        return max(0.0, self.cell.read(HealthWord.EJECTED_UNTIL) / 1e6 - self._clock())
 
     def set_probe_state(self, state: ProbeState) -> None:
         """Workers see it with their next attempt."""
@@ -97,17 +105,18 @@ class LiveEndpoint:
         self._say_changed()
 
     def _start(self) -> None:
-        self.cell.write(HealthWord.STARTED, int(time.monotonic() * 1e6))
+        self.cell.write(HealthWord.STARTED, int(self._clock() * 1e6))
 
     def _say_changed(self) -> None:
         self._service.increase(RotationWord.ROTATION_CHANGES)
 
 
 class Fleet:
-    """All endpoints of what is served."""
+    """All endpoints of what is served. `clock` is the workers' one."""
 
-    def __init__(self, memory: memoryview) -> None:
+    def __init__(self, memory: memoryview, clock: Callable[[], float] = time.monotonic) -> None:
         self._table = SharedTable(memory)
+        self._clock = clock
 
     def service(self, name: str) -> SharedCell:
         """The cell of a service."""
@@ -122,7 +131,10 @@ class Fleet:
 
     def of(self, service: str, endpoint: Endpoint) -> list[LiveEndpoint]:
         """The addresses of one endpoint."""
-        return [LiveEndpoint(self._table, service, endpoint.name, address) for address in endpoint.addresses]
+        return [
+            LiveEndpoint(self._table, service, endpoint.name, address, self._clock)
+            for address in endpoint.addresses
+        ]
 
     def welcome(self, served: Snapshot | None, snapshot: Snapshot) -> None:
         """Have what is new in `snapshot` begin, before it is served. Further addresses of an endpoint get the

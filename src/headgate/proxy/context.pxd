@@ -42,6 +42,7 @@ cdef class Context:
     cdef Py_ssize_t fewest_pipes        # that were spare since close_pipes()
 
     cdef double tick(self) noexcept
+    cdef double wall_time(self) except -1
     cpdef void refresh_date(self)
     cdef uint64_t random(self) noexcept
     cdef bytes new_request_id(self)

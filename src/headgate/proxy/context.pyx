@@ -49,10 +49,14 @@ cdef class Context:
         self.now = <double>t.tv_sec + <double>t.tv_nsec * 1e-9
         return self.now
 
+    cdef double wall_time(self) except -1:
+        """Seconds since 1970."""
+        return time.time()
+
     cpdef void refresh_date(self):
         """Renew the text for Date fields (RFC 9110 section 5.6.7) and the offset to wall time."""
         cdef bytes text
-        wall = time.time()
+        cdef double wall = self.wall_time()
         self.wall_offset = wall - self.tick()
         if <int64_t>wall == self.date_second:
             return

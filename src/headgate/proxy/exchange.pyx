@@ -529,7 +529,7 @@ cdef class Exchange:
         """The number of an endpoint: the client's own, or by the balancer. -1: there is none."""
         cdef Py_ssize_t number = -1
         if self.session is not None:
-            number = self.session.find(self.service.states, self.service.count, avoid)
+            number = self.service.find(self.session, avoid, self.context.now)
         return number if number >= 0 else self.service.pick(avoid, self.key, self.context.now)
 
     cdef int connected(self, Leg leg) except -1:

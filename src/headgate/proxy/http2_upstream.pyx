@@ -14,6 +14,7 @@ from headgate.proxy.connection cimport Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg, Source
 from headgate.proxy.http2 cimport Http2Connection, Http2Stream
+from headgate.proxy.patience cimport answer_deadline, answer_overdue
 from headgate.proxy import replies, websocket
 
 
@@ -317,25 +318,14 @@ cdef class UpstreamStream(Http2Stream):
         cdef double now = self.connection.context.now
         if self.over or self.write_blocked:
             return
-        if exchange is None or exchange.tunnel or self.read_paused:
-            self.deadline = INFINITY
-        elif exchange.response_started:
-            self.deadline = now + exchange.route.limits.response_idle_timeout
-        elif exchange.request_sent or exchange.expects():
-            self.deadline = now + exchange.route.limits.first_byte_timeout
-        else:
-            self.deadline = INFINITY
+        self.deadline = INFINITY if exchange is None else answer_deadline(exchange, self.read_paused, now)
 
     cdef int expire(self) except -1:
         cdef Exchange exchange = self.exchange
         if exchange is None:
             return self.abort()
         (<Http2Upstream>self.connection).doubt(self.started)
-        if self.write_blocked:
-            return exchange.upstream_closed(504, b"connection_write_timeout")
-        if exchange.response_started:
-            return exchange.upstream_closed(504, b"connection_read_timeout")
-        return exchange.upstream_closed(504, b"http_response_timeout")
+        return answer_overdue(exchange, self.write_blocked)
 
 
 cdef bint asks_websocket(Head head) noexcept:

@@ -42,6 +42,7 @@ from headgate.shm.tickets import ticket_secrets
 if TYPE_CHECKING:
     from headgate.proxy.chain import Chain, Step
     from headgate.proxy.context import Sink
+    from headgate.proxy.snapshot import Source
 
 SWEEP_SECONDS = 0.2
 # Kept free for logs, pipes, connections to endpoints that are being opened.
@@ -88,7 +89,7 @@ class Runtime:
         self._shared = SharedTable(shared)
         self._sessions = SessionTable(sessions or memoryview(mmap.mmap(-1, SESSIONS_BYTES)))
         self._worker = worker
-        self.context = Context(loop, slot, log)
+        self.context = self._new_context(log)
         self._admissions = Admissions(self.context, self._shared, worker)
         self.context.admission = self._admissions
         self._instances = Instances(self.context, slot, self._shared)
@@ -112,6 +113,17 @@ class Runtime:
         self._swept = loop.time()
         self._timer = loop.call_later(SWEEP_SECONDS, self._sweep)
 
+    # --- What a simulation has otherwise ---
+
+    def _new_context(self, log: logging.Logger) -> Context:
+        return Context(self._loop, self._slot, log)
+
+    def _new_source(self, endpoint: Endpoint, service: spec.Service) -> Source:
+        return Pool(self.context, self.register, endpoint, service)
+
+    def _new_seed(self) -> int:
+        return int.from_bytes(os.urandom(7), "little")
+
     # --- Snapshots ---
 
     @property
@@ -127,10 +139,9 @@ class Runtime:
             return self._endpoints_of(service, endpoints, snapshot.process.workers)
 
         try:
-            seed = int.from_bytes(os.urandom(7), "little")
             sites_of = functools.partial(self._sites_of, into=sites)
             live = LiveSnapshot(
-                snapshot, self._slot, self._shared, endpoints_of, sites_of, seed, self._sessions
+                snapshot, self._slot, self._shared, endpoints_of, sites_of, self._new_seed(), self._sessions
             )
             self._snapshots.add(live)
             attach_faults(live, self._slot)
@@ -189,7 +200,7 @@ class Runtime:
                     endpoint = Endpoint(
                         entry, address, self._slot, self._shared.cell(endpoint_cell(*identity))
                     )
-                    endpoint.source = Pool(self.context, self.register, endpoint, service)
+                    endpoint.source = self._new_source(endpoint, service)
                 self._loads.attach(endpoint, service, identity, workers)
                 into[identity] = endpoint
                 endpoints.append(endpoint)

@@ -14,7 +14,7 @@ from headgate.core.rotation cimport Rotation
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell
 from headgate.core.splits cimport Split
-from headgate.core.stickiness cimport Stickiness
+from headgate.core.stickiness cimport Session, Stickiness
 
 
 # How an attempt ended, as far as its endpoint is concerned.
@@ -78,6 +78,7 @@ cdef class Service:
     cdef uint64_t key_of(self, Head head, const uint8_t* client) noexcept
     cdef uint64_t identity_of(self, Endpoint endpoint) noexcept
     cdef Py_ssize_t pick(self, uint64_t avoid, uint64_t key, double now) noexcept
+    cdef Py_ssize_t find(self, Session session, uint64_t avoid, double now) noexcept
     cdef void _look_around(self, double now) noexcept
     cdef Py_ssize_t usable_count(self) noexcept
     cdef int _share_state(self, Service whole) except -1

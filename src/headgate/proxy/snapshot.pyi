@@ -1,15 +1,25 @@
 from collections.abc import Callable
+from typing import Protocol
 
 from headgate import spec
 from headgate.core.load import Load
 from headgate.core.routing import RoutingTable
 from headgate.core.sessions import SessionTable
 from headgate.core.shared import SharedCell, SharedTable
-from headgate.proxy.pool import Pool
+from headgate.proxy.encryption import Kept
 from headgate.proxy.sites import Sites
 
+class Source(Protocol):
+    def configure(self, service: spec.Service, kept: Kept | None) -> None: ...
+    def sweep(self) -> None: ...
+    def retire(self) -> None: ...
+    def close_idle(self) -> None: ...
+    def cancel(self) -> None: ...
+    @property
+    def busy(self) -> bool: ...
+
 class Endpoint:
-    source: Pool
+    source: Source
     def __init__(
         self, spec: spec.Endpoint, address: spec.Address, memory: memoryview, cell: SharedCell
     ) -> None: ...

@@ -31,7 +31,7 @@ from headgate.core.rotation cimport Rotation
 from headgate.core.routing cimport RoutingTable
 from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.core.splits cimport Share, Split
-from headgate.core.stickiness cimport Stickiness
+from headgate.core.stickiness cimport Session, Stickiness
 from headgate.core.tables cimport prepared, rebuild
 from headgate.proxy.breakers import breaker_of, report
 from headgate.proxy.health import outliers_of, rotation_of
@@ -175,6 +175,12 @@ cdef class Service:
             return self.levels.pick(avoid, key, now)
         self.balancer.now = now
         return self.balancer.pick(self.states, self.count, avoid, key)
+
+    cdef Py_ssize_t find(self, Session session, uint64_t avoid, double now) noexcept:
+        """The number of the client's own endpoint, or -1 when it has none, or that one takes nothing now."""
+        if self.rotation.stale(now):
+            self._look_around(now)
+        return session.find(self.states, self.count, avoid)
 
     cdef void _look_around(self, double now) noexcept:
         """See who is in rotation. Without what another table takes, a balancer with keys keeps its own."""

@@ -1,7 +1,6 @@
 """The endpoint's side of an exchange over HTTP/1.1: a connection that pools lend out."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.math cimport INFINITY
 
 from headgate.core.cells cimport CONNECTIONS, OPEN
 from headgate.core.events cimport (
@@ -12,6 +11,7 @@ from headgate.core.http1 cimport READ_LENGTH, READ_TO_END, WRITE_TUNNEL, Http1Cl
 from headgate.proxy.connection cimport Connection, Register
 from headgate.proxy.context cimport Context
 from headgate.proxy.exchange cimport Exchange, Leg
+from headgate.proxy.patience cimport answer_deadline, answer_overdue
 from headgate.proxy import websocket
 
 cdef enum:
@@ -195,21 +195,10 @@ cdef class Http1Upstream(Connection):
         cdef Exchange exchange = self.exchange
         if exchange is None or self.write_blocked:
             return                  # it has to take bytes first; that has its own deadline
-        if exchange.tunnel or self.read_paused:
-            self.deadline = INFINITY
-        elif exchange.response_started:
-            self.deadline = self.context.now + exchange.route.limits.response_idle_timeout
-        elif exchange.request_sent or exchange.expects():
-            self.deadline = self.context.now + exchange.route.limits.first_byte_timeout
-        else:
-            self.deadline = INFINITY
+        self.deadline = answer_deadline(exchange, self.read_paused, self.context.now)
 
     cdef int expire(self) except -1:
         cdef Exchange exchange = self.exchange
         if exchange is None:
             return self.close()
-        if self.write_blocked:
-            return exchange.upstream_closed(504, b"connection_write_timeout")
-        if exchange.response_started:
-            return exchange.upstream_closed(504, b"connection_read_timeout")
-        return exchange.upstream_closed(504, b"http_response_timeout")
+        return answer_overdue(exchange, self.write_blocked)

@@ -215,7 +215,7 @@ def stage(**check: Any) -> tuple[Probe, LiveEndpoint]:
     table = SharedTable(memoryview(mmap.mmap(-1, 64 * 256)))
     wanted = target(9, **check)
     live = LiveEndpoint(table, wanted.service, wanted.endpoint, wanted.address)
-    return Probe(logging.getLogger("headgate.test"), wanted, live, Asking()), live
+    return Probe(logging.getLogger("headgate.test"), wanted, live, ask=Asking().ask), live
 
 
 def state_of(live: LiveEndpoint) -> ProbeState:

@@ -11,6 +11,7 @@ from headgate.core.rotation import HealthWord, Mode, ProbeState
 
 if TYPE_CHECKING:
     import logging
+    from collections.abc import Awaitable, Callable
 
     from headgate.controller.rotation import Fleet, LiveEndpoint
     from headgate.spec import Snapshot
@@ -27,15 +28,33 @@ class Asking:
         # Thousands of endpoints that are new must not mean as many handshakes at the same time.
         self.turns = asyncio.Semaphore(at_once)
 
+    async def ask(self, target: Target) -> str:
+        """What is wrong with a target, or ""; when it is its turn."""
+        async with self.turns:
+            return await ask(target, self.contexts)
+
 
 class Probe:
-    """The probes of one address. Its state is in the shared cell, so that it outlives all of us."""
+    """The probes of one address. Its state is in the shared cell, so that it outlives all of us. A simulation
+    asks, waits and draws lots otherwise.
+    """
 
-    def __init__(self, log: logging.Logger, target: Target, live: LiveEndpoint, asking: Asking) -> None:
+    def __init__(
+        self,
+        log: logging.Logger,
+        target: Target,
+        live: LiveEndpoint,
+        *,
+        ask: Callable[[Target], Awaitable[str]],
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        lots: random.Random | None = None,
+    ) -> None:
         self.target = target
+        self._ask = ask
+        self._sleep = sleep
+        self._lots = lots or random.Random()  # noqa: S311 - spreads load, keeps no secret
         self._log = log
         self._live = live
-        self._asking = asking
         self._against = 0  # results in a row that differ from the state
 
     def take(self, fault: str) -> None:
@@ -65,18 +84,16 @@ class Probe:
         """Seconds until the next probe."""
         check = self.target.check
         usual = check.fast_interval if self._against else check.interval
-        return usual * (1 + check.jitter * random.uniform(-1, 1))  # noqa: S311 - spreads load, keeps no secret
+        return usual * (1 + check.jitter * self._lots.uniform(-1, 1))
 
     async def run(self) -> None:
         """Probe for ever; what is new is probed at once, the rest spread over an interval."""
         if self._live.probe_state in (ProbeState.PROBE_HEALTHY, ProbeState.PROBE_UNHEALTHY):
-            await asyncio.sleep(self.target.check.interval * random.random())  # noqa: S311 - the same
+            await self._sleep(self.target.check.interval * self._lots.random())
         while True:
             if self._live.orders.mode is not Mode.DISABLED:
-                async with self._asking.turns:
-                    fault = await ask(self.target, self._asking.contexts)
-                self.take(fault)
-            await asyncio.sleep(self.pause)
+                self.take(await self._ask(self.target))
+            await self._sleep(self.pause)
 
 
 class Probes:
@@ -100,7 +117,7 @@ class Probes:
         self._asking.contexts.keep(wanted)
         for target, live in wanted.items():
             if target not in self._running:
-                task = asyncio.ensure_future(Probe(self._log, target, live, self._asking).run())
+                task = asyncio.ensure_future(Probe(self._log, target, live, ask=self._asking.ask).run())
                 task.add_done_callback(self._ended)
                 self._running[target] = task
 

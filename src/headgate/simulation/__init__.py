@@ -1,0 +1,1 @@
+"""The real policies under virtual time: a worker's exchanges between simulated clients and endpoints."""
