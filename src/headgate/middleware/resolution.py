@@ -15,6 +15,8 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "ip_allow": "headgate.middleware.builtin.ip_lists:IpAllow",
+    "ip_deny": "headgate.middleware.builtin.ip_lists:IpDeny",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
 }
 
