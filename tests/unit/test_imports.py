@@ -24,7 +24,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "ipc": ({"base"}, set()),
     "shm": ({"base"}, set()),
     "middleware": ({"core", "spec", "shm", "base"}, {"msgspec", "cpython", "libc", "cython"}),
-    "proxy": ({"middleware", "core", "spec", "shm", "base"}, {"msgspec", "uvloop", "cpython", "libc", "cython"}),
+    "proxy": (
+        {"middleware", "core", "spec", "shm", "base"},
+        {"msgspec", "uvloop", "cpython", "libc", "cython"},
+    ),
     "worker": ({"proxy", "ipc", "observe.sinks", "spec", "shm", "core", "base"}, {"uvloop"}),
     "supervisor": ({"ipc", "shm", "base"}, set()),
     "config": ({"middleware", "spec", "shm", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),

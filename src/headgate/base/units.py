@@ -10,12 +10,12 @@ from itertools import pairwise
 
 from headgate.base.errors import Refusal
 
-DURATION_PATTERN = r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:ms|s|m|h|d))+"
+DURATION_PATTERN = r"(?:[0-9]{1,12}(?:\.[0-9]{1,9})?(?:us|ms|s|m|h|d))+"
 SIZE_PATTERN = r"[0-9]{1,15}(?:\.[0-9]{1,9})?(?:B|[KMGT]i?B)?"
 RATE_PATTERN = r"[0-9]{1,12}(?:\.[0-9]{1,9})?/[smh]"
 BYTE_RATE_PATTERN = SIZE_PATTERN + "/[smh]"
 
-_SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_SECONDS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 0.001, "us": 0.000_001}
 _BYTES = {
     "": 1,
     "B": 1,
@@ -31,7 +31,7 @@ _BYTES = {
 _PER = {"s": 1, "m": 60, "h": 3_600}
 
 _duration = re.compile(DURATION_PATTERN)
-_duration_part = re.compile(r"([0-9.]+)(ms|s|m|h|d)")
+_duration_part = re.compile(r"([0-9.]+)(us|ms|s|m|h|d)")
 _size = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([A-Za-z]*)")
 _rate = re.compile(r"(.+)/([a-z]+)")
 _number = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
@@ -69,6 +69,11 @@ def format_duration(seconds: float) -> str:
     if microseconds:
         parts.append(f"{_plain(microseconds / 1000)}ms")
     return "".join(parts) or "0s"
+
+
+def format_percent(percent: float) -> str:
+    """A text such as `2.5%`."""
+    return f"{percent:g}%"
 
 
 def parse_size(text: str) -> int:

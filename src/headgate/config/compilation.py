@@ -71,14 +71,15 @@ def _identities(model: written.Config) -> Iterator[str]:
         if len(route.services or ()) > 1:
             for share in route.services or ():
                 yield f"variant:{route.name}/{share.name or share.service}"
-    for name in model.middlewares:
-        yield f"middleware:{name}"
     for name, service in model.services.items():
         yield f"service:{name}"
         if service.sticky is not None:
             yield f"sticky:{name}"
         for endpoint in service.endpoints:
             yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
+    for name, middleware in model.middlewares.items():
+        if middleware.type != "chain":
+            yield f"middleware:{name}"
 
 
 def _pick(name: str, *sections: Any) -> Any:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
@@ -20,10 +20,10 @@ from headgate.config.model.middlewares import (
     Unknown,
     middleware_of,
 )
+from headgate.config.model.options import RelativeFile, SecretFile, section_of
 from headgate.config.model.root import Config
 from headgate.config.model.scalars import Name
 from headgate.config.model.section import Section
-from headgate.config.model.options import RelativeFile, SecretFile, section_of
 from headgate.config.problems import ConfigError, Problem, quoted
 from headgate.middleware.description import CheckedWorker, instance_of
 from headgate.middleware.resolution import class_of, is_path, published
@@ -38,39 +38,49 @@ if TYPE_CHECKING:
 IMPORT_SECONDS = 20.0
 
 
-def config_with(document: Document, folder: str) -> tuple[type[Config], dict[str, Description], list[Problem]]:
-    """The model of a file that names middlewares of other people: with their options, as their classes say in a
-    process of their own. And what is wrong with those classes.
+def config_with(
+    document: Document, folder: str
+) -> tuple[type[Config], dict[str, Description], list[Problem]]:
+    """The model of a file that names middlewares of other people: with their options, as their classes say in
+    a process of their own. And what is wrong with those classes.
     """
     wanted = dict(_foreign(document))
     if not wanted:
         return Config, {}, []
     kinds = sorted(set(wanted.values()))
     answers = _ask([{"type": kind, "folder": folder} for kind in kinds])
-    descriptions = {kind: answer["description"] for kind, answer in zip(kinds, answers, strict=True) if "error" not in answer}
-    errors = {kind: answer["error"] for kind, answer in zip(kinds, answers, strict=True) if "error" in answer}
+    asked = dict(zip(kinds, answers, strict=True))
+    descriptions = {kind: answer["description"] for kind, answer in asked.items() if "error" not in answer}
+    errors = {kind: answer["error"] for kind, answer in asked.items() if "error" in answer}
     problems = [
-        document.problem(("middlewares", name, "type"), f"{quoted(kind)} cannot be used: {errors[kind]}")
-        for name, kind in wanted.items()
-        if kind in errors
+        _unusable(document, name, kind, errors[kind]) for name, kind in wanted.items() if kind in errors
     ]
     sections = [section_of(kind, description) for kind, description in descriptions.items()]
     sections += [_unknown(kind) for kind in errors]
-    kind: Any = dict[Name, middleware_of([*BUILT_IN_SECTIONS.values(), *sections])]  # type: ignore[misc]  # made here
+    kind: Any = middleware_of([*BUILT_IN_SECTIONS.values(), *sections])
     field = Config.model_fields["middlewares"]
     model = create_model(
         "Config",
         __base__=Config,
         __doc__=Config.__doc__,
-        middlewares=(kind, Field(default={}, description=field.description)),
+        middlewares=(
+            Annotated[dict[Name, kind], *field.metadata],
+            Field(default={}, description=field.description),
+        ),
     )
     return model, descriptions, problems
 
 
-def _unknown(kind: str) -> type[Section]:
-    from typing import Literal
+def _unusable(document: Document, name: str, kind: str, reason: str) -> Problem:
+    path = ("middlewares", name, "type")
+    if document.find(path)[0].variable:  # what it holds is nobody's business
+        return document.problem(path, "no middleware of this type can be had")
+    return document.problem(path, f"{quoted(kind)} cannot be used: {reason}")
 
-    made: type[Section] = create_model(f"Unknown{abs(hash(kind))}", __base__=Unknown, type=(Literal[kind], ...))
+
+def _unknown(kind: str) -> type[Section]:
+    field: Any = (Literal[kind], ...)
+    made: type[Section] = create_model(f"Unknown{abs(hash(kind))}", __base__=Unknown, type=field)
     return made
 
 
@@ -146,9 +156,7 @@ def _compiled(model: Config, name: str, middleware: Any, blocks: dict[str, int])
         type=middleware.type,
         options=options,
         budget=(
-            spec.Budget(
-                cpu=budget.cpu or 0.0, wait=budget.wait or 0.0, bypass=budget.on_exceed == "bypass"
-            )
+            spec.Budget(cpu=budget.cpu or 0.0, wait=budget.wait or 0.0, bypass=budget.on_exceed == "bypass")
             if budget is not None
             else spec.Budget()
         ),
@@ -207,7 +215,10 @@ def problems_of_instances(model: Config, snapshot: spec.Snapshot, document: Docu
         for each, answer in zip(foreign, _ask(questions), strict=True):
             if "error" in answer:
                 found[each.name] = answer["error"]
-    return [document.problem(("middlewares", name), f"{quoted(name)}: {reason}", key=True) for name, reason in found.items()]
+    return [
+        document.problem(("middlewares", name), f"{quoted(name)}: {reason}", key=True)
+        for name, reason in found.items()
+    ]
 
 
 def _revealed(value: Any) -> Any:

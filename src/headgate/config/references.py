@@ -234,9 +234,9 @@ def _chains(data: dict[str, Any], document: Document) -> Iterator[Problem]:
         for name, value in _mapping(data.get("middlewares")).items()
         if _mapping(value).get("type") == "chain"
     }
-    for name in chains:
+    for name, named in chains.items():
         seen: set[str] = set()
-        todo = list(chains[name])
+        todo = list(named)
         while todo:
             other = todo.pop()
             if other == name:
@@ -424,7 +424,7 @@ def _unused(data: dict[str, Any], document: Document) -> Iterator[Problem]:
             if name not in used[kind]:
                 yield document.problem(
                     (f"{kind}s", name),
-                    f"nothing uses the {kind} {quoted(name)}" if kind == "middleware" else f"no route uses the {kind} {quoted(name)}",
+                    f"{'no route' if kind == 'service' else 'nothing'} uses the {kind} {quoted(name)}",
                     "use it in a route, or remove it",
                     key=True,
                     warning=True,

@@ -1,7 +1,7 @@
-"""What a class of middleware says of itself, as plain data: the configuration checks what people write by it.
+"""What a class of middleware says of itself, as plain data, by which the configuration is checked.
 
-The class of somebody else's middleware is imported only where it may break something (`python -m
-headgate.middleware.description`), so that all that the controller has of it is this.
+Somebody else's class is imported only where it may break things, by `python -m
+headgate.middleware.description`: all that the controller has of it is this.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LARGEST = 1_000_000_000
 
 
 def describe(kind: type[Middleware]) -> Description:
-    """The class's text, hooks, counters and options. Raises MiddlewareMissing when its options are of types that no
-    file can hold.
+    """The class's text, hooks, counters and options. Raises MiddlewareMissing when its options are of types
+    that no file can hold.
     """
     return {
         "doc": (kind.__doc__ or "").strip(),
@@ -135,14 +135,15 @@ def _main() -> None:
     output, sys.stdout = sys.stdout, sys.stderr  # modules may print when they are imported
     for asked in json.load(sys.stdin):
         try:
-            kind = class_of(asked["type"], asked["folder"])
-            answer: Description = {"description": describe(kind)}
+            found = class_of(asked["type"], asked["folder"])
+            answer: Description = {"description": describe(found)}
             if asked.get("options") is not None:
-                instance_of(kind, asked["name"], asked["options"], CheckedWorker())
+                instance_of(found, asked["name"], asked["options"], CheckedWorker())
         except MiddlewareMissing as error:
             answer = {"error": str(error)}
-        except Exception as error:  # noqa: BLE001 - what other people's code raises is the answer
-            answer = {"error": f"{type(error).__name__}: {error}" if not isinstance(error, ValueError) else str(error)}
+        except Exception as error:  # noqa: BLE001 - whatever other people's code raises is the answer
+            kind = "" if isinstance(error, ValueError) else f"{type(error).__name__}: "
+            answer = {"error": f"{kind}{error}"}
         answers.append(answer)
     json.dump(answers, output)
     output.flush()

@@ -28,11 +28,11 @@ class NoOptions:
 
 
 class Middleware:
-    """Looks at exchanges, or changes them. A subclass defines those of the four hooks that it needs, each plain or
-    `async def`; what it does not define costs nothing. A plain hook may also return something to await.
+    """Looks at exchanges, or changes them. A subclass defines those of the four hooks that it needs, each
+    plain or `async def`; what it does not define costs nothing. A plain hook may also return an awaitable.
 
-    There is one instance for each name in the file and worker, and it lives on over reloads while its options are
-    equal. `options` is an instance of `Options`, a frozen dataclass.
+    There is one instance for each name in the file and worker, and it lives on over reloads while its options
+    are equal. `options` is an instance of `Options`, a frozen dataclass.
     """
 
     Options: ClassVar[type] = NoOptions
@@ -59,13 +59,13 @@ class Middleware:
         """Called when no configuration has this instance any more and its exchanges are over."""
 
     def on_request(self, exchange: Exchange) -> Reply | Awaitable[Reply | None] | None:
-        """The request is there, its body maybe not. A Reply answers it; of the other middlewares only those that
-        came before see that answer.
+        """The request is there, its body maybe not. A Reply answers it; of the other middlewares only those
+        that came before see that answer.
         """
 
     def on_response(self, exchange: Exchange) -> Reply | Awaitable[Reply | None] | None:
-        """The head of the response is there: an endpoint's, Headgate's own, or a Reply. In the other direction
-        than on_request: the last middleware is first. A switch of protocols (101) is no response.
+        """The head of the response is there: an endpoint's, Headgate's own, or a Reply. In the other
+        direction than on_request: the last middleware is first. A switch of protocols (101) is no response.
         """
 
     def on_body(self, exchange: Exchange, piece: Piece) -> bytes | Awaitable[bytes | None] | None:

@@ -1,7 +1,7 @@
 """Types of options, as people write them and as a middleware gets them.
 
-An `Options` class is a frozen dataclass of these, of str, int, float, bool, Literal, tuples, dicts with texts as keys,
-other frozen dataclasses, and `| None`. The configuration checks what is written against it.
+An `Options` class is a frozen dataclass of these, of str, int, float, bool, Literal, tuples, dicts with texts
+as keys, other frozen dataclasses, and `| None`. The configuration checks what is written against it.
 """
 
 from __future__ import annotations
@@ -11,14 +11,41 @@ from typing import Annotated, Any, Literal
 
 from headgate.spec import Secret
 
-__all__ = ["Duration", "File", "Int", "Pattern", "Percent", "Prefix", "Rate", "Ranges", "Secret", "Size", "Url", "option"]
+__all__ = [
+    "Duration",
+    "FieldName",
+    "File",
+    "Int",
+    "Pattern",
+    "Percent",
+    "Prefix",
+    "Range",
+    "Ranges",
+    "Rate",
+    "Secret",
+    "Size",
+    "Url",
+    "option",
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
     """How a text of the file becomes a value; config/options.py knows each."""
 
-    name: Literal["duration", "size", "rate", "prefix", "pattern", "range", "file", "url", "percent", "int", "field"]
+    name: Literal[
+        "duration",
+        "field",
+        "file",
+        "int",
+        "pattern",
+        "percent",
+        "prefix",
+        "range",
+        "rate",
+        "size",
+        "url",
+    ]
     lowest: int = 0
     highest: int = 1_000_000_000
 

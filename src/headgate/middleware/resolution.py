@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,12 +33,12 @@ def published() -> dict[str, str]:
 
 def is_path(kind: str) -> bool:
     """Whether a type is written as module:Class."""
-    return ":" in kind
+    return re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", kind) is not None
 
 
 def class_of(kind: str, folder: str = "") -> type[Middleware]:
-    """The class of a type: built in, published under the entry point group, or module:Class, which is looked for in
-    `folder` too. Raises MiddlewareMissing, also when importing fails.
+    """The class of a type: built in, published under the entry point group, or module:Class, which is looked
+    for in `folder` too. Raises MiddlewareMissing, also when importing fails.
     """
     where = BUILT_IN.get(kind) or (kind if is_path(kind) else published().get(kind))
     if where is None:
@@ -49,7 +50,8 @@ def class_of(kind: str, folder: str = "") -> type[Middleware]:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except Exception as error:  # noqa: BLE001 - it is other people's code: whatever it raises is the reason
+    except Exception as error:
+        # It is other people's code: whatever it raises is the reason.
         raise MiddlewareMissing(f"{where} cannot be imported: {_reason(error)}") from error
     if not (isinstance(found, type) and issubclass(found, Middleware)):
         raise MiddlewareMissing(f"{where} is no subclass of headgate.middleware.Middleware")

@@ -50,12 +50,12 @@ class Worker(ABC):
         method: str = "GET",
         headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
         body: bytes = b"",
-        timeout: float = 10.0,
+        timeout: float = 10.0,  # noqa: ASYNC109 - it is the deadline of the answer, not of the call
         limit: int = 1 << 20,
     ) -> Fetched:
         """Ask for something through Headgate's own pools: `url` is one of the options, of type Url, or
-        `service://NAME/path` for a service of the file. Raises FetchFailed when there is no answer in time, or
-        one with more than `limit` bytes of body.
+        `service://NAME/path` for a service of the file. Raises FetchFailed when there is no answer in time,
+        or one with more than `limit` bytes of body.
         """
 
     @abstractmethod

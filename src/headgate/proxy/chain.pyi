@@ -1,4 +1,3 @@
-from headgate.core.cells import Block
 from headgate.middleware import Middleware
 from headgate.proxy.snapshot import LiveSnapshot
 from headgate.spec import Middleware as Spec

@@ -60,7 +60,8 @@ class LiveWorker(Worker):
 
     def log(self, text: str, *args: object, level: int = 20) -> None:
         """Write to the log of Headgate."""
-        self._instances.context.log.log(level, f"middleware {self._name}: {text}", *args)
+        message = text % args if args else text
+        self._instances.context.log.log(level, "middleware %s: %s", self._name, message)
 
 
 class Instances:
@@ -82,7 +83,7 @@ class Instances:
         return ThreadPoolExecutor(THREADS, thread_name_prefix="middleware")
 
     def prepare(self, live: LiveSnapshot) -> tuple[dict[str, Step], list[Chain]]:
-        """The instances of a snapshot, and its chains, attached. Raises ValueError with what cannot be had."""
+        """The instances of a snapshot, and its chains, attached. Raises ValueError with what is missing."""
         steps = {}
         for middleware in live.spec.middlewares:
             known = self._steps.get(middleware.name)
@@ -94,8 +95,8 @@ class Instances:
     def _made(self, middleware: spec.Middleware) -> Step:
         try:
             kind = class_of(middleware.type, middleware.folder)
-            worker = LiveWorker(self, middleware)
-            return Step(middleware, instance_of(kind, middleware.name, middleware.options, worker), self.memory)
+            instance = instance_of(kind, middleware.name, middleware.options, LiveWorker(self, middleware))
+            return Step(middleware, instance, self.memory)
         except (MiddlewareMissing, OSError) as error:
             raise ValueError(f"middleware {middleware.name}: {error}") from error
         except Exception as error:

@@ -12,7 +12,7 @@ import pytest
 from headgate import config, spec
 from headgate.config import ConfigError, load
 from headgate.config.model import (
-    AddPrefix,
+    Chain,
     Config,
     Endpoint,
     Listener,
@@ -99,9 +99,7 @@ def test_the_file_of_the_design() -> None:
                     query=(spec.FieldMatch(name="debug", kind="exact", value="1"),),
                     client=("10.0.0.0/8",),
                 ),
-                middlewares=(
-                    spec.Middleware(name="strip-v1", type="strip_prefix", options={"prefix": "/v1"}),
-                ),
+                middlewares=("strip-v1",),
                 services=(spec.ServiceShare(service="api"),),
                 limits=spec.RouteLimits(request_timeout=30.0),
                 retry=spec.Retry(attempts=3),
@@ -131,6 +129,9 @@ def test_the_file_of_the_design() -> None:
                 metric=4,
             ),
         ),
+        middlewares=(
+            spec.Middleware(name="strip-v1", type="strip_prefix", options={"prefix": "/v1"}, metric=8),
+        ),
         metrics=spec.Metrics(
             blocks={
                 "listener:web": 1,
@@ -140,8 +141,9 @@ def test_the_file_of_the_design() -> None:
                 "endpoint:api/127.0.0.1:9001": 5,
                 "endpoint:api/127.0.0.1:9002": 6,
                 "endpoint:api/unix:/run/app.sock": 7,
+                "middleware:strip-v1": 8,
             },
-            next=8,
+            next=9,
         ),
     )
 
@@ -398,7 +400,8 @@ def test_everything_arrives() -> None:
         spec.PathMatch(kind="exact", value="/exact"),
     )
     assert api.priority == 5
-    assert [middleware.type for middleware in api.middlewares] == ["strip_prefix", "add_prefix"]
+    assert api.middlewares == ("strip", "add")
+    assert [each.type for each in snapshot.middlewares] == ["strip_prefix", "add_prefix"]
     blocks = snapshot.metrics.blocks
     assert api.services == (
         spec.ServiceShare(service="app", weight=9, variant="stable", metric=blocks["variant:api/stable"]),
@@ -599,7 +602,7 @@ def test_workers_are_resolved() -> None:
 
 
 def test_parts_of_python_models_are_checked_where_they_are_made() -> None:
-    assert AddPrefix(type="add_prefix", prefix="/a").prefix == "/a"
+    assert Chain(type="chain", middlewares="a").middlewares == ("a",)
     assert Pool(idle_timeout=timedelta(seconds=2)).idle_timeout == 2.0
     with pytest.raises(ValueError, match="has no unit"):
         Pool(idle_timeout=2)

@@ -327,11 +327,11 @@ h.yaml:2:73: error: services.api.retry_budget.percent: "twenty" is no percentage
     "middleware of a later version": (
         """\
 listeners: { web: { bind: ':80' } }
-middlewares: { m: { type: rate_limit, rate: 100/s } }
+middlewares: { m: { type: wasm } }
 routes: [{ name: r, middlewares: [m], respond: {} }]
 """,
         """\
-h.yaml:2:27: error: middlewares.m.type: "rate_limit" is not supported by this version yet
+h.yaml:2:27: error: middlewares.m.type: "wasm" is not supported by this version yet
     remove this middleware
 """,
     ),
@@ -354,7 +354,7 @@ routes: [{ name: r, middlewares: [m], respond: {} }]
 """,
         """\
 h.yaml:2:19: error: middlewares.m: "type" is missing
-    write one of add_prefix, strip_prefix
+    write one of add_prefix, chain, strip_prefix
 """,
     ),
     "key of another middleware": (
@@ -1515,7 +1515,7 @@ listeners: { web: { bind: ':80' } }
 middlewares: { m: { type: add_prefix, prefix: /a } }
 """,
         """\
-h.yaml:2:16: warning: middlewares.m: no route uses the middleware "m"
+h.yaml:2:16: warning: middlewares.m: nothing uses the middleware "m"
     use it in a route, or remove it
 """,
     ),

@@ -20,7 +20,7 @@ SNAPSHOT = spec.Snapshot(
         spec.Route(
             name="api",
             match=spec.Match(hosts=("a.example",), path=(spec.PathMatch(kind="prefix", value="/v1"),)),
-            middlewares=(spec.Middleware(name="s", type="strip_prefix", options={"prefix": "/v1"}),),
+            middlewares=("s",),
             services=(spec.ServiceShare(service="api"),),
             metric=2,
         ),

@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, create_model
-from pydantic.fields import FieldInfo
 
 from headgate import spec
 from headgate.base import units
@@ -33,8 +32,8 @@ class Budget(Section):
     )
     on_exceed: Annotated[Literal["fail", "bypass"], Choice("fail", "bypass")] = Field(
         default="fail",
-        description="`fail`: the exchange ends with 503, or 504 when it was awaited. `bypass`: it goes on without "
-        "this middleware. Processor time that was taken acts on the exchanges of the next second.",
+        description="`fail`: the exchange ends with 503, or 504 when it was awaited. `bypass`: it goes on "
+        "without this middleware. Processor time that was taken acts on the exchanges of the next second.",
     )
 
 
@@ -129,25 +128,26 @@ _TEXTS: dict[str, Any] = {
         PlainSerializer(_written),
         WithJsonSchema({"$comment": "text, or `{ file: PATH }`", "type": ["string", "object"]}),
     ],
-    "number": Annotated[float, PlainValidator(_number), WithJsonSchema({"$comment": "number", "type": "number"})],
-    "percent": _string("percentage", PlainValidator(_percent), PlainSerializer(lambda percent: f"{percent:g}%")),
+    "number": Annotated[
+        float, PlainValidator(_number), WithJsonSchema({"$comment": "number", "type": "number"})
+    ],
+    "percent": _string("percentage", PlainValidator(_percent), PlainSerializer(units.format_percent)),
     "switch": OnOff,
 }
 
 
 def _annotation(kind: Description, owner: str) -> Any:
     name = kind["kind"]
+    if name in ("optional", "list", "map"):
+        inner: Any = _annotation(kind["of"], owner)
+        if name == "optional":
+            return inner | None
+        return Annotated[tuple[inner, ...], OneOrMore()] if name == "list" else dict[scalars.Line, inner]
     if name == "int":
         return Annotated[(int, *Between(kind["lowest"], kind["highest"]))]
     if name == "choice":
-        words = tuple(map(str, kind["words"]))
+        words: Any = tuple(map(str, kind["words"]))
         return Annotated[Literal[words], Choice(*words)]
-    if name == "optional":
-        return _annotation(kind["of"], owner) | None
-    if name == "list":
-        return Annotated[tuple[_annotation(kind["of"], owner), ...], OneOrMore()]
-    if name == "map":
-        return dict[scalars.Line, _annotation(kind["of"], owner)]
     if name == "section":
         return _section(f"{owner}{kind['name']}", kind["doc"], kind["fields"], {})
     return _TEXTS[name]
@@ -161,12 +161,12 @@ def _shown(default: Any, kind: Description) -> Any:
         "duration": units.format_duration,
         "size": units.format_size,
         "rate": units.format_rate,
-        "percent": lambda percent: f"{percent:g}%",
+        "percent": units.format_percent,
     }
     return formats[kind["kind"]](default) if default is not None and kind["kind"] in formats else default
 
 
-def _field(field: Description, owner: str) -> tuple[Any, FieldInfo]:
+def _field(field: Description, owner: str) -> tuple[Any, Any]:
     shown = _shown(field["default"], field["type"])
     default = field["default"]
     if field["type"]["kind"] == "section" and not field["required"]:
@@ -183,13 +183,8 @@ def _field(field: Description, owner: str) -> tuple[Any, FieldInfo]:
 
 
 def _section(name: str, doc: str, fields: list[Description], more: dict[str, Any]) -> type[Section]:
-    made: type[Section] = create_model(
-        name,
-        __base__=Section,
-        __doc__=doc or name,
-        **more,
-        **{field["name"]: _field(field, name) for field in fields},
-    )
+    definitions: Any = more | {field["name"]: _field(field, name) for field in fields}
+    made: type[Section] = create_model(name, __base__=Section, __doc__=doc or name, **definitions)
     return made
 
 
@@ -201,5 +196,4 @@ def section_of(kind: str, description: Description) -> type[Section]:
         "type": (Literal[kind], Field(description=summary.partition(". ")[0].removesuffix(".") + ".")),
         "budget": (Budget | None, Field(default=None, description="What it may take for one call.")),
     }
-    section = _section(name, summary, description["options"], more)
-    return section
+    return _section(name, summary, description["options"], more)

@@ -171,7 +171,7 @@ class Service(Section):
     )
     middlewares: Annotated[tuple[Name, ...], OneOrMore()] = Field(
         default=(),
-        description="Names from `middlewares`: of all that is sent to this service, behind those of the route.",
+        description="Names from `middlewares`: for all that is sent to this service, behind the route's own.",
     )
     tls: ServiceTls = Field(
         default=ServiceTls(), description="TLS to the endpoints that begin with `https://`."

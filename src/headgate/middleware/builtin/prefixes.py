@@ -23,7 +23,9 @@ class AddPrefix(Middleware):
 
 
 class StripPrefix(Middleware):
-    """Take a prefix off the path before the request goes upstream; a path without it, on a segment boundary, stays."""
+    """Take a prefix off the path before the request goes upstream. A path that does not have it, on a segment
+    boundary, stays as it is.
+    """
 
     @dataclass(frozen=True, slots=True)
     class Options:
