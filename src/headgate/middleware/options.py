@@ -70,4 +70,7 @@ def Int(lowest: int, highest: int) -> Any:  # noqa: N802 - stands where a type s
 
 def option(description: str, default: Any = MISSING, *, example: Any = None) -> Any:
     """A field of an Options class with its description, which goes into errors, schema and reference."""
-    return field(default=default, metadata={"description": description, "example": example})
+    metadata = {"description": description, "example": example}
+    if isinstance(default, dict):  # each instance has its own
+        return field(default_factory=default.copy, metadata=metadata)
+    return field(default=default, metadata=metadata)
