@@ -67,7 +67,7 @@ class WatchedFiles(Generic[T]):
             self._task = None
 
     def _read(self) -> tuple[T] | None:
-        """A new value when something has changed. Files that cannot be used are tried again when they change."""
+        """A new value when something has changed. What cannot be used is tried again when it changes."""
         stamps = self._stamped()
         if stamps == self._stamps:
             return None

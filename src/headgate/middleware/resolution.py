@@ -16,6 +16,7 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "basic_auth": "headgate.middleware.builtin.basic_auth:BasicAuth",
     "ip_allow": "headgate.middleware.builtin.ip_lists:IpAllow",
     "ip_deny": "headgate.middleware.builtin.ip_lists:IpDeny",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
