@@ -4,6 +4,13 @@ from typing import final
 FACTS: tuple[str, ...]
 
 @final
-class Handshake: ...
+class Handshake:
+    server_name: bytes
+    protocol: bytes
+    version: bytes
+    cipher: bytes
+    certificate: bytes
+    ja3: bytes
+    ja4: bytes
 
 def handshake_of(facts: Mapping[str, str]) -> Handshake: ...

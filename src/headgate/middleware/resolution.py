@@ -16,6 +16,7 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "api_key": "headgate.middleware.builtin.api_key:ApiKey",
     "basic_auth": "headgate.middleware.builtin.basic_auth:BasicAuth",
     "ip_allow": "headgate.middleware.builtin.ip_lists:IpAllow",
     "ip_deny": "headgate.middleware.builtin.ip_lists:IpDeny",
