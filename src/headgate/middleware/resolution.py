@@ -20,6 +20,7 @@ BUILT_IN: dict[str, str] = {
     "basic_auth": "headgate.middleware.builtin.basic_auth:BasicAuth",
     "ip_allow": "headgate.middleware.builtin.ip_lists:IpAllow",
     "ip_deny": "headgate.middleware.builtin.ip_lists:IpDeny",
+    "jwt": "headgate.middleware.builtin.jwt:Jwt",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
 }
 

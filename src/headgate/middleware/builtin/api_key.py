@@ -29,8 +29,8 @@ class Owner:
 
 
 class Keys:
-    """Owners by the SHA-256 of their keys. What time a look-up takes may tell something of a hash, which nobody
-    can turn into a key.
+    """Owners by the SHA-256 of their keys. What time a look-up takes may tell something of a hash, but nobody
+    can turn that into a key.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Keys:
             raise ValueError(f"the key of {name} is no hash: write `sha256:` and 64 hexadecimal digits")
         digest = bytes.fromhex(found[1])
         if digest == _EMPTY:
-            raise ValueError(f"the key of {name} is empty: hash one without its line end, and not nothing")
+            raise ValueError(f"the key of {name} is empty: hash a key, and not nothing")
         if digest in self._owners:
             raise ValueError(f"{name} and {self._owners[digest].name} have the same key: make one for each")
         self._owners[digest] = Owner(name, _NEVER if expires is None else moment_of(expires))
@@ -98,8 +98,8 @@ class ApiKey(Middleware):
             "The field with the key; in `Authorization` it stands behind `Bearer`.", "X-API-Key"
         )
         query: str | None = option(
-            "A parameter of the query that may have the key instead. It is taken out of the request, and out of "
-            "the access log.",
+            "A parameter of the query that may have the key instead. It is taken out of the request, and out "
+            "of the access log.",
             None,
             example="api_key",
         )
