@@ -42,6 +42,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
 # the certificates of clients when a listener passes on who they are.
 ON_DEMAND = {
     "middleware/builtin/basic_auth.py": {"argon2", "bcrypt"},
+    "middleware/builtin/client_certificate.py": {"cryptography"},
     "middleware/builtin/jwt.py": {"jwt"},
     "middleware/builtin/jwt_keys.py": {"cryptography", "jwt"},
     "proxy/identity.py": {"cryptography"},

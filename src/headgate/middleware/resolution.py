@@ -18,6 +18,8 @@ BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
     "api_key": "headgate.middleware.builtin.api_key:ApiKey",
     "basic_auth": "headgate.middleware.builtin.basic_auth:BasicAuth",
+    "client_certificate": "headgate.middleware.builtin.client_certificate:ClientCertificate",
+    "hmac_signature": "headgate.middleware.builtin.hmac_signature:HmacSignature",
     "ip_allow": "headgate.middleware.builtin.ip_lists:IpAllow",
     "ip_deny": "headgate.middleware.builtin.ip_lists:IpDeny",
     "jwt": "headgate.middleware.builtin.jwt:Jwt",

@@ -31,9 +31,20 @@ _AGAIN_WITHOUT_KEYS: Final = 1.0
 _NEVER: Final = float("inf")
 
 Algorithm = Literal[
-    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
+    "HS256",
+    "HS384",
+    "HS512",
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
     "EdDSA",
-]  # fmt: skip
+]
 
 
 class Unsuitable(Exception):
@@ -42,9 +53,7 @@ class Unsuitable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """What a token that was right says: until when it holds, whose it is, what to tell the service, and
-    which claim is not as it must be.
-    """
+    """What a token that was right says. `lacks`: which claim is not as it must be."""
 
     until: float
     user: str | None

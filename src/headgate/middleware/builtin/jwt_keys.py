@@ -68,7 +68,7 @@ class KeySet:
         said = _head_of(head)
         algorithm, kid = said.get("alg"), said.get("kid")
         if not isinstance(algorithm, str):
-            raise ValueError("it names no algorithm")
+            raise ValueError("it names no algorithm")  # noqa: TRY004 - it is what the token says
         fitting = [key for key in self._keys if algorithm in key.algorithms]
         if kid is not None:
             fitting = [key for key in fitting if key.kid is None or key.kid == kid]
