@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
+import http.server
 import json
 import os
 import ssl
+import threading
+import time
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -44,6 +49,39 @@ ROUTES = {
 }
 
 
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Says as JSON what came."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        fields = [(name.lower(), value) for name, value in self.headers.items()]
+        out = json.dumps({"target": self.path, "fields": fields, "body": body}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(out)))
+        self.end_headers()
+        self.wfile.write(out)
+
+    do_POST = do_GET  # noqa: N815 - as http.server names it
+
+    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - as http.server names it
+        """Nobody reads it."""
+
+
+@contextmanager
+def echo(port: int) -> Iterator[None]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Echo)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("access")
@@ -74,7 +112,7 @@ def product(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                     "tls": {"certificates": [site], "client_certificates": client},
                 },
             },
-            "forwarding": {"trusted_proxies": ["127.0.0.1"]},
+            "trusted_proxies": ["127.0.0.1"],
             "middlewares": {
                 "allow": {"type": "ip_allow", "ranges": ["192.0.2.0/24"], "files": [str(folder / "ranges")]},
                 "deny": {"type": "ip_deny", "ranges": ["2001:db8::/32", "192.0.2.0/24"]},
@@ -103,14 +141,23 @@ def product(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                     "allow": [{"issuer": "CN=Staff CA", "san": r"ann\.example"}],
                     "user_header": "X-User",
                 },
-                "signature": {"type": "hmac_signature", "keys": {"partner": HMAC_KEY}, "user_header": "X-User"},
+                "signature": {
+                    "type": "hmac_signature",
+                    "keys": {"partner": HMAC_KEY},
+                    "user_header": "X-User",
+                },
             },
             "routes": [
                 *(
                     {"name": name, "match": {"path": f"/{name}"}, "middlewares": names, "service": "echo"}
                     for name, names in ROUTES.items()
                 ),
-                {"name": "grpc", "match": {"path": "/test.Service/*"}, "middlewares": ["token"], "service": "app"},
+                {
+                    "name": "grpc",
+                    "match": {"path": "/test.Service/*"},
+                    "middlewares": ["token"],
+                    "service": "app",
+                },
             ],
             "services": {
                 "echo": {"endpoints": [f"127.0.0.1:{ports['echo']}"]},
@@ -121,3 +168,208 @@ def product(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
             yield made
 
 
+def port_of(product: Product, listener: str = "web") -> int:
+    return int(product.config["listeners"][listener]["bind"].rpartition(":")[2])
+
+
+@pytest.fixture(params=[False, True], ids=["HTTP/1.1", "HTTP/2"])
+def client(product: Product, request: pytest.FixtureRequest) -> Iterator[Client]:
+    with Client(port_of(product), http2=request.param) as made:
+        yield made
+
+
+def came(answer: Answer) -> dict[str, Any]:
+    """What the service got."""
+    assert answer.status == 200, answer
+    found: dict[str, Any] = json.loads(answer.body)
+    return {**found, "fields": dict(found["fields"])}
+
+
+def basic(name: str, password: str) -> str:
+    return "Basic " + b64encode(f"{name}:{password}".encode()).decode()
+
+
+def record(product: Product, agent: str) -> dict[str, Any]:
+    """The record of the last exchange of a client that calls itself so."""
+    lines = until(lambda: [line for line in product.log.splitlines() if f'"{agent}"' in line], "the record")
+    found: dict[str, Any] = json.loads(lines[-1])
+    return found
+
+
+# --- Addresses ---
+
+
+def test_addresses_behind_trusted_proxies(client: Client, folder: Path) -> None:
+    for address, allowed in (("192.0.2.9", True), ("198.51.100.1", False), ("10.1.1.1", True)):
+        assert client.ask("/allow", {"x_forwarded_for": address}).status == (200 if allowed else 403)
+    for address, allowed in (("192.0.2.9", False), ("2001:db8::1", False), ("198.51.100.1", True)):
+        assert client.ask("/deny", {"x_forwarded_for": address}).status == (200 if allowed else 403)
+    answer = client.ask("/allow", {"accept": "application/json"})
+    assert json.loads(answer.body)["detail"] == "Requests from your address are not allowed here."
+
+
+def test_a_changed_list_counts_soon(folder: Path, product: Product) -> None:
+    def status(address: str) -> int:
+        with Client(port_of(product)) as client:
+            return client.ask("/allow", {"x_forwarded_for": address}).status
+
+    old = (folder / "ranges").read_text()
+    try:
+        (folder / "ranges").write_text("203.0.113.0/24\n")
+        until(lambda: status("203.0.113.7") == 200, "the new list")
+        assert status("10.1.1.1") == 403
+        (folder / "ranges").write_text("nonsense\n")
+        until(
+            lambda: status("203.0.113.7") == 200 and "is no address or range" in product.log,
+            "the word about the broken list, while the one before stays",
+        )
+    finally:
+        (folder / "new").write_text(old)
+        os.replace(folder / "new", folder / "ranges")  # noqa: PTH105 - as programs do it
+    until(lambda: status("10.1.1.1") == 200, "the old list")
+
+
+# --- Names and passwords ---
+
+
+def test_basic_auth(client: Client, product: Product) -> None:
+    for name in ("ann", "bob"):
+        fields = {"authorization": basic(name, "secret"), "x_user": "root", "user_agent": f"basic-{name}"}
+        for _ in range(2):
+            got = came(client.ask("/basic", fields))["fields"]
+            assert (got["x-user"], got.get("authorization")) == (name, None)
+        assert record(product, f"basic-{name}").get("user") == name
+    for fields in ({}, {"authorization": basic("ann", "wrong")}, {"authorization": basic("eve", "secret")}):
+        answer = client.ask("/basic", fields)
+        assert answer.status == 401
+        assert answer.all("www-authenticate") == ['Basic realm="Restricted", charset="UTF-8"']
+
+
+# --- Keys ---
+
+
+def test_api_keys_in_fields_and_queries(client: Client, product: Product) -> None:
+    got = came(client.ask("/key", {"x_api_key": "right", "user_agent": "key-field"}))
+    assert (got["fields"]["x-user"], got["fields"].get("x-api-key")) == ("build", None)
+    got = came(client.ask("/key?a=1&api%5Fkey=right&b=%20", {"user_agent": "key-query"}))
+    assert got["target"] == "/key?a=1&b=%20"
+    assert record(product, "key-query")["target"] == "/key?a=1&b=%20"
+    assert record(product, "key-query").get("user") == "build"
+    assert came(client.ask("/key?api_key=right"))["target"] == "/key"
+    for path in ("/key", "/key?api_key=wrong", "/key?api_key=right&api_key=right"):
+        assert client.ask(path).status == 401
+
+
+def test_no_key_is_logged_when_another_one_refuses(client: Client, product: Product) -> None:
+    fields = {"x_forwarded_for": "192.0.2.9", "user_agent": "key-late"}
+    assert client.ask("/late-key?api_key=right&b=2", fields).status == 403
+    assert record(product, "key-late")["target"] == "/late-key?b=2"
+    assert "api_key=right" not in product.log
+
+
+# --- Tokens ---
+
+
+def bearer(shown: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {shown}"}
+
+
+@pytest.mark.parametrize(("kind", "kid"), [("RS256", "one"), ("ES256", "two")])
+def test_tokens(client: Client, kind: str, kid: str) -> None:
+    shown = token(kind, kid=kid, iss="joe", scope="write read")
+    for _ in range(2):
+        got = came(client.ask("/jwt", {**bearer(shown), "x_user": "root", "x_email": "root@example.com"}))
+        assert (got["fields"]["x-user"], got["fields"].get("x-email")) == ("ann", None)
+
+
+def test_tokens_that_are_not_valid(client: Client) -> None:
+    assert client.ask("/jwt").all("www-authenticate") == ["Bearer"]
+    for shown, status, error in (
+        (token(kid="one", iss="mallory"), 401, "invalid_token"),
+        (token(kid="one", iss="joe", exp=int(time.time()) - 60), 401, "invalid_token"),
+        (token("RS256", 1, kid="one", iss="joe"), 401, "invalid_token"),
+        (token("HS256", kid="one", iss="joe"), 401, "invalid_token"),
+        ("a.b.c", 401, "invalid_token"),
+        (token(kid="one", iss="joe", scope="none"), 403, "insufficient_scope"),
+    ):
+        answer = client.ask("/jwt", bearer(shown))
+        [challenge] = answer.all("www-authenticate")
+        assert answer.status == status
+        assert challenge.startswith(f'Bearer error="{error}", error_description="')
+
+
+def test_calls_with_tokens(product: Product) -> None:
+    shown = token("ES256", kid="two", iss="joe", scope="read")
+    with channel_to(f"127.0.0.1:{port_of(product)}") as channel:
+        call = unary(channel, "Echo")
+        assert call(b"hello", timeout=SECONDS, metadata=(("authorization", f"Bearer {shown}"),)) == b"hello"
+        for wrong, code in (
+            ("nonsense", grpc.StatusCode.UNAUTHENTICATED),
+            (token("ES256", kid="two", iss="joe"), grpc.StatusCode.PERMISSION_DENIED),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                call(b"", timeout=SECONDS, metadata=(("authorization", f"Bearer {wrong}"),))
+            assert cast("grpc.Call", caught.value).code() is code
+
+
+# --- Certificates ---
+
+
+@pytest.mark.parametrize("protocol", ["http/1.1", "h2"])
+@pytest.mark.parametrize(("name", "status"), [("ann", 200), ("eve", 403), (None, 403)])
+def test_certificates(product: Product, folder: Path, protocol: str, name: str | None, status: int) -> None:
+    context = ssl.create_default_context(cadata=STAFF.pem)
+    context.set_alpn_protocols([protocol])
+    if name is not None:
+        context.load_cert_chain(folder / f"{name}.crt", folder / f"{name}.key")
+    port = port_of(product, "secure")
+    if protocol == "h2":
+        with Http2Wire.connected(port, tls=context, name="localhost") as wire:
+            message = wire.fetch(path="/cert")
+        answer = Answer(message.status, message.fields, message.body)
+    else:
+        connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
+        connection.request("GET", "/cert")
+        response = connection.getresponse()
+        answer = Answer(response.status, [], response.read())
+        connection.close()
+    assert answer.status == status
+    if status == 200:
+        assert came(answer)["fields"]["x-user"] == "Ann"
+
+
+# --- Signatures ---
+
+
+def parts(port: int, path: str, method: str = "GET", query: str = "?") -> dict[str, str]:
+    return {"@method": method, "@authority": f"127.0.0.1:{port}", "@path": path, "@query": query}
+
+
+def test_signed_requests(client: Client, product: Product, request: pytest.FixtureRequest) -> None:
+    port = port_of(product)
+    version = request.node.name
+    host = {"x_unique": version}
+    known = {**parts(port, "/hmac", query="?a=%20"), "x-unique": version}
+    fields = {**host, **signed(known, HMAC_KEY, "partner")}
+    assert came(client.ask("/hmac?a=%20", fields))["fields"]["x-user"] == "partner"
+    for path in ("/hmac?a=%20", "/hmac?a=%21"):
+        answer = client.ask(path, fields)
+        assert answer.status == 401
+        assert answer.all("accept-signature")
+    body = b"hello " * 100
+    digest = content_digest(body)
+    known = {**parts(port, "/hmac", "POST"), "x-unique": version, "content-digest": digest}
+    for sent, status in ((body, 200), (body.upper(), 401)):
+        known["x-unique"] = host["x_unique"] = f"{version}-{status}"
+        fields = {**host, **signed(known, HMAC_KEY, "partner"), "content-digest": digest}
+        answer = client.ask("/hmac", fields, method="POST", body=sent)
+        assert answer.status == status
+        if status == 200:
+            assert came(answer)["body"] == body.decode()
+    assert client.ask("/hmac", method="POST", body=b"x").status == 401
+
+
+def test_it_is_counted(client: Client, product: Product) -> None:
+    before = product.metric("headgate_middleware_refused_total", middleware="deny")
+    client.ask("/deny", {"x_forwarded_for": "192.0.2.9"})
+    assert product.shows("headgate_middleware_refused_total", before + 1, middleware="deny")

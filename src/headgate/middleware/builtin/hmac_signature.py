@@ -195,7 +195,7 @@ class HmacSignature(Middleware):
         max_age: Duration = option("How old a signature may be.", 300.0)
         leeway: Duration = option("How far clocks may be apart.", 30.0)
         replay: bool = option(
-            "Whether a signature can be used again while it is not too old. Each worker remembers for itself.",
+            "Whether a signature can be used again while it is not too old. Each worker remembers its own.",
             False,
         )
         user_header: FieldName | None = option(
