@@ -354,7 +354,7 @@ routes: [{ name: r, middlewares: [m], respond: {} }]
 """,
         """\
 h.yaml:2:19: error: middlewares.m: "type" is missing
-    write one of add_prefix, chain, strip_prefix
+    write one of add_prefix, api_key, basic_auth, chain, client_certificate, hmac_signature, ip_allow, ip_deny, jwt, strip_prefix
 """,
     ),
     "key of another middleware": (
