@@ -7,7 +7,7 @@ import hashlib
 import json
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from headgate.middleware import Exchange, FetchFailed, Middleware, Reply, option
 from headgate.middleware.builtin.jwt_keys import (
@@ -51,8 +51,7 @@ class Unsuitable(Exception):
     """A token is not valid; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verified:
+class Verified(NamedTuple):
     """What a token that was right says. `lacks`: which claim is not as it must be."""
 
     until: float
@@ -165,7 +164,7 @@ class Jwt(Middleware):
             import jwt
         except ImportError:
             raise ValueError("tokens need a package: install headgate[jwt]") from None
-        options = self.options
+        options, self._library = self.options, jwt
         if not options.files and options.jwks is None and options.secret is None:
             raise ValueError("no keys are known: write `files`, `jwks` or `secret`")
         self._decoder = jwt.PyJWT(
@@ -178,6 +177,7 @@ class Jwt(Middleware):
         )
         self._header = options.header.lower()
         self._bearer = self._header == "authorization"
+        self._changes = options.remove_header or bool(options.claim_headers)
         fixed = [] if options.secret is None else [_named("secret", options.secret)]
         self._files = WatchedFiles(self.worker, options.files, self._read)
         self._fixed = narrowed(fixed, options.algorithms)
@@ -185,6 +185,7 @@ class Jwt(Middleware):
         self._body = b""
         self._fetching: asyncio.Task[None] | None = None
         self._asked = False
+        self._quiet_until = 0.0
         self._next_fetch = 0.0
         self._fresh_until = 0.0 if options.jwks is not None else _NEVER
         self._stale_until = 0.0
@@ -238,6 +239,7 @@ class Jwt(Middleware):
         finally:
             self._asked = True
             self._fetching = None
+            self._quiet_until = 0.0
 
     def _settle(self) -> Awaitable[None] | None:
         """See that there are the right keys. Something to await when there are none yet."""
@@ -248,6 +250,7 @@ class Jwt(Middleware):
             self._assemble()
         now = self.worker.now()
         if now < self._fresh_until:
+            self._quiet_until = min(self._files.due, self._fresh_until)
             return None
         if self._fetched and now >= self._stale_until:
             self._fetched, self._body = [], b""
@@ -258,8 +261,9 @@ class Jwt(Middleware):
     # --- Requests ---
 
     def on_request(self, exchange: Exchange) -> Reply | Awaitable[Reply | None] | None:
-        settling = self._settle()
-        return self._admit(exchange) if settling is None else self._later(settling, exchange)
+        if self.worker.now() >= self._quiet_until and (settling := self._settle()) is not None:
+            return self._later(settling, exchange)
+        return self._admit(exchange)
 
     def _admit(self, exchange: Exchange) -> Reply | Awaitable[Reply | None] | None:
         token = self._token(exchange)
@@ -289,9 +293,10 @@ class Jwt(Middleware):
         inside = [] if self.options.query is None else request.take_parameter(self.options.query)
         value = request.headers.get(self._header)
         if value is not None:
-            if self._bearer or value[:7].lower() == "bearer ":
-                scheme, _, value = value.partition(" ")
-                value = value.strip() if scheme.lower() == "bearer" else ""
+            if value[:7].lower() == "bearer ":
+                value = value[7:].strip()
+            elif self._bearer:
+                value = ""
             if value:
                 return value
         if self.options.cookie is not None and (value := request.cookies.get(self.options.cookie)):
@@ -339,10 +344,10 @@ class Jwt(Middleware):
             return self._refused(exchange, 403, "insufficient_scope", verified.lacks)
         if verified.user is not None:
             exchange.user = verified.user
-        headers = exchange.request.headers
-        if self.options.remove_header:
-            headers.pop(self._header)
-        if self.options.claim_headers:
+        if self._changes:
+            headers = exchange.request.headers
+            if self.options.remove_header:
+                headers.pop(self._header)
             for name in self.options.claim_headers.values():
                 headers.pop(name)
             for name, value in verified.fields:
@@ -377,9 +382,7 @@ class Jwt(Middleware):
         return self._decoded(token, head, keys[-1], algorithm)
 
     def _decoded(self, token: str, head: str, key: Key, algorithm: str) -> Verified:
-        import jwt
-
-        options = self.options
+        options, jwt = self.options, self._library
         try:
             found = self._decoder.decode_complete(
                 token,

@@ -143,7 +143,7 @@ async def test_a_changed_file_forgets(tmp_path: Path) -> None:
     middleware = made(BasicAuth, {"files": [str(file)]})
     assert await outcome(middleware, exchange(basic("carl", "secret"))) is None
     file.write_text("# nobody\n")
-    middleware._files._due = 0.0
+    middleware._files.due = 0.0
     assert await outcome(middleware, exchange(basic("carl", "secret"))) is not None
 
 

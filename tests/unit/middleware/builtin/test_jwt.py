@@ -459,7 +459,7 @@ async def test_other_keys_in_the_file_forget(tmp_path: Path) -> None:
     shown = token("ES256")
     assert await outcome(middleware, exchange(bearer(shown))) is None
     (tmp_path / "keys").write_bytes(jwks(jwk("ES384")))
-    middleware._files._due = 0.0
+    middleware._files.due = middleware._quiet_until = 0.0
     reply = await outcome(middleware, exchange(bearer(shown)))
     assert reply is not None
     assert reply.status == 401
