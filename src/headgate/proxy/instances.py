@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.core.cells import Block, MiddlewareWord
 from headgate.middleware.description import instance_of
-from headgate.middleware.resolution import MiddlewareMissing, class_of
 from headgate.middleware.histogram import bucket_of
+from headgate.middleware.resolution import MiddlewareMissing, class_of
 from headgate.middleware.worker import Fetched, FetchFailed, Worker
 from headgate.proxy.chain import Chain, Step, attach_chains
 from headgate.proxy.watchdog import Watchdog
@@ -103,7 +103,7 @@ class Instances:
 
     def _made(self, middleware: spec.Middleware) -> Step:
         try:
-            kind = class_of(middleware.type, middleware.folder)
+            kind = class_of(middleware.type, middleware.folder, middleware.edition)
             instance = instance_of(kind, middleware.name, middleware.options, LiveWorker(self, middleware))
             return Step(middleware, instance, self.memory)
         except (MiddlewareMissing, OSError) as error:
