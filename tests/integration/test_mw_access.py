@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
-import http.server
 import json
 import os
 import ssl
-import threading
 import time
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +19,7 @@ import pytest
 
 from support.asking import Answer, Client
 from support.certificates import Authority
+from support.echo import EchoBackend
 from support.grpc_cases import SECONDS, channel_to, unary
 from support.http2 import Http2Wire
 from support.peers import grpc_service
@@ -49,39 +47,6 @@ ROUTES = {
 }
 
 
-class Echo(http.server.BaseHTTPRequestHandler):
-    """Says as JSON what came."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
-        fields = [(name.lower(), value) for name, value in self.headers.items()]
-        out = json.dumps({"target": self.path, "fields": fields, "body": body}).encode()
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(out)))
-        self.end_headers()
-        self.wfile.write(out)
-
-    do_POST = do_GET  # noqa: N815 - as http.server names it
-
-    def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002 - as http.server names it
-        """Nobody reads it."""
-
-
-@contextmanager
-def echo(port: int) -> Iterator[None]:
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Echo)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("access")
@@ -98,10 +63,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def product(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
-    ports = {name: free_port() for name in ("web", "echo", "secure")}
+    ports = {name: free_port() for name in ("web", "secure")}
     site = {"cert": str(folder / "site.crt"), "key": str(folder / "site.key")}
     client = {"mode": "request", "ca": str(folder / "staff.crt")}
-    with grpc_service(tmp_path_factory.mktemp("grpc")) as app:
+    with grpc_service(tmp_path_factory.mktemp("grpc")) as app, EchoBackend() as echo:
         config: dict[str, Any] = {
             "process": {"workers": 1, "drain_timeout": "1s"},
             "access_log": {"format": "json", "path": "stdout", "query": True},
@@ -160,11 +125,11 @@ def product(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 },
             ],
             "services": {
-                "echo": {"endpoints": [f"127.0.0.1:{ports['echo']}"]},
+                "echo": {"endpoints": [echo.address]},
                 "app": {"endpoints": [f"h2c://{app}"]},
             },
         }
-        with echo(ports["echo"]), Product(config) as made:
+        with Product(config) as made:
             yield made
 
 
@@ -178,11 +143,12 @@ def client(product: Product, request: pytest.FixtureRequest) -> Iterator[Client]
         yield made
 
 
-def came(answer: Answer) -> dict[str, Any]:
-    """What the service got."""
+def came(answer: Answer) -> dict[str, str]:
+    """The fields that the service got, and beside them the request's `line`."""
     assert answer.status == 200, answer
-    found: dict[str, Any] = json.loads(answer.body)
-    return {**found, "fields": dict(found["fields"])}
+    [got] = answer.all("x-got")
+    found: dict[str, str] = json.loads(got)
+    return found
 
 
 def basic(name: str, password: str) -> str:
@@ -236,9 +202,9 @@ def test_basic_auth(client: Client, product: Product) -> None:
     for name in ("ann", "bob"):
         fields = {"authorization": basic(name, "secret"), "x_user": "root", "user_agent": f"basic-{name}"}
         for _ in range(2):
-            got = came(client.ask("/basic", fields))["fields"]
+            got = came(client.ask("/basic", fields))
             assert (got["x-user"], got.get("authorization")) == (name, None)
-        assert record(product, f"basic-{name}").get("user") == name
+        assert record(product, f"basic-{name}")["user"] == name
     for fields in ({}, {"authorization": basic("ann", "wrong")}, {"authorization": basic("eve", "secret")}):
         answer = client.ask("/basic", fields)
         assert answer.status == 401
@@ -250,12 +216,12 @@ def test_basic_auth(client: Client, product: Product) -> None:
 
 def test_api_keys_in_fields_and_queries(client: Client, product: Product) -> None:
     got = came(client.ask("/key", {"x_api_key": "right", "user_agent": "key-field"}))
-    assert (got["fields"]["x-user"], got["fields"].get("x-api-key")) == ("build", None)
+    assert (got["x-user"], got.get("x-api-key")) == ("build", None)
     got = came(client.ask("/key?a=1&api%5Fkey=right&b=%20", {"user_agent": "key-query"}))
-    assert got["target"] == "/key?a=1&b=%20"
+    assert got["line"] == "GET /key?a=1&b=%20"
     assert record(product, "key-query")["target"] == "/key?a=1&b=%20"
-    assert record(product, "key-query").get("user") == "build"
-    assert came(client.ask("/key?api_key=right"))["target"] == "/key"
+    assert record(product, "key-query")["user"] == "build"
+    assert came(client.ask("/key?api_key=right"))["line"] == "GET /key"
     for path in ("/key", "/key?api_key=wrong", "/key?api_key=right&api_key=right"):
         assert client.ask(path).status == 401
 
@@ -279,7 +245,7 @@ def test_tokens(client: Client, kind: str, kid: str) -> None:
     shown = token(kind, kid=kid, iss="joe", scope="write read")
     for _ in range(2):
         got = came(client.ask("/jwt", {**bearer(shown), "x_user": "root", "x_email": "root@example.com"}))
-        assert (got["fields"]["x-user"], got["fields"].get("x-email")) == ("ann", None)
+        assert (got["x-user"], got.get("x-email")) == ("ann", None)
 
 
 def test_tokens_that_are_not_valid(client: Client) -> None:
@@ -331,11 +297,12 @@ def test_certificates(product: Product, folder: Path, protocol: str, name: str |
         connection = http.client.HTTPSConnection("localhost", port, timeout=10, context=context)
         connection.request("GET", "/cert")
         response = connection.getresponse()
-        answer = Answer(response.status, [], response.read())
+        headers = [(name.lower(), value) for name, value in response.getheaders()]
+        answer = Answer(response.status, headers, response.read())
         connection.close()
     assert answer.status == status
     if status == 200:
-        assert came(answer)["fields"]["x-user"] == "Ann"
+        assert came(answer)["x-user"] == "Ann"
 
 
 # --- Signatures ---
@@ -351,7 +318,7 @@ def test_signed_requests(client: Client, product: Product, request: pytest.Fixtu
     host = {"x_unique": version}
     known = {**parts(authority, query="?a=%20"), "x-unique": version}
     fields = {**host, **signed(known, HMAC_KEY, "partner")}
-    assert came(client.ask("/hmac?a=%20", fields))["fields"]["x-user"] == "partner"
+    assert came(client.ask("/hmac?a=%20", fields))["x-user"] == "partner"
     for path in ("/hmac?a=%20", "/hmac?a=%21"):
         answer = client.ask(path, fields)
         assert answer.status == 401
@@ -370,7 +337,7 @@ def test_signed_requests(client: Client, product: Product, request: pytest.Fixtu
         answer = client.ask("/hmac", fields, method="POST", body=sent)
         assert answer.status == status
         if status == 200:
-            assert came(answer)["body"] == body.decode()
+            assert answer.body == body
     assert client.ask("/hmac", method="POST", body=b"x").status == 401
 
 
