@@ -5,19 +5,23 @@ from __future__ import annotations
 import time
 from array import array
 from bisect import bisect_right
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
 from socket import AF_INET, AF_INET6, inet_pton
-from typing import ClassVar, Final
+from typing import ClassVar, Final, TypeVar
 
 from headgate.middleware import Exchange, Middleware, Reply, option
 from headgate.middleware.files import WatchedFiles, lines_of
 from headgate.middleware.options import File, Ranges
 from headgate.middleware.refusal import refusal
 
+T = TypeVar("T")
+
 # ::ffff:0:0/96, where IPv4 lies in IPv6 (RFC 4291 section 2.5.5.2).
 _MAPPED: Final = 0xFFFF << 32
 _REMEMBERED: Final = 4096
+_SORTED: Final = 4096
 # A thread that reads a long file lets the loop have its turn after so many lines.
 _LINES: Final = 500
 
@@ -49,12 +53,21 @@ class Addresses:
         return bisect_right(self._four if version == 4 else self._six, number) % 2 == 1
 
 
+def _slowly(items: Iterable[T]) -> Iterator[T]:
+    for number, item in enumerate(items, 1):
+        if number % _LINES == 0:
+            time.sleep(1e-4)
+        yield item
+
+
 def _edges(ranges: list[tuple[int, int]]) -> list[int]:
     """Where it begins to be inside, and where it ends, in turns: an address with an odd number of edges up to
     it is inside.
     """
+    # In parts, for a thread cannot be interrupted while it sorts.
+    parts = [sorted(ranges[at : at + _SORTED]) for at in range(0, len(ranges), _SORTED)]
     edges: list[int] = []
-    for first, last in sorted(ranges):
+    for first, last in _slowly(merge(*parts)):
         if edges and first <= edges[-1]:
             edges[-1] = max(edges[-1], last + 1)
         else:
@@ -110,9 +123,7 @@ class AddressList(Middleware):
     def _addresses(self, contents: dict[str, bytes]) -> Addresses:
         ranges = [range_of(text) for text in self.options.ranges]
         for path, content in contents.items():
-            for where, line in lines_of(path, content):
-                if len(ranges) % _LINES == _LINES - 1:
-                    time.sleep(1e-4)
+            for where, line in _slowly(lines_of(path, content)):
                 try:
                     ranges.append(range_of(line))
                 except ValueError as error:

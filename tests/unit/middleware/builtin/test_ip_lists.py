@@ -63,6 +63,15 @@ def test_the_memory_of_clients_is_bounded() -> None:
     assert len(found._known) <= 4096
 
 
+def test_many_ranges_in_no_order() -> None:
+    """More than are sorted at a time."""
+    numbers = [7919 * number % 10_007 for number in range(1, 10_007)]
+    found = Addresses(range_of(f"10.{number >> 8}.{number & 255}.0/25") for number in numbers)
+    for number in range(1, 10_007):
+        assert f"10.{number >> 8}.{number & 255}.127" in found
+        assert f"10.{number >> 8}.{number & 255}.128" not in found
+
+
 def test_allow_and_deny_are_opposites() -> None:
     worker = Alone()
     options = {"ranges": ["192.0.2.0/24"]}
