@@ -44,7 +44,13 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
 
 # What single files import on top, inside functions and only where a configuration asks for it: a worker reads
 # the certificates of clients when a listener passes on who they are.
-ON_DEMAND = {"proxy/identity.py": {"cryptography"}}
+ON_DEMAND = {
+    "middleware/builtin/basic_auth.py": {"argon2", "bcrypt"},
+    "middleware/builtin/client_certificate.py": {"cryptography"},
+    "middleware/builtin/jwt.py": {"jwt"},
+    "middleware/builtin/jwt_keys.py": {"cryptography", "jwt"},
+    "proxy/identity.py": {"cryptography"},
+}
 
 # Third parties that must never be loaded into the role, whatever it imports.
 FOREIGN = {

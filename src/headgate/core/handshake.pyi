@@ -10,5 +10,7 @@ class Handshake:
     version: Final[bytes]
     cipher: Final[bytes]
     certificate: Final[bytes]
+    ja3: Final[bytes]
+    ja4: Final[bytes]
 
 def handshake_of(facts: Mapping[str, str]) -> Handshake: ...

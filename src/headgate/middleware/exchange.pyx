@@ -3,7 +3,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.stdint cimport uint32_t
 
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote_plus
 
 from headgate.core.head cimport Head, Span, method_of, text_of
 from headgate.core.paths import PathRefused, normalise_path
@@ -68,6 +68,27 @@ cdef class Request(Message):
     def parameters(self) -> list[tuple[str, str]]:
         """The query as names and values, decoded."""
         return parse_qsl(self.living().query_text or "", keep_blank_values=True)
+
+    def take_parameter(self, str name not None) -> list[str]:
+        """Take a parameter with a secret out of the query, and out of what is recorded of the request. Returns the
+        values that it had, decoded."""
+        cdef Head head = self.living()
+        cdef list kept = [], found = []
+        if not head.has_query:
+            return found
+        for pair in head.query_text.split("&"):
+            before, _, after = pair.partition("=")
+            if unquote_plus(before) == name:
+                found.append(unquote_plus(after))
+            else:
+                kept.append(pair)
+        if found:
+            rest = "&".join(kept).encode("latin-1")
+            target = head.target_text.encode("latin-1").partition(b"?")[0]
+            head.has_query = bool(rest)
+            head.query = _kept(head, rest)
+            head.target = _kept(head, target + b"?" + rest if rest else target)
+        return found
 
     @property
     def cookies(self) -> dict[str, str]:

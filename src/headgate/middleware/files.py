@@ -31,7 +31,7 @@ class WatchedFiles(Generic[T]):
         self._stamps = self._stamped()
         self._task: asyncio.Task[None] | None = None
         self._urgent = False
-        self._due = time.monotonic() + LOOK_SECONDS if paths else float("inf")
+        self.due = time.monotonic() + LOOK_SECONDS if paths else float("inf")
         self.value = make(self._contents())
 
     def look(self) -> Awaitable[None] | None:
@@ -39,18 +39,18 @@ class WatchedFiles(Generic[T]):
         must not hold for the first who comes after a quiet hour.
         """
         now = time.monotonic()
-        if now < self._due:
+        if now < self.due:
             return asyncio.shield(self._task) if self._urgent and self._task is not None else None
-        urgent = now >= self._due + LOOK_SECONDS
+        urgent = now >= self.due + LOOK_SECONDS
         if self._task is None:
             self._urgent = urgent
-            self._due = now + LOOK_SECONDS
+            self.due = now + LOOK_SECONDS
             self._task = asyncio.get_running_loop().create_task(self._renew())
         return asyncio.shield(self._task) if self._urgent else None
 
     def close(self) -> None:
         """Look no more."""
-        self._due = float("inf")
+        self.due = float("inf")
         if self._task is not None:
             self._task.cancel()
 

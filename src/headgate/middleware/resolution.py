@@ -19,9 +19,16 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "api_key": "headgate.middleware.builtin.api_key:ApiKey",
+    "basic_auth": "headgate.middleware.builtin.basic_auth:BasicAuth",
+    "client_certificate": "headgate.middleware.builtin.client_certificate:ClientCertificate",
     "cors": "headgate.middleware.builtin.cors:Cors",
     "error_pages": "headgate.middleware.builtin.error_pages:ErrorPages",
     "headers": "headgate.middleware.builtin.headers:Headers",
+    "hmac_signature": "headgate.middleware.builtin.hmac_signature:HmacSignature",
+    "ip_allow": "headgate.middleware.builtin.ip_lists:IpAllow",
+    "ip_deny": "headgate.middleware.builtin.ip_lists:IpDeny",
+    "jwt": "headgate.middleware.builtin.jwt:Jwt",
     "maintenance": "headgate.middleware.builtin.maintenance:Maintenance",
     "redirect": "headgate.middleware.builtin.redirects:Redirect",
     "replace_path": "headgate.middleware.builtin.rewriting:ReplacePath",

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from headgate import config
+from headgate.core.breaker import BreakerState, order
 from headgate.core.cells import Block, Word, WorkerWord
 from headgate.core.rotation import HealthWord
+from headgate.shm.names import service_cell
 from headgate.simulation.judge import Judge
-from headgate.simulation.outcome import breakers_of, endpoint_cells
+from headgate.simulation.outcome import endpoint_cells
 from headgate.simulation.scenario import parse
 from headgate.simulation.trial import Trial, run
 from headgate.simulation.world import World
@@ -102,8 +104,8 @@ def eject_silently(world: World) -> None:
 
 
 def open_breaker(world: World) -> None:
-    (breaker,) = breakers_of(world, snapshot(service=BREAKER).services[0])
-    breaker.hold(world.clock.now)
+    cell = world.table.cell(service_cell("app"))
+    order(cell, BreakerState.HELD_OPEN, world.clock.now)
 
 
 def count_too_much(world: World) -> None:
