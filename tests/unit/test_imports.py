@@ -40,7 +40,10 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
 
 # What single files import on top, inside functions and only where a configuration asks for it: a worker reads
 # the certificates of clients when a listener passes on who they are.
-ON_DEMAND = {"proxy/identity.py": {"cryptography"}}
+ON_DEMAND = {
+    "middleware/builtin/redis_rates.py": {"redis"},
+    "proxy/identity.py": {"cryptography"},
+}
 
 # Third parties that must never be loaded into the role, whatever it imports.
 FOREIGN = {
@@ -53,6 +56,7 @@ FOREIGN = {
         "uvicorn",
         "aiodns",
         "cryptography",
+        "redis",
     },
     "supervisor": {
         "pydantic",

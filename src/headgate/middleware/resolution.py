@@ -16,6 +16,10 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "bandwidth": "headgate.middleware.builtin.bandwidth:Bandwidth",
+    "body_limit": "headgate.middleware.builtin.body_limit:BodyLimit",
+    "concurrency": "headgate.middleware.builtin.concurrency:Concurrency",
+    "rate_limit": "headgate.middleware.builtin.rate_limit:RateLimit",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
 }
 

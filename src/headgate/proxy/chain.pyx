@@ -56,6 +56,8 @@ cdef class Step:
         self.requests = "on_body" in defined and kind.bodies in ("request", "both")
         self.responses = "on_body" in defined and kind.bodies in ("response", "both")
         self.changes_length = kind.changes_length
+        self.request_piece = middleware.piece_size("request")
+        self.response_piece = middleware.piece_size("response")
         self.block = Block(memory, spec.metric)
         self.cpu_seconds = spec.budget.cpu
         self.wait_seconds = spec.budget.wait or WAIT_SECONDS
@@ -803,10 +805,12 @@ cdef class Lane(Pacer):
         return self.push(b"", True)
 
     cdef int push(self, bytes piece, bint last) except -1:
+        cdef Lane kept = self           # a piece may end the exchange, which lets go of its lanes
         self.ended = last
         if not self.held:
-            return self.run(piece, last, 0)
-        self.queue.append((piece, last))
+            self.run(piece, last, 0)
+            return kept.drain()
+        self.queue.append((piece, last, 0))
         self.size += PyBytes_GET_SIZE(piece)
         if last and not self.of_request:
             self.way.exchange.source_over()
@@ -836,7 +840,7 @@ cdef class Lane(Pacer):
         if error is not None:
             future.set_exception(error)
         else:
-            future.set_result(b"".join([piece for piece, _ in self.queue]))
+            future.set_result(b"".join([piece for piece, _, _ in self.queue]))
         return 0
 
     cdef int free(self) except -1:
@@ -847,10 +851,23 @@ cdef class Lane(Pacer):
 
     cdef int drain(self) except -1:
         while self.queue and not self.held and self.way.exchange is not None:
-            piece, last = self.queue.pop(0)
+            piece, last, at = self.queue.pop(0)
             self.size -= len(piece)
-            self.run(piece, last, 0)
+            self.run(piece, last, at)
         return 0
+
+    cdef bytes cut(self, bytes piece, bint last, Py_ssize_t at):
+        """As much of a piece as the hook takes at once. What is left comes next, in parts too; None: it takes
+        all."""
+        cdef Step step = <Step>self.way.steps[self.hooks[at]]
+        cdef Py_ssize_t most = step.request_piece if self.of_request else step.response_piece
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(piece)
+        if most == 0 or size <= most:
+            return None
+        self.queue[0:0] = [(piece[start:start + most], last and start + most >= size, at)
+                           for start in range(most, size, most)]
+        self.size += size - most
+        return piece[:most]
 
     cdef int run(self, bytes piece, bint last, Py_ssize_t at) except -1:
         """Through the hooks from number `at` on."""
@@ -858,6 +875,10 @@ cdef class Lane(Pacer):
         cdef str side = "request" if self.of_request else "response"
         while at < len(self.hooks):
             if not way.ignored >> <int>self.hooks[at] & 1:
+                part = self.cut(piece, last, at)
+                if part is not None:
+                    piece = part
+                    last = False
                 try:
                     outcome = way.call(self.hooks[at], ON_BODY, Piece(piece, last, side))
                 except BaseException as error:
@@ -878,7 +899,7 @@ cdef class Lane(Pacer):
                                                        "bytes or None")))
         self.held = True
         self.pause()
-        if last and not self.of_request:
+        if self.ended and not self.of_request:
             way.exchange.source_over()
         waiting = way.wait(self.hooks[at], ON_BODY, outcome, self)
         waiting.piece = piece
@@ -901,10 +922,14 @@ cdef class Lane(Pacer):
     cdef int broken(self, Py_ssize_t at, object error) except -1:
         """on_body raised: the message cannot be completed."""
         cdef Step step = <Step>self.way.steps[self.hooks[at]]
+        if isinstance(error, BodyTooLarge):
+            self.way.exchange.detail = b"a body with more bytes than middleware " + step.name.encode() + b" takes"
+            if self.of_request:
+                self.way.exchange.down.close_after()
+                return self.way.exchange.fail(413, b"http_request_denied")
+            return self.way.exchange.fail(502, b"http_response_body_size")
         step.failed(ON_BODY, error, self.way.context)
         self.way.exchange.detail = b"middleware " + step.name.encode() + b" failed"
-        if isinstance(error, BodyTooLarge) and self.of_request:
-            return self.way.exchange.fail(413, b"http_request_denied")
         return self.way.exchange.fail(500, b"proxy_internal_error")
 
     cdef int deliver(self, bytes piece, bint last) except -1:

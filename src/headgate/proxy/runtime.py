@@ -33,6 +33,7 @@ from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
 from headgate.proxy.snapshot import Endpoint, LiveSnapshot
 from headgate.shm.names import endpoint_cell
+from headgate.shm.region import KeyMemory
 from headgate.shm.tickets import ticket_secrets
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ class Plan:
 
 
 class Runtime:
-    """One per worker process. `slot` is its own part of the shared memory, `shared` everybody's, `tickets`
-    the secrets in it of session tickets, without which no session is resumed.
+    """One per worker process. `slot` is its own part of the shared memory, `shared` and `keys` everybody's
+    (without `keys` limits by key are this worker's alone), `tickets` the secrets in it of session tickets,
+    without which no session is resumed.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Runtime:
         worker: int,
         log: logging.Logger,
         tickets: memoryview | None = None,
+        keys: KeyMemory | None = None,
     ) -> None:
         self._loop = loop
         self._slot = slot
@@ -84,7 +87,7 @@ class Runtime:
         self.context = Context(loop, slot, log)
         self._admissions = Admissions(self.context, self._shared, worker)
         self.context.admission = self._admissions
-        self._instances = Instances(self.context, slot, self._shared)
+        self._instances = Instances(self.context, slot, self._shared, keys or KeyMemory.private(), worker)
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}
         self._endpoints: dict[tuple[str, str, spec.Address], Endpoint] = {}

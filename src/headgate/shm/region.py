@@ -6,8 +6,8 @@ The header holds the geometry, the secret seed of the tables by key and, from TI
 describes. Each slot is BLOCKS
 blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a
 block mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
-when a worker starts in the slot. Shared state is what core/shared.pyx describes, written by all, and the tables by
-key are described in core/rates.pyx and core/key_permits.pyx.
+when a worker starts in the slot. Shared state is what core/shared.pyx describes, written by all; the tables
+by key stand in core/rates.pyx and core/key_permits.pyx.
 """
 
 from __future__ import annotations

@@ -24,7 +24,13 @@ class Serving:
         self._loop = loop
         self._log = log
         self._runtime = Runtime(
-            loop, region.slot(worker), region.shared, worker=worker, log=log, tickets=region.tickets
+            loop,
+            region.slot(worker),
+            region.shared,
+            worker=worker,
+            log=log,
+            tickets=region.tickets,
+            keys=region.keys,
         )
         self._listening = Listening(loop, self._runtime.listen)
         self._records = Records(loop)

@@ -81,7 +81,7 @@ def test_limits_of_other_names_and_numbers_are_others() -> None:
 
 @pytest.mark.parametrize(("rate", "burst"), [(0.0, 1), (1.0, 0), (1e-6, 10**9), (float("nan"), 1), (1e12, 1)])
 def test_limits_that_cannot_be_kept(rate: float, burst: int) -> None:
-    with pytest.raises(ValueError, match="cannot|none that can be kept"):
+    with pytest.raises(ValueError, match="none that can be kept"):
         table().limit("a", rate, burst)
 
 
