@@ -22,7 +22,7 @@ class BodyLimit(Middleware):
             "Bytes of a request's body; a larger one is answered with 413.", None, example="1MiB"
         )
         response: Size | None = option(
-            "Bytes of a response's body; 502 is sent instead of a larger one. One that has begun is broken off.",
+            "Bytes of a response's body; 502 is sent instead of a larger one, and one that has begun is cut.",
             None,
             example="100MiB",
         )

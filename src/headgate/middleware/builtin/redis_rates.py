@@ -73,6 +73,8 @@ class RedisRates:
     def __init__(self, options: Redis, name: str, rate: float, burst: int, worker: Worker) -> None:
         try:
             from redis.asyncio import Redis as Client
+            from redis.asyncio.retry import Retry
+            from redis.backoff import NoBackoff
         except ImportError:
             raise ValueError("redis: the package redis is missing; install headgate[redis]") from None
         if not options.url.text.startswith(SCHEMES):
@@ -83,7 +85,9 @@ class RedisRates:
         self._interval = 1e6 / rate
         self._span = burst * self._interval
         self._salt = f"{name}\n{rate!r}\n{burst}\n".encode()
-        self._client: Any = Client.from_url(options.url.text, single_connection_client=True, retry=None)
+        # Tried twice at once: a connection that was idle may have ended, which is no Redis that is away.
+        retry = Retry(NoBackoff(), 1)
+        self._client: Any = Client.from_url(options.url.text, single_connection_client=True, retry=retry)
         self._script = self._client.register_script(SCRIPT)
         self._waiting: list[tuple[str, asyncio.Future[Decision | None]]] = []
         self._task: asyncio.Task[None] | None = None  # asks, or looks whether it is back
@@ -92,6 +96,8 @@ class RedisRates:
 
     async def take(self, key: str) -> Decision | None:
         """Take one; None when Redis does not answer."""
+        if not self.near:  # it was lost since somebody looked
+            return None
         future: asyncio.Future[Decision | None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._name_of(key), future))
         if self._task is None:
