@@ -134,9 +134,7 @@ class RateLimit(Middleware):
         self.worker.count("would_deny")
         if self.worker.now() >= self._logged + LOG_SECONDS:
             self._logged = self.worker.now()
-            self.worker.log(
-                "dry run: a request of %s on route %s is beyond the limit", exchange.client, exchange.route
-            )
+            self.worker.log("dry run: %s on route %s is beyond the limit", exchange.client, exchange.route)
 
 
 def _policy(name: str, rate: float, burst: int) -> str:
