@@ -265,6 +265,9 @@ cdef class Way(Passage):
     cdef int take_trailers(self, Head head) except -1:
         return self.requests.take_trailers(head)
 
+    cdef bint holds(self) noexcept:
+        return self.requests is not None and self.requests.held
+
     cdef bint reads(self, int64_t size) except -1:
         """Whether somebody wants more than the `size` bytes of the request's body that are there."""
         if self.reader is None:
@@ -746,6 +749,7 @@ cdef class Waiting:
         cdef Context context = way.context
         cdef int words = self.hook * MIDDLEWARE_HOOK_WORDS
         self.timer.cancel()
+        self.task = self.timer = self.inner = None      # they know this one: no cycle that holds the piece
         way.waits.discard(self)
         context.tick()
         step.block.add(words + MIDDLEWARE_WAITED, <uint64_t>((context.now - self.since) * 1e6))
@@ -757,6 +761,7 @@ cdef class Waiting:
             context.own_error("an exchange failed behind a middleware")
             if way.exchange is not None:
                 way.exchange.break_off(b"proxy_internal_error")
+        self.piece = None
 
     def _go_on(self, Way way, Step step, outcome, error) -> None:
         if self.hook == ON_DONE:
@@ -844,6 +849,9 @@ cdef class Lane(Pacer):
         self.held = False
         self.drain()
         return 0 if self.held or self.ended else self.resume()
+
+    cdef bint holds(self) noexcept:
+        return self.held
 
     cdef int drain(self) except -1:
         while self.queue and not self.held and self.way.exchange is not None:
@@ -956,8 +964,9 @@ cdef class Lane(Pacer):
         if exchange is None or exchange.closed:
             return 0
         if self.of_request:
-            exchange.down.resume()
+            exchange.read_on(exchange.down)
         elif exchange.up is not None:
-            exchange.up.resume()
-            exchange.up.watch()
+            exchange.read_on(exchange.up)
+            if exchange.up is not None:
+                exchange.up.watch()
         return 0
