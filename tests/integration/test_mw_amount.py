@@ -164,9 +164,7 @@ def test_the_size_of_responses(product: Product, http2: bool) -> None:
     assert (cut.status, cut.body) == (200, b"")
 
 
-def test_a_response_that_has_begun_is_cut_visibly(
-    product: Product, http2: bool
-) -> None:
+def test_a_response_that_has_begun_is_cut_visibly(product: Product, http2: bool) -> None:
     path = f"/chunks/{100 * SIZE}/1"
     if http2:
         with Http2Wire.connected(int(product.config["listeners"]["web"]["bind"].rpartition(":")[2])) as wire:

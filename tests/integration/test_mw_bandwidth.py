@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -42,48 +43,72 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             yield made
 
 
-@pytest.fixture(params=[False, True], ids=["HTTP/1.1", "HTTP/2"])
-def client(product: Product, request: pytest.FixtureRequest) -> Iterator[Client]:
-    with Client(product.port, http2=request.param) as made:
-        yield made
+@pytest.fixture(params=["--http1.1", "--http2-prior-knowledge"])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
-def test_a_response_comes_at_the_rate(client: Client) -> None:
+def curl(product: Product, path: str, *options: str, body: bytes | None = None) -> bytes:
+    """What curl gets, which reads as fast as it can."""
+    command = ["curl", "--silent", "--show-error", "--max-time", "30", *options]
+    if body is not None:
+        command += ["--data-binary", "@-"]
+    url = f"http://127.0.0.1:{product.port}{path}"
+    return subprocess.run([*command, url], input=body, capture_output=True, timeout=40, check=True).stdout
+
+
+def test_a_response_comes_at_the_rate(product: Product, version: str) -> None:
     begun = time.monotonic()
-    answer = client.ask(f"/bytes/{len(BODY)}/1")
+    answer = curl(product, f"/bytes/{len(BODY)}/1", version)
     assert len(BODY) / (time.monotonic() - begun) == pytest.approx(RATE, rel=0.05)
-    assert answer.body == BODY
+    assert answer == BODY
 
 
-def test_a_request_goes_at_the_rate(client: Client) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [["--http1.1"], ["--http1.1", "--header", "Transfer-Encoding: chunked"], ["--http2-prior-knowledge"]],
+    ids=["HTTP/1.1", "chunked", "HTTP/2"],
+)
+def test_a_request_goes_at_the_rate(product: Product, options: list[str]) -> None:
     begun = time.monotonic()
-    answer = client.ask("/sum/1", method="POST", body=BODY)
+    answer = curl(product, "/sum/1", *options, body=BODY)
     assert len(BODY) / (time.monotonic() - begun) == pytest.approx(RATE, rel=0.05)
-    assert answer.body == str(len(BODY)).encode()
+    assert answer == str(len(BODY)).encode()
 
 
 def test_exchanges_with_one_key_share_the_rate(product: Product) -> None:
-    def fetch(http2: bool) -> int:
-        with Client(product.port, http2=http2) as client:
-            return len(client.ask(f"/chunks/{4 * MIB}/1", {"x-key": "a"}).body)
+    def fetch(version: str) -> int:
+        return len(curl(product, f"/chunks/{4 * MIB}/1", version, "--header", "X-Key: a"))
 
     begun = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
-        size = sum(pool.map(fetch, (False, True)))
+        size = sum(pool.map(fetch, ("--http1.1", "--http2-prior-knowledge")))
     assert size == 8 * MIB
     assert size / (time.monotonic() - begun) == pytest.approx(RATE, rel=0.05)
 
 
-def test_nothing_is_held(product: Product) -> None:
+@pytest.mark.parametrize("reads", [True, False])
+def test_nothing_is_held(product: Product, reads: bool) -> None:
     """The origin has 256 MiB for each of four clients, of which a second brings 8."""
     before = pss(workers(product)[0])
-    clients = [Client(product.port, http2=http2) for http2 in (False, False, True, True)]
+    url = f"http://127.0.0.1:{product.port}/bytes/{256 * MIB}/1"
+    clients: list[Client | subprocess.Popen[bytes]] = [
+        subprocess.Popen(["curl", "--silent", "--output", "/dev/null", url])
+        if reads
+        else Client(product.port)
+        for _ in range(4)
+    ]
     for client in clients:
-        client.begin(f"/bytes/{256 * MIB}/1")
-    highest, until = 0, time.monotonic() + 1
+        if isinstance(client, Client):
+            client.begin(path)
+    highest, until = 0, time.monotonic() + 1.2
     while time.monotonic() < until:
         highest = max(highest, pss(workers(product)[0]))
         time.sleep(0.05)
     for client in clients:
-        client.close()
+        if isinstance(client, Client):
+            client.close()
+        else:
+            client.kill()
+            client.wait()
     assert highest - before < 8 * MIB

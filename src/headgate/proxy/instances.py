@@ -11,8 +11,8 @@ from headgate.core.cells import Block, MiddlewareWord
 from headgate.core.key_permits import KeyPermits
 from headgate.core.rates import RateLimit, RateTable
 from headgate.middleware.description import instance_of
-from headgate.middleware.resolution import MiddlewareMissing, class_of
 from headgate.middleware.histogram import bucket_of
+from headgate.middleware.resolution import MiddlewareMissing, class_of
 from headgate.middleware.worker import Fetched, FetchFailed, Worker
 from headgate.proxy.chain import Chain, Step, attach_chains
 from headgate.proxy.watchdog import Watchdog
