@@ -91,12 +91,10 @@ def test_exchanges_with_one_key_share_the_rate(product: Product) -> None:
 def test_nothing_is_held(product: Product, reads: bool) -> None:
     """The origin has 256 MiB for each of four clients, of which a second brings 8."""
     before = pss(workers(product)[0])
-    url = f"http://127.0.0.1:{product.port}/bytes/{256 * MIB}/1"
+    path = f"/bytes/{256 * MIB}/1"
+    command = ["curl", "--silent", "--output", "/dev/null", f"http://127.0.0.1:{product.port}{path}"]
     clients: list[Client | subprocess.Popen[bytes]] = [
-        subprocess.Popen(["curl", "--silent", "--output", "/dev/null", url])
-        if reads
-        else Client(product.port)
-        for _ in range(4)
+        subprocess.Popen(command) if reads else Client(product.port) for _ in range(4)
     ]
     for client in clients:
         if isinstance(client, Client):
