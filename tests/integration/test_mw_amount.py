@@ -132,6 +132,7 @@ def test_so_many_at_a_time_in_all_workers(product: Product, http2: bool) -> None
     refused = ask(product, http2, "few", "a")
     assert refused.all("retry-after") == ["2"]
     assert refused.body == b"More requests at a time than the limit allows: try again in 2 s.\n"
+    assert product.metric("headgate_middleware_denied_total", middleware="few") >= 1
     assert ask(product, http2, "few", "b").status == 200
     running[0].close()
     until(lambda: status() == 200, "a place")
@@ -152,6 +153,7 @@ def test_the_size_of_requests(product: Product, http2: bool, chunked: bool) -> N
     assert (answer.status, answer.body) == (200, str(SIZE).encode())
     refused = posted(longer)
     assert refused.status == 413
+    assert product.metric("headgate_middleware_request_too_large_total", middleware="small") >= 1
     assert chunked or refused.body == b"A request's body has 10KB at most here.\n"
 
 
