@@ -134,6 +134,11 @@ cdef class RateLimit:
         """The same at another time, in nanoseconds."""
         return self.decide(self.identity_of(key), now)
 
+    @property
+    def standing(self) -> tuple[int, int]:
+        """`remaining` and `reset`."""
+        return self.remaining, self.reset
+
     def give_back(self, str key not None) -> None:
         """What was taken did not happen."""
         cdef uint64_t identity = self.identity_of(key)

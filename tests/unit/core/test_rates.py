@@ -36,7 +36,7 @@ def test_a_burst_and_then_the_rate() -> None:
     limit = table().limit("a", 10.0, 5)
     now = 1000 * SECOND
     assert [limit.take_at("x", now) for _ in range(5)] == [0] * 5
-    assert (limit.remaining, limit.reset) == (0, SECOND // 2)
+    assert limit.standing == (limit.remaining, limit.reset) == (0, SECOND // 2)
     assert limit.take_at("x", now) == SECOND // 10  # when the next may come
     assert limit.take_at("x", now + SECOND // 10 - 1) == 1
     assert limit.take_at("x", now + SECOND // 10) == 0

@@ -84,13 +84,13 @@ class RateLimit(Middleware):
                 return self._ask(exchange, key)
             self.worker.count("local")
         if self._fields:
-            exchange.state[self._standing] = (self._limit.remaining, self._limit.reset)
+            exchange.state[self._standing] = self._limit.standing
         return None
 
     async def _ask(self, exchange: Exchange, key: str) -> Reply | None:
         """What this machine lets through may be beyond what all do together."""
         assert self._shared is not None
-        standing = (self._limit.remaining, self._limit.reset)
+        standing = self._limit.standing
         decision = await self._shared.take(key)
         self.worker.count("shared" if decision is not None else "local")
         if decision is not None:
