@@ -29,6 +29,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
         rate = {"request": "8MiB/s", "response": "8MiB/s"}
         routes: list[dict[str, Any]] = [
             {"name": "shared", "match": {"headers": {"x-key": {"present": True}}}, "middlewares": ["shared"]},
+            {"name": "slow", "match": {"headers": {"x-slow": "yes"}}, "middlewares": ["slow"]},
             {"name": "all", "middlewares": ["own"]},
         ]
         config = proxying(
@@ -36,6 +37,7 @@ def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
             routes=[{**route, "service": "backend"} for route in routes],
             middlewares={
                 "own": {"type": "bandwidth", **rate},
+                "slow": {"type": "bandwidth", "response": "100KiB/s"},
                 "shared": {"type": "bandwidth", **rate, "key": "header:X-Key"},
             },
         )
@@ -85,6 +87,30 @@ def test_exchanges_with_one_key_share_the_rate(product: Product) -> None:
         size = sum(pool.map(fetch, ("--http1.1", "--http2-prior-knowledge")))
     assert size == 8 * MIB
     assert size / (time.monotonic() - begun) == pytest.approx(RATE, rel=0.05)
+
+
+def test_what_came_at_once_does_not_go_on_at_once(product: Product, version: str) -> None:
+    """The endpoint's 50 KiB are one piece, or two: they take half a second all the same, and begin now."""
+    begun = time.monotonic()
+    with subprocess.Popen(
+        [
+            "curl",
+            "--silent",
+            version,
+            "-N",
+            "-H",
+            "X-Slow: yes",
+            f"http://127.0.0.1:{product.port}/bytes/51200/1",
+        ],
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert len(process.stdout.read(1024)) == 1024
+        first = time.monotonic() - begun
+        assert len(process.stdout.read()) == 51200 - 1024
+    took = time.monotonic() - begun
+    assert took >= 0.45
+    assert first < took - 0.3
 
 
 @pytest.mark.parametrize("reads", [True, False])
