@@ -99,6 +99,14 @@ def test_who_wants_json_is_refused_in_json(product: Product, http2: bool) -> Non
     assert b'"detail": "More requests than the limit allows' in answers[-1].body
 
 
+def test_a_call_of_grpc_is_refused_in_its_own_words(product: Product) -> None:
+    fields = {"content-type": "application/grpc", "te": "trailers"}
+    answers = [ask(product, True, "burst", "grpc", fields=fields, method="POST", body=b"") for _ in range(6)]
+    assert answers[-1].status == 200
+    assert answers[-1].all("grpc-status") == ["14"]  # what gRPC makes of 429
+    assert answers[-1].all("grpc-message")[0].startswith("More requests than the limit allows")
+
+
 def test_a_dry_run_refuses_nothing(product: Product, http2: bool) -> None:
     assert [ask(product, http2, "dry", "a").status for _ in range(8)] == [200] * 8
     until(
