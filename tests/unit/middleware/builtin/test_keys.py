@@ -53,6 +53,17 @@ def test_the_prefix_is_how_much_of_an_address_counts() -> None:
     assert key_of(("client_ip",), 128)(one) != key_of(("client_ip",), 128)(other)
 
 
+@given(st.one_of(st.text(), st.from_regex(r"(header|cookie|claim|route|user):?[a-z:]*", fullmatch=True)))
+def test_any_text_is_a_key_or_is_refused_with_what_to_write(part: str) -> None:
+    try:
+        key = key_of((part,), 64)
+    except ValueError as error:
+        assert str(error).startswith(f"key: {part!r} is nothing that can be counted by; ")  # noqa: PT017 - or none
+    else:
+        assert part in ("client_ip", "user", "route") or part.partition(":")[2]
+        assert isinstance(key(seen()), str)
+
+
 @pytest.mark.parametrize(
     ("part", "hint"),
     [
