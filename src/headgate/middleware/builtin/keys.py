@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
@@ -24,6 +25,7 @@ HELP = (
 )
 PREFIX_HELP = "So many bits of an IPv6 address are one client: a subscriber has at least a /64."
 
+_FIELD_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 section 5.6.2
 _WORDS = ("client_ip", "user", "route", "header:NAME", "cookie:NAME", "claim:NAME")
 
 
@@ -41,6 +43,8 @@ def _part(text: str, ipv6_prefix: int) -> KeyOf:
     kind, colon, name = text.partition(":")
     if colon and name:
         if kind == "header":
+            if not _FIELD_NAME.fullmatch(name):
+                raise ValueError(f"key: {name!r} is no name of a field; write for example header:X-Api-Key")
             return lambda exchange: exchange.request.headers.get(name, "")
         if kind == "cookie":
             return lambda exchange: exchange.request.cookies.get(name, "")
