@@ -125,7 +125,7 @@ def test_nothing_is_held(product: Product, reads: bool) -> None:
     for client in clients:
         if isinstance(client, Client):
             client.begin(path)
-    highest, until = 0, time.monotonic() + 1.2
+    highest, until = 0, time.monotonic() + 0.8
     while time.monotonic() < until:
         highest = max(highest, pss(workers(product)[0]))
         time.sleep(0.05)

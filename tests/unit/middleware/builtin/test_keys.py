@@ -49,9 +49,7 @@ def test_together_they_are_equal_only_when_each_is(one: tuple[str, str], other: 
 
 
 def test_a_name_that_no_field_has() -> None:
-    with pytest.raises(
-        ValueError, match="key: 'X Key' is no name of a field; write for example header:X-Api-Key"
-    ):
+    with pytest.raises(ValueError, match="key: 'X Key' is no name of a field; write for example header:"):
         key_of(("header:X Key",), 64)
 
 
