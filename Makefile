@@ -18,7 +18,7 @@ TYPED := src tests benchmarks
 # Commands that tests and benchmarks call, and the Debian packages that have them.
 DEMO_PACKAGES := curl:curl pkill:procps
 TEST_PACKAGES := $(DEMO_PACKAGES) nginx:nginx wrk:wrk h2load:nghttp2-client node:nodejs \
-	chromium-headless-shell:chromium-headless-shell go:golang-go testssl:testssl.sh hexdump:bsdextrautils
+	chromium-headless-shell:chromium-headless-shell go:golang-go testssl:testssl.sh hexdump:bsdextrautils redis-server:redis-server
 BENCH_PACKAGES := nginx:nginx haproxy:haproxy wrk:wrk h2load:nghttp2-client valgrind:valgrind
 
 .DEFAULT_GOAL := help

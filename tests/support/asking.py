@@ -48,12 +48,13 @@ class Client:
         headers = [(name.lower(), value) for name, value in response.getheaders()]
         return Answer(response.status, headers, response.read())
 
-    def begin(self, path: str) -> None:
-        """Send a request whose answer nobody reads."""
+    def begin(self, path: str, fields: Mapping[str, str] | None = None) -> None:
+        """Send a request whose answer nobody reads. Fields as for `ask`."""
+        named = [(name.replace("_", "-"), value) for name, value in (fields or {}).items()]
         if self._two is not None:
-            self._two.ask(path=path)
+            self._two.ask(*named, path=path)
         else:
-            self._one.request("GET", path)
+            self._one.request("GET", path, headers=dict(named))
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -49,6 +49,7 @@ ON_DEMAND = {
     "middleware/builtin/client_certificate.py": {"cryptography"},
     "middleware/builtin/jwt.py": {"jwt"},
     "middleware/builtin/jwt_keys.py": {"cryptography", "jwt"},
+    "middleware/builtin/redis_rates.py": {"redis"},
     "proxy/identity.py": {"cryptography"},
 }
 
@@ -63,6 +64,7 @@ FOREIGN = {
         "uvicorn",
         "aiodns",
         "cryptography",
+        "redis",
     },
     "supervisor": {
         "pydantic",

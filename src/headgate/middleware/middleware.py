@@ -71,6 +71,12 @@ class Middleware:
     def on_body(self, exchange: Exchange, piece: Piece) -> bytes | Awaitable[bytes | None] | None:
         """A piece of a body; what is returned goes on in its place, None leaves it as it is."""
 
+    def piece_size(self, side: Literal["request", "response"]) -> int:  # noqa: ARG002 - for subclasses
+        """The most bytes that a piece of this side's bodies has when on_body gets it, so that larger ones
+        come in parts; 0: as they come. Asked once, after `prepare`.
+        """
+        return 0
+
     def on_done(self, exchange: Exchange) -> Awaitable[None] | None:
         """The exchange is over, however it ended: always called, and once."""
 

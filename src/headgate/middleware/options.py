@@ -53,6 +53,7 @@ class Kind:
 Duration = Annotated[float, Kind("duration")]  # "5s" to seconds
 Size = Annotated[int, Kind("size")]  # "1MiB" to bytes
 Rate = Annotated[float, Kind("rate")]  # "100/s" to times per second
+ByteRate = Annotated[float, Kind("byte_rate")]  # "1MiB/s" to bytes per second
 Percent = Annotated[float, Kind("percent")]  # "5%" to 5.0
 Prefix = Annotated[str, Kind("prefix")]  # "/v1"
 Pattern = Annotated[str, Kind("pattern")]  # a regular expression of linear time

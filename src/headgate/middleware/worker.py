@@ -6,7 +6,12 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ParamSpec, TypeVar
+
+from headgate.core.key_permits import KeyPermits
+from headgate.core.rates import RateLimit, RateTable
+from headgate.shm.region import SLOTS, KeyMemory
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -73,6 +78,34 @@ class Worker(ABC):
     @abstractmethod
     def shared(self, key: str) -> Any:
         """Words that all workers share: a core.shared.SharedCell of this middleware, by key."""
+
+    # Limits by key. Where no other worker is, they are this one's alone.
+
+    def rate_limit(self, rate: float, burst: int, what: str = "") -> RateLimit:
+        """So many times a second for each key, in all workers together; `what` tells limits of one middleware
+        apart. Its state outlives workers, and reloads that change neither of the numbers.
+        """
+        return self._rates.limit(what, rate, burst)
+
+    def take_permit(self, key: str, limit: int) -> int:
+        """1: one more of this key runs now, and gives its permit back when it is over; 0: `limit` run
+        already, in all workers together; -1: there is no place to count another key.
+        """
+        return self._permits.take("", key, limit, 1)
+
+    def give_permit(self, key: str) -> None:
+        """It is over. What a worker held that is killed comes back by itself."""
+        self._permits.give("", key)
+
+    @cached_property
+    def _rates(self) -> RateTable:
+        memory = KeyMemory.private(4096, 4096)
+        return RateTable(memory.rates, memory.seed)
+
+    @cached_property
+    def _permits(self) -> KeyPermits:
+        memory = KeyMemory.private(4096, SLOTS * 4096)
+        return KeyPermits(memory.permits, memory.seed, 0)
 
     @abstractmethod
     def log(self, text: str, *args: object, level: int = 20) -> None:

@@ -23,6 +23,8 @@ cdef class Step:
     cdef list hooks                     # by Hook; None: not defined
     cdef bint requests, responses       # whose bodies on_body gets
     cdef bint changes_length
+    cdef Py_ssize_t request_piece       # the most bytes of a piece that on_body gets; 0: as they come
+    cdef Py_ssize_t response_piece
     cdef Block block
     cdef double cpu_seconds             # budget; 0: none
     cdef double wait_seconds
@@ -93,7 +95,7 @@ cdef class Lane(Pacer):
     cdef Way way
     cdef bint of_request
     cdef list hooks                     # numbers of the steps
-    cdef list queue                     # (bytes, last)
+    cdef list queue                     # (bytes, last, position of the hook that is next)
     cdef Py_ssize_t size                # bytes in the queue
     cdef bint held
     cdef bint ended                     # the last piece came
@@ -104,6 +106,7 @@ cdef class Lane(Pacer):
     cdef int push(self, bytes piece, bint last) except -1
     cdef int free(self) except -1
     cdef int drain(self) except -1
+    cdef bytes cut(self, bytes piece, bint last, Py_ssize_t at)
     cdef int run(self, bytes piece, bint last, Py_ssize_t at) except -1
     cdef int outcome(self, object outcome, object error, bytes piece, bint last, Py_ssize_t at) except -1
     cdef int deliver(self, bytes piece, bint last) except -1

@@ -57,6 +57,8 @@ cdef class Step:
         self.requests = "on_body" in defined and kind.bodies in ("request", "both")
         self.responses = "on_body" in defined and kind.bodies in ("response", "both")
         self.changes_length = kind.changes_length
+        self.request_piece = middleware.piece_size("request")
+        self.response_piece = middleware.piece_size("response")
         self.block = Block(memory, spec.metric)
         self.cpu_seconds = spec.budget.cpu
         self.wait_seconds = spec.budget.wait or WAIT_SECONDS
@@ -263,6 +265,9 @@ cdef class Way(Passage):
 
     cdef int take_trailers(self, Head head) except -1:
         return self.requests.take_trailers(head)
+
+    cdef bint holds(self) noexcept:
+        return self.requests is not None and self.requests.held
 
     cdef bint reads(self, int64_t size) except -1:
         """Whether somebody wants more than the `size` bytes of the request's body that are there."""
@@ -759,6 +764,7 @@ cdef class Waiting:
         cdef Context context = way.context
         cdef int words = self.hook * MIDDLEWARE_HOOK_WORDS
         self.timer.cancel()
+        self.task = self.timer = self.inner = None      # they know this one: no cycle that holds the piece
         way.waits.discard(self)
         context.tick()
         step.block.add(words + MIDDLEWARE_WAITED, <uint64_t>((context.now - self.since) * 1e6))
@@ -770,6 +776,7 @@ cdef class Waiting:
             context.own_error("an exchange failed behind a middleware")
             if way.exchange is not None:
                 way.exchange.break_off(b"proxy_internal_error")
+        self.piece = None
 
     def _go_on(self, Way way, Step step, outcome, error) -> None:
         if self.hook == ON_DONE:
@@ -814,10 +821,12 @@ cdef class Lane(Pacer):
         return self.push(b"", True)
 
     cdef int push(self, bytes piece, bint last) except -1:
+        cdef Lane kept = self           # a piece may end the exchange, which lets go of its lanes
         self.ended = last
         if not self.held:
-            return self.run(piece, last, 0)
-        self.queue.append((piece, last))
+            self.run(piece, last, 0)
+            return kept.drain()
+        self.queue.append((piece, last, 0))
         self.size += PyBytes_GET_SIZE(piece)
         if last and not self.of_request:
             self.way.exchange.source_over()
@@ -847,7 +856,7 @@ cdef class Lane(Pacer):
         if error is not None:
             future.set_exception(error)
         else:
-            future.set_result(b"".join([piece for piece, _ in self.queue]))
+            future.set_result(b"".join([piece for piece, _, _ in self.queue]))
         return 0
 
     cdef int free(self) except -1:
@@ -856,12 +865,28 @@ cdef class Lane(Pacer):
         self.drain()
         return 0 if self.held or self.ended else self.resume()
 
+    cdef bint holds(self) noexcept:
+        return self.held
+
     cdef int drain(self) except -1:
         while self.queue and not self.held and self.way.exchange is not None:
-            piece, last = self.queue.pop(0)
+            piece, last, at = self.queue.pop(0)
             self.size -= len(piece)
-            self.run(piece, last, 0)
+            self.run(piece, last, at)
         return 0
+
+    cdef bytes cut(self, bytes piece, bint last, Py_ssize_t at):
+        """As much of a piece as the hook takes at once. What is left comes next, in parts too; None: it takes
+        all."""
+        cdef Step step = <Step>self.way.steps[self.hooks[at]]
+        cdef Py_ssize_t most = step.request_piece if self.of_request else step.response_piece
+        cdef Py_ssize_t size = PyBytes_GET_SIZE(piece)
+        if most == 0 or size <= most:
+            return None
+        self.queue[0:0] = [(piece[start:start + most], last and start + most >= size, at)
+                           for start in range(most, size, most)]
+        self.size += size - most
+        return piece[:most]
 
     cdef int run(self, bytes piece, bint last, Py_ssize_t at) except -1:
         """Through the hooks from number `at` on."""
@@ -869,6 +894,10 @@ cdef class Lane(Pacer):
         cdef str side = "request" if self.of_request else "response"
         while at < len(self.hooks):
             if not way.ignored >> <int>self.hooks[at] & 1:
+                part = self.cut(piece, last, at)
+                if part is not None:
+                    piece = part
+                    last = False
                 try:
                     outcome = way.call(self.hooks[at], ON_BODY, Piece(piece, last, side))
                 except BaseException as error:
@@ -889,7 +918,7 @@ cdef class Lane(Pacer):
                                                        "bytes or None")))
         self.held = True
         self.pause()
-        if last and not self.of_request:
+        if self.ended and not self.of_request:
             way.exchange.source_over()
         waiting = way.wait(self.hooks[at], ON_BODY, outcome, self)
         waiting.piece = piece
@@ -912,10 +941,14 @@ cdef class Lane(Pacer):
     cdef int broken(self, Py_ssize_t at, object error) except -1:
         """on_body raised: the message cannot be completed."""
         cdef Step step = <Step>self.way.steps[self.hooks[at]]
+        if isinstance(error, BodyTooLarge):
+            self.way.exchange.detail = b"a body with more bytes than middleware " + step.name.encode() + b" takes"
+            if self.of_request:
+                self.way.exchange.down.close_after()
+                return self.way.exchange.fail(413, b"http_request_denied")
+            return self.way.exchange.fail(502, b"http_response_body_size")
         step.failed(ON_BODY, error, self.way.context)
         self.way.exchange.detail = b"middleware " + step.name.encode() + b" failed"
-        if isinstance(error, BodyTooLarge) and self.of_request:
-            return self.way.exchange.fail(413, b"http_request_denied")
         return self.way.exchange.fail(500, b"proxy_internal_error")
 
     cdef int deliver(self, bytes piece, bint last) except -1:
@@ -946,8 +979,9 @@ cdef class Lane(Pacer):
         if exchange is None or exchange.closed:
             return 0
         if self.of_request:
-            exchange.down.resume()
+            exchange.read_on(exchange.down)
         elif exchange.up is not None:
-            exchange.up.resume()
-            exchange.up.watch()
+            exchange.read_on(exchange.up)
+            if exchange.up is not None:
+                exchange.up.watch()
         return 0

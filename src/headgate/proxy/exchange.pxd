@@ -63,6 +63,7 @@ cdef class Faults:
 cdef class Pacer:
     cdef int take(self, Data data) except -1
     cdef int take_trailers(self, Head head) except -1
+    cdef bint holds(self) noexcept
 
 
 # The way of an exchange through middlewares.
@@ -72,6 +73,7 @@ cdef class Passage(View):
     cdef int open_body(self) except -1
     cdef int take_request(self, Data data) except -1
     cdef int take_trailers(self, Head head) except -1
+    cdef bint holds(self) noexcept
     cdef bint reads(self, int64_t size) except -1
     cdef int request_complete(self) except -1
     cdef bint answers(self) noexcept
@@ -189,6 +191,7 @@ cdef class Exchange:
     cdef int client_gone(self, bytes reason) except -1
     cdef int break_off(self, bytes reason) except -1
     cdef int writable(self, Leg leg, bint yes) except -1
+    cdef int read_on(self, Leg leg) except -1
     cdef int fail(self, int status, bytes reason) except -1
     cdef int go_on(self, const uint8_t* address) except -1
     cdef int paced(self, const char* data, Py_ssize_t size, bint last, Head trailers) except -1

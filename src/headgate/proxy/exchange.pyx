@@ -157,6 +157,10 @@ cdef class Pacer:
     cdef int take_trailers(self, Head head) except -1:
         raise NotImplementedError
 
+    cdef bint holds(self) noexcept:
+        """Whether what comes would only have to wait."""
+        return False
+
 
 cdef class Passage(View):
     """Middlewares between the exchange and what it does."""
@@ -169,6 +173,10 @@ cdef class Passage(View):
         raise NotImplementedError
 
     cdef int take_trailers(self, Head head) except -1:
+        raise NotImplementedError
+
+    cdef bint holds(self) noexcept:
+        """Whether what comes of the request's body would only have to wait."""
         raise NotImplementedError
 
     cdef bint reads(self, int64_t size) except -1:
@@ -555,7 +563,7 @@ cdef class Exchange:
         leg.flush()
         leg.watch()
         if not self.request_sent and not leg.write_blocked and not self.request_read:
-            self.down.resume()
+            self.read_on(self.down)
         return 0
 
     cdef int connect_failed(self, int status, bytes reason) except -1:
@@ -1071,15 +1079,33 @@ cdef class Exchange:
             if up is None:
                 return 0
             if yes:
-                up.resume()
+                self.read_on(up)
             elif leg.backlog() + READ_BYTES > self.route.limits.buffer_response:
                 up.pause()
         elif yes:
             if not self.request_read or self.tunnel:
-                self.down.resume()
+                self.read_on(self.down)
         elif leg.backlog() + READ_BYTES > self.route.limits.buffer_bytes:
             self.down.pause()
         return 0
+
+    cdef int read_on(self, Leg leg) except -1:
+        """Read from a side again, unless a middleware holds what came, or the other side has enough waiting."""
+        cdef Leg up = self.up
+        cdef int64_t most = self.route.limits.buffer_bytes
+        if leg is not self.down:
+            if self.pacer is not None and self.pacer.holds():
+                return 0
+            if self.down.write_blocked and self.down.backlog() + READ_BYTES > self.route.limits.buffer_response:
+                return 0
+        else:
+            if self.passage is not None and self.passage.holds():
+                return 0
+            if up is not None and up.write_blocked and up.backlog() + READ_BYTES > most:
+                return 0
+            if up is None and self.held_bytes + READ_BYTES > most:
+                return 0
+        return leg.resume()
 
     cdef int client_gone(self, bytes reason) except -1:
         """The client left: nobody waits for the answer."""

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from headgate.core.cells import Block, MiddlewareWord
+from headgate.core.key_permits import KeyPermits
+from headgate.core.rates import RateLimit, RateTable
 from headgate.middleware.description import instance_of
 from headgate.middleware.histogram import bucket_of
 from headgate.middleware.resolution import MiddlewareMissing, class_of
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from headgate.core.shared import SharedCell, SharedTable
     from headgate.proxy.context import Context
     from headgate.proxy.snapshot import LiveSnapshot
+    from headgate.shm.region import KeyMemory
 
 THREADS = 4
 
@@ -66,6 +69,19 @@ class LiveWorker(Worker):
         """Words that all workers share."""
         return self._instances.shared.cell(middleware_cell(self._name, key))
 
+    def rate_limit(self, rate: float, burst: int, what: str = "") -> RateLimit:
+        """So many times a second for each key, in all workers together."""
+        return self._instances.rates.limit(f"{self._name}\n{what}", rate, burst)
+
+    def take_permit(self, key: str, limit: int) -> int:
+        """1, 0 or -1, as `Worker` says."""
+        workers = self._instances.context.snapshot.spec.process.workers
+        return self._instances.permits.take(self._name, key, limit, workers)
+
+    def give_permit(self, key: str) -> None:
+        """What was taken is over."""
+        self._instances.permits.give(self._name, key)
+
     def log(self, text: str, *args: object, level: int = 20) -> None:
         """Write to the log of Headgate."""
         message = text % args if args else text
@@ -73,18 +89,32 @@ class LiveWorker(Worker):
 
 
 class Instances:
-    """All of one worker. `memory`: its slot, `shared` everybody's table."""
+    """All of one worker. `memory`: its slot, with number `slot`; `shared` and `keys`: everybody's tables."""
 
-    def __init__(self, context: Context, memory: memoryview, shared: SharedTable) -> None:
+    def __init__(
+        self, context: Context, memory: memoryview, shared: SharedTable, keys: KeyMemory, slot: int
+    ) -> None:
         self.context = context
         self.loop: asyncio.AbstractEventLoop = context.loop
         self.memory = memory
         self.shared = shared
+        self._keys = keys
+        self._slot = slot
         self._steps: dict[str, Step] = {}
         self._chains: list[Chain] = []
         self._leaving: list[tuple[Step, list[Chain]]] = []
         self._closing: set[asyncio.Task[None]] = set()
         self._watchdog: Watchdog | None = None
+
+    @functools.cached_property
+    def rates(self) -> RateTable:
+        """Limits of rates by key."""
+        return RateTable(self._keys.rates, self._keys.seed)
+
+    @functools.cached_property
+    def permits(self) -> KeyPermits:
+        """Permits by key."""
+        return KeyPermits(self._keys.permits, self._keys.seed, self._slot)
 
     @functools.cached_property
     def threads(self) -> ThreadPoolExecutor:

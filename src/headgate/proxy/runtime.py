@@ -36,7 +36,7 @@ from headgate.proxy.port import Port
 from headgate.proxy.sites import Sites, upstream_context
 from headgate.proxy.snapshot import Endpoint, LiveSnapshot
 from headgate.shm.names import endpoint_cell
-from headgate.shm.region import SESSIONS_BYTES
+from headgate.shm.region import SESSIONS_BYTES, KeyMemory
 from headgate.shm.tickets import ticket_secrets
 
 if TYPE_CHECKING:
@@ -68,9 +68,10 @@ class Plan:
 
 
 class Runtime:
-    """One per worker process. `slot` is its own part of the shared memory, `shared` everybody's, `tickets`
-    the secrets in it of session tickets, without which no session is resumed, `sessions` what all workers
-    learned of sticky ones, without which this one learns alone.
+    """One per worker process. `slot` is its own part of the shared memory, `shared` and `keys` everybody's
+    (without `keys` limits by key are this worker's alone), `tickets` the secrets in it of session tickets,
+    without which no session is resumed, `sessions` what all workers learned of sticky ones, without which
+    this one learns alone.
     """
 
     def __init__(
@@ -83,6 +84,7 @@ class Runtime:
         log: logging.Logger,
         tickets: memoryview | None = None,
         sessions: memoryview | None = None,
+        keys: KeyMemory | None = None,
     ) -> None:
         self._loop = loop
         self._slot = slot
@@ -92,7 +94,7 @@ class Runtime:
         self.context = self._new_context(log)
         self._admissions = Admissions(self.context, self._shared, worker)
         self.context.admission = self._admissions
-        self._instances = Instances(self.context, slot, self._shared)
+        self._instances = Instances(self.context, slot, self._shared, keys or KeyMemory.private(), worker)
         self._loads = Loads(self._shared, worker)
         self.register = Register(self.context)
         self._ports: dict[str, Port] = {}

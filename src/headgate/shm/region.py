@@ -1,12 +1,14 @@
 """One memory region for all roles, created by the supervisor as a sparse memfd.
 
-    header (4 KiB) | slot 0 | slot 1 | ... | slot SLOTS-1 | shared state | sessions
+    header (4 KiB) | slot 0 | ... | slot SLOTS-1 | shared state | sessions | rates by key | permits by key
 
-The header holds the geometry and, from TICKETS_AT on, what tickets.py describes. Each slot is BLOCKS
+The header holds the geometry, the secret seed of the tables by key and, from TICKETS_AT on, what tickets.py
+describes. Each slot is BLOCKS
 blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a
 block mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
 when a worker starts in the slot. Shared state is what core/shared.pyx describes, sessions what
-core/sessions.pyx does, both written by all.
+core/sessions.pyx does, both written by all; the tables by key stand in core/rates.pyx and
+core/key_permits.pyx.
 """
 
 from __future__ import annotations
@@ -17,12 +19,15 @@ import os
 import struct
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from headgate.shm import tickets
 
-FORMAT = 4
+FORMAT = 5
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
+SEED_AT = 512
+SEED_BYTES = 16
 TICKETS_AT = 1024
 BLOCK_BYTES = 1088  # see core/cells.pyx
 BLOCKS = 65_536
@@ -32,7 +37,11 @@ SHARED_AT = HEADER_BYTES + SLOTS * SLOT_BYTES
 SHARED_BYTES = 16 * 1024 * 1024  # 65,536 cells
 SESSIONS_AT = SHARED_AT + SHARED_BYTES
 SESSIONS_BYTES = 8 * 1024 * 1024  # 262,144 sessions
-REGION_BYTES = SESSIONS_AT + SESSIONS_BYTES
+RATES_AT = SESSIONS_AT + SESSIONS_BYTES
+RATES_BYTES = 4 * 1024 * 1024  # 262,144 places
+PERMITS_AT = RATES_AT + RATES_BYTES
+PERMITS_BYTES = SLOTS * 128 * 1024  # 8,192 places for each worker
+REGION_BYTES = PERMITS_AT + PERMITS_BYTES
 
 
 class RegionError(ValueError):
@@ -44,6 +53,7 @@ def create() -> int:
     fd = os.memfd_create("headgate-shm") if hasattr(os, "memfd_create") else _anonymous()
     os.ftruncate(fd, REGION_BYTES)
     os.pwrite(fd, MAGIC + struct.pack("<IIII", FORMAT, SLOTS, BLOCKS, BLOCK_BYTES), 0)
+    os.pwrite(fd, os.urandom(SEED_BYTES), SEED_AT)
     os.pwrite(fd, tickets.new_record(time.time()), TICKETS_AT)
     return fd
 
@@ -54,6 +64,22 @@ def _anonymous() -> int:
     fd, path = tempfile.mkstemp(prefix="headgate-shm-")
     os.unlink(path)
     return fd
+
+
+@dataclass(frozen=True)
+class KeyMemory:
+    """Memory of the tables by key, and the seed of their hash, which nobody else may know."""
+
+    seed: bytes
+    rates: memoryview
+    permits: memoryview
+
+    @classmethod
+    def private(cls, rates: int = RATES_BYTES, permits: int = PERMITS_BYTES) -> KeyMemory:
+        """Memory that no other process sees."""
+        return cls(
+            os.urandom(SEED_BYTES), memoryview(mmap.mmap(-1, rates)), memoryview(mmap.mmap(-1, permits))
+        )
 
 
 class Region:
@@ -79,6 +105,16 @@ class Region:
     def sessions(self) -> memoryview:
         """The memory of core.sessions.SessionTable, writable."""
         return memoryview(self._map)[SESSIONS_AT : SESSIONS_AT + SESSIONS_BYTES]
+
+    @property
+    def keys(self) -> KeyMemory:
+        """The memory of core.rates.RateTable and core.key_permits.KeyPermits, writable."""
+        memory = memoryview(self._map)
+        return KeyMemory(
+            bytes(memory[SEED_AT : SEED_AT + SEED_BYTES]),
+            memory[RATES_AT:PERMITS_AT],
+            memory[PERMITS_AT:REGION_BYTES],
+        )
 
     def slot(self, number: int) -> memoryview:
         """The memory of one slot, writable. Units: bytes; SLOT_BYTES long."""

@@ -31,6 +31,7 @@ class Serving:
             log=log,
             tickets=region.tickets,
             sessions=region.sessions,
+            keys=region.keys,
         )
         self._listening = Listening(loop, self._runtime.listen)
         self._records = Records(loop)

@@ -24,6 +24,18 @@ def test_all_roles_see_the_same(fd: int) -> None:
         one.slot(SLOTS)
 
 
+def test_tables_by_key_have_one_seed_that_nobody_else_has(fd: int) -> None:
+    one, two = Region(fd).keys, Region(fd).keys
+    other = region.create()
+    try:
+        assert one.seed == two.seed != Region(other).keys.seed
+    finally:
+        os.close(other)
+    one.rates[3], one.permits[5] = 7, 8
+    assert (two.rates[3], two.permits[5]) == (7, 8)
+    assert (len(one.rates), len(one.permits)) == (region.RATES_BYTES, region.PERMITS_BYTES)
+
+
 def test_a_new_region_costs_almost_nothing(fd: int) -> None:
     assert os.fstat(fd).st_blocks * 512 <= 4096
 

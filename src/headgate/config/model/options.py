@@ -117,6 +117,9 @@ _TEXTS: dict[str, Any] = {
     "duration": scalars.Duration,
     "size": scalars.Size,
     "rate": _string("rate", _read(units.parse_rate), PlainSerializer(units.format_rate)),
+    "byte_rate": _string(
+        "bytes for each second", _read(units.parse_byte_rate), PlainSerializer(units.format_byte_rate)
+    ),
     "prefix": scalars.Prefix,
     "field": scalars.FieldName,
     "range": scalars.Range,
@@ -162,6 +165,7 @@ def _shown(default: Any, kind: Description) -> Any:
         "duration": units.format_duration,
         "size": units.format_size,
         "rate": units.format_rate,
+        "byte_rate": units.format_byte_rate,
         "percent": units.format_percent,
     }
     return formats[kind["kind"]](default) if default is not None and kind["kind"] in formats else default
