@@ -87,6 +87,7 @@ class FakeExchange:
     def __init__(
         self, fields: Mapping[str, str] | None = None, client: str = "192.0.2.1", **facts: Any
     ) -> None:
+        self.state: dict[object, object] = {}
         self.request = FakeRequest(fields or {}, **facts)
         self.client = client
         self.user: str | None = None

@@ -74,9 +74,21 @@ EXAMPLES = [
 ]
 
 
+# Files that examples name.
+NAMED = {
+    "keys.txt": f"build sha256:{'0a' * 32}\n",
+    "users.htpasswd": "ann:$2b$12$GhvMmNVjRW29ulnudl.LbuAnUtN/LRfe1JsBm1Xu6LE3059z5Tr8m\n",
+    "offices.txt": "192.0.2.0/24\n",
+    "partner.key": "a long and random text\n",
+}
+
+
 @pytest.mark.parametrize("text", EXAMPLES)
-def test_examples_of_middlewares_are_whole_and_valid(text: str) -> None:
-    loaded = config.load("headgate.yaml", text=text, environ={})
+def test_examples_of_middlewares_are_whole_and_valid(text: str, tmp_path: Path) -> None:
+    for name, content in NAMED.items():
+        (tmp_path / name).write_text(content)
+        (tmp_path / name).chmod(0o600)
+    loaded = config.load(tmp_path / "headgate.yaml", text=text, environ={"REDIS_PASSWORD": "secret"})
     assert loaded.problems == []
     assert loaded.model is not None
     assert config.compile(loaded.model).middlewares

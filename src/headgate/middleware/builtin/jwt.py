@@ -18,6 +18,7 @@ from headgate.middleware.builtin.jwt_keys import (
     keys_of_jwks,
     narrowed,
 )
+from headgate.middleware.builtin.keys import CLAIMS
 from headgate.middleware.files import WatchedFiles
 from headgate.middleware.options import Duration, FieldName, File, Secret, Url
 from headgate.middleware.refusal import refusal
@@ -58,6 +59,7 @@ class Verified(NamedTuple):
     user: str | None
     fields: tuple[tuple[str, str], ...]
     lacks: str | None
+    claims: Mapping[str, Any]
 
 
 def claim_of(claims: Mapping[str, Any], name: str) -> Any:
@@ -342,6 +344,7 @@ class Jwt(Middleware):
         if verified.lacks is not None:
             self.worker.count("forbidden")
             return self._refused(exchange, 403, "insufficient_scope", verified.lacks)
+        exchange.state[CLAIMS] = verified.claims
         if verified.user is not None:
             exchange.user = verified.user
         if self._changes:
@@ -410,6 +413,7 @@ class Jwt(Middleware):
                 if (value := claim_of(claims, claim)) is not None
             ),
             lacks=self._lacking(claims),
+            claims=claims,
         )
 
     def _lacking(self, claims: dict[str, Any]) -> str | None:
