@@ -11,6 +11,7 @@ from headgate.config import addresses, conditions
 from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
+from headgate.config.fetching import all_services
 from headgate.config.health import health_check, outliers
 from headgate.config.middlewares import compiled, flattened
 from headgate.config.model.stickiness import LEAST_SECRET
@@ -51,7 +52,9 @@ def compile(  # noqa: A001
         encoded_nul=model.paths.encoded_nul,
         listeners=tuple(_listener(model, name, metrics.blocks) for name in model.listeners),
         routes=tuple(_route(model, route, metrics.blocks) for route in model.routes),
-        services=tuple(_service(model, name, metrics.blocks) for name in model.services),
+        services=tuple(
+            _service(model, name, service, metrics.blocks) for name, service in all_services(model).items()
+        ),
         middlewares=compiled(model, metrics.blocks),
         metrics=metrics,
     )
@@ -71,7 +74,7 @@ def _identities(model: written.Config) -> Iterator[str]:
         if len(route.services or ()) > 1:
             for share in route.services or ():
                 yield f"variant:{route.name}/{share.name or share.service}"
-    for name, service in model.services.items():
+    for name, service in all_services(model).items():
         yield f"service:{name}"
         if service.sticky is not None:
             yield f"sticky:{name}"
@@ -351,8 +354,9 @@ def _first_byte(model: written.Config, route: written.Route) -> float:
     return max(values)
 
 
-def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.Service:
-    service = model.services[name]
+def _service(
+    model: written.Config, name: str, service: written.Service, blocks: dict[str, int]
+) -> spec.Service:
     pools = (service.pool, model.pool)
     return spec.Service(
         name=name,

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from headgate.core.cells import Block, MiddlewareWord
 from headgate.middleware.description import instance_of
 from headgate.middleware.resolution import MiddlewareMissing, class_of
-from headgate.middleware.worker import Fetched, FetchFailed, Worker
+from headgate.middleware.worker import Fetched, Worker
 from headgate.proxy.chain import Chain, Step, attach_chains
+from headgate.proxy.fetching import Fetcher
 from headgate.shm.names import middleware_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from headgate import spec
     from headgate.core.shared import SharedCell, SharedTable
@@ -37,9 +39,19 @@ class LiveWorker(Worker):
             for number, (name, _) in enumerate(middleware.counters)
         }
 
-    async def fetch(self, url: str, **_: Any) -> Fetched:
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        timeout: float = 10.0,  # noqa: ASYNC109 - the exchange ends then, which is more than that nobody waits
+        limit: int = 1 << 20,
+    ) -> Fetched:
         """Ask for something through the pools of this worker."""
-        raise FetchFailed(f"{url}: this version cannot fetch yet")
+        fields = list(headers.items() if isinstance(headers, Mapping) else headers)
+        return await self._instances.fetcher.fetch(url, method, fields, body, timeout, limit)
 
     async def in_thread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function in one of a few threads."""
@@ -70,6 +82,7 @@ class Instances:
     def __init__(self, context: Context, memory: memoryview, shared: SharedTable) -> None:
         self.context = context
         self.loop: asyncio.AbstractEventLoop = context.loop
+        self.fetcher = Fetcher(context)
         self.memory = memory
         self.shared = shared
         self._steps: dict[str, Step] = {}
