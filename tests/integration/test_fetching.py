@@ -4,125 +4,72 @@ from __future__ import annotations
 
 import json
 import socket
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from headgate.base.files import secret_file
 from support import Product
 from support.asking import Client
-from support.certificates import Authority
+from support.certificates import Authority, Pair
 from support.product import until
+from support.serving import Handler, Server, send
 
 TESTS = Path(__file__).parents[1]
 AUTHORITY = Authority()
 
 
-class Origin:
+class Origin(Server):
     """A server that answers as the path says, with https where it has a certificate."""
 
-    def __init__(self, authority: Authority | None = None) -> None:
+    def __init__(self, pair: Pair | None = None) -> None:
         self.gone = threading.Event()  # somebody who hung was left
-        origin = self
+        super().__init__(self._answer, pair)
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def answer(self) -> None:
-                origin.answer(self)
-
-            do_GET = do_POST = answer  # noqa: N815 - the names that http.server looks for
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.server.handle_error = lambda *_: None  # type: ignore[method-assign]  # clients that leave are no news
-        if authority is not None:
-            pair = authority.issue("127.0.0.1")
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            with secret_file(pair.chain) as chain, secret_file(pair.key_pem) as key:
-                context.load_cert_chain(chain, key)
-            self.server.socket = context.wrap_socket(
-                self.server.socket, server_side=True, do_handshake_on_connect=False
-            )
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server.server_port}"
-
-    def answer(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("content-length", 0)))
+    def _answer(self, request: Handler, body: bytes) -> None:
+        request.close_connection = True
         if "hang" in request.path:
             with suppress(OSError):
                 request.rfile.read(1)  # until whoever asked leaves
             self.gone.set()
-            request.close_connection = True
         elif "reset" in request.path:
             request.connection.shutdown(socket.SHUT_RDWR)
-            request.close_connection = True
         elif "half" in request.path:
             request.send_response(200)
             request.send_header("Content-Length", "10")
             request.end_headers()
             request.wfile.write(b"12345")
-            request.close_connection = True
         elif "endless" in request.path:
             request.send_response(200)
             request.end_headers()
-            request.close_connection = True
             request.wfile.write(b"a" * 600)
             request.wfile.flush()
             request.wfile.write(b"a" * 600)
+        elif "large" in request.path:
+            send(request, 200, b"a" * 1001)
+        elif "moved" in request.path:
+            send(request, 302, fields={"Location": "/elsewhere"})
         else:
-            self._tell(request, body)
-
-    def _tell(self, request: BaseHTTPRequestHandler, body: bytes) -> None:
-        told = json.dumps(
-            {
-                "method": request.command,
-                "path": request.path,
-                "fields": {name.lower(): value for name, value in request.headers.items()},
-                "body": body.decode(),
-            }
-        ).encode()
-        if "large" in request.path:
-            told = b"a" * 1001
-        request.send_response(302 if "moved" in request.path else 200)
-        request.send_header("Location", "/elsewhere")
-        request.send_header("Content-Length", str(len(told)))
-        request.end_headers()
-        if request.command != "HEAD":
-            request.wfile.write(told)
-
-    def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
+            request.close_connection = False
+            fields = {name.lower(): value for name, value in request.headers.items()}
+            told = {"method": request.command, "path": request.path, "fields": fields, "body": body.decode()}
+            send(request, 200, json.dumps(told).encode())
 
 
 @pytest.fixture(scope="module")
 def plain() -> Iterator[Origin]:
-    origin = Origin()
-    yield origin
-    origin.close()
+    with Origin() as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")
 def secure() -> Iterator[Origin]:
-    origin = Origin(AUTHORITY)
-    yield origin
-    origin.close()
+    with Origin(AUTHORITY.issue("127.0.0.1")) as origin:
+        yield origin
 
 
 @pytest.fixture(scope="module")
