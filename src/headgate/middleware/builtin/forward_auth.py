@@ -98,12 +98,12 @@ class ForwardAuth(Middleware):
         url: Url = option("Who is asked.", example="service://auth/verify")
         method: Literal["GET", "HEAD", "POST"] = option("The method of the question.", "GET")
         request_headers: tuple[FieldName, ...] = option(
-            "Fields of the request that the service gets. Without it all but those of one connection or message.",
+            "Fields of the request that the service gets. Without it: all but those of one message.",
             (),
             example=["Authorization", "Cookie"],
         )
         response_headers: tuple[FieldName, ...] = option(
-            "Fields of a yes that the request goes on with; what the client sends under these names is removed.",
+            "Fields of a yes that the request goes on with; what clients send so is removed.",
             (),
             example=["X-User"],
         )
@@ -155,7 +155,8 @@ class ForwardAuth(Middleware):
             return self._ask(exchange, fields, key)
         assert key is not None
         self.worker.count("cached")
-        return self._let_pass(exchange, self._known[key][1])
+        self._let_pass(exchange, self._known[key][1])
+        return None
 
     def _question(self, exchange: Exchange) -> list[tuple[str, str]]:
         """The fields that the service gets."""
@@ -195,7 +196,8 @@ class ForwardAuth(Middleware):
             return _handed_on(answer, grpc=exchange.grpc)
         if key is not None and "no-store" not in answer.get("cache-control").lower():
             self._remember(key, answer)
-        return self._let_pass(exchange, answer)
+        self._let_pass(exchange, answer)
+        return None
 
     def _let_pass(self, exchange: Exchange, answer: Fetched) -> None:
         for name in self.options.response_headers:
@@ -217,7 +219,7 @@ class ForwardAuth(Middleware):
     # --- What is remembered ---
 
     def _key(self, exchange: Exchange) -> bytes | None:
-        """A digest of all that tells this request from others, or None where it must not be remembered: without
+        """A digest of what tells this request from others, or None where nothing must be remembered: without
         credentials, or with some that are not in the key.
         """
         request = exchange.request
