@@ -8,6 +8,7 @@ _T = TypeVar("_T")
 _D = TypeVar("_D")
 
 class BodyTooLarge(Exception): ...
+class BodyMalformed(Exception): ...
 
 class Request(Message):
     @property

@@ -13,6 +13,11 @@ class BodyTooLarge(Exception):
     """A body has more bytes than the middleware wants to read. Unless it is caught, the client gets 413."""
 
 
+class BodyMalformed(Exception):
+    """A body is not what its fields say that it is. Raised from `on_body` it ends the exchange: a client gets 400,
+    an endpoint's answer becomes 502."""
+
+
 cdef class Request(Message):
     """The request. What is set here is what the endpoint gets."""
 

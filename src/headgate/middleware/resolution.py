@@ -16,6 +16,7 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "compress": "headgate.middleware.builtin.compress:Compress",
     "forward_auth": "headgate.middleware.builtin.forward_auth:ForwardAuth",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
 }

@@ -20,7 +20,7 @@ from headgate.core.cells cimport (
 )
 from headgate.core.events cimport Data
 from headgate.core.head cimport CONTENT_LENGTH, METHOD_HEAD, Head, release_head
-from headgate.middleware import BodyTooLarge, Reply
+from headgate.middleware import BodyMalformed, BodyTooLarge, Reply
 from headgate.middleware.message cimport add_checked
 from headgate.middleware.middleware import HOOKS as HOOK_NAMES, Piece, defined_hooks
 from headgate.proxy import replies
@@ -901,10 +901,20 @@ cdef class Lane(Pacer):
     cdef int broken(self, Py_ssize_t at, object error) except -1:
         """on_body raised: the message cannot be completed."""
         cdef Step step = <Step>self.way.steps[self.hooks[at]]
+        if isinstance(error, BodyTooLarge):
+            self.way.exchange.detail = b"a body with more bytes than middleware " + step.name.encode() + b" takes"
+            if self.of_request:
+                self.way.exchange.down.close_after()
+                return self.way.exchange.fail(413, b"http_request_denied")
+            return self.way.exchange.fail(502, b"http_response_body_size")
+        if isinstance(error, BodyMalformed):
+            self.way.exchange.detail = str(error).encode()
+            if self.of_request:
+                self.way.exchange.down.close_after()
+                return self.way.exchange.fail(400, b"http_request_error")
+            return self.way.exchange.fail(502, b"http_response_content_coding")
         step.failed(ON_BODY, error, self.way.context)
         self.way.exchange.detail = b"middleware " + step.name.encode() + b" failed"
-        if isinstance(error, BodyTooLarge) and self.of_request:
-            return self.way.exchange.fail(413, b"http_request_denied")
         return self.way.exchange.fail(500, b"proxy_internal_error")
 
     cdef int deliver(self, bytes piece, bint last) except -1:

@@ -21,9 +21,9 @@ from headgate.core.grpc cimport trailers_only
 from headgate.core.grpc_web cimport WEB_TEXT
 from headgate.core.handshake cimport Handshake
 from headgate.core.head cimport (
-    ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
+    ACCEPT, ASTERISK_FORM, CONTENT_LENGTH, CONTENT_TYPE, DATE, EXPECT, HOST, MAX_FORWARDS, METHOD_CONNECT,
     METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_POST, METHOD_PUT, METHOD_TRACE, REFERER,
-    USER_AGENT, Field, Head, Span, new_head, release_head,
+    STRICT_TRANSPORT_SECURITY, USER_AGENT, Field, Head, Span, new_head, release_head, token_of,
 )
 from headgate.core.record cimport Record
 from headgate.core.splits cimport Share
@@ -1221,10 +1221,10 @@ cdef class Exchange:
         cdef bytes phrase = replies.phrase(status)
         head.status = self.status = status
         head.reason = Span(PyBytes_AS_STRING(phrase), PyBytes_GET_SIZE(phrase))
-        head.add_line(b"Date", 4, self.context.date, 29, 0)
+        head.add_line(b"Date", 4, self.context.date, 29, DATE)
         if PyBytes_GET_SIZE(self.listener.hsts):
             head.add_line(b"Strict-Transport-Security", 25, PyBytes_AS_STRING(self.listener.hsts),
-                          PyBytes_GET_SIZE(self.listener.hsts), 0)
+                          PyBytes_GET_SIZE(self.listener.hsts), STRICT_TRANSPORT_SECURITY)
         _add_fields(head, fields)
         if self.ended_by is None:
             self.ended_by = b"headgate"
@@ -1400,7 +1400,8 @@ cdef int _add_fields(Head head, list fields) except -1:
     cdef bytes name, value
     for name, value in fields:
         head.add_line(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name),
-                      PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value), 0)
+                      PyBytes_AS_STRING(value), PyBytes_GET_SIZE(value),
+                      token_of(PyBytes_AS_STRING(name), PyBytes_GET_SIZE(name)))
     return 0
 
 

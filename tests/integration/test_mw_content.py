@@ -1,0 +1,235 @@
+"""compress, decompress and buffer through the running product."""
+
+from __future__ import annotations
+
+import gzip
+import http.client
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import brotli
+import pytest
+import zstandard
+
+from support import Product
+from support.asking import Answer, Client
+from support.browsing import chromium
+from support.http2 import Http2Wire
+from support.serving import Handler, Server, send
+
+TEXT = b"".join(b"line %d of a text that is compressed well\n" % number for number in range(20_000))
+ALL = "gzip, deflate, br, zstd"
+
+
+class Content(Server):
+    """Answers as the path says; keeps the fields and bodies of requests."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[dict[str, str], bytes]] = []
+        self.go_on = threading.Event()
+        super().__init__(self._answer)
+
+    def _answer(self, request: Handler, body: bytes) -> None:
+        self.asked.append(({name.lower(): value for name, value in request.headers.items()}, body))
+        what = request.path.rpartition("/")[2].partition("?")[0]
+        plain = {"Content-Type": "text/plain; charset=utf-8"}
+        if what == "stream":
+            request.send_response(200)
+            request.send_header("Content-Type", "text/event-stream")
+            request.end_headers()
+            request.wfile.write(b"data: first\n\n")
+            request.wfile.flush()
+            assert self.go_on.wait(10)
+            request.wfile.write(b"data: second\n\n")
+            request.close_connection = True
+        elif what == "tagged":
+            fields = {"ETag": '"a"', "Accept-Ranges": "bytes", "Content-MD5": "x", "Vary": "Origin"}
+            send(request, 200, TEXT, plain | fields)
+        elif what == "unchanged":
+            request.send_response(304)
+            request.send_header("ETag", '"a"')
+            request.end_headers()
+        elif what == "page":
+            send(request, 200, b"<title>found</title><p>" + TEXT, {"Content-Type": "text/html"})
+        else:
+            more = {
+                "small": (200, b"small", plain),
+                "picture": (200, TEXT, {"Content-Type": "image/png"}),
+                "encoded": (200, gzip.compress(TEXT), plain | {"Content-Encoding": "gzip"}),
+                "fixed": (200, TEXT, plain | {"Cache-Control": "public, no-transform"}),
+                "part": (206, TEXT, plain | {"Content-Range": "bytes 0-1/9"}),
+                "empty": (200, b"", plain),
+                "none": (204, b"", plain),
+            }
+            send(request, *more.get(what, (200, TEXT, plain)))
+
+
+@pytest.fixture(scope="module")
+def backend() -> Iterator[Content]:
+    with Content() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def product(backend: Content) -> Iterator[Product]:
+    middlewares: dict[str, Any] = {
+        "compress": {"type": "compress"},
+        "one": {"type": "compress", "encodings": ["br"], "types": ["image/*"], "min_size": "4B"},
+        "hard": {"type": "compress", "levels": {"gzip": 9, "br": 6}, "encodings": ["gzip", "br"]},
+    }
+    config = {
+        "process": {"workers": 1, "drain_timeout": "1s"},
+        "access_log": "off",
+        "routes": [
+            {"name": name, "match": {"path": f"/{name}/*"}, "middlewares": [name], "service": "content"}
+            for name in middlewares
+        ]
+        + [
+            {"name": "own", "match": {"path": "/own"}, "middlewares": ["compress"]}
+            | {"respond": {"body": TEXT.decode(), "headers": {"Content-Type": "text/plain"}}},
+        ],
+        "middlewares": middlewares,
+        "services": {"content": {"endpoints": [backend.address]}},
+    }
+    with Product(config) as made:
+        yield made
+
+
+@pytest.fixture(params=[False, True], ids=["HTTP/1.1", "HTTP/2"])
+def client(product: Product, backend: Content, request: pytest.FixtureRequest) -> Iterator[Client]:
+    backend.asked.clear()
+    with Client(product.port, http2=request.param) as made:
+        yield made
+
+
+def decoded(answer: Answer) -> bytes:
+    [coding] = answer.all("content-encoding")
+    if coding == "gzip":
+        return gzip.decompress(answer.body)
+    if coding == "br":
+        return bytes(brotli.decompress(answer.body))
+    assert coding == "zstd"
+    return zstandard.ZstdDecompressor().decompressobj().decompress(answer.body)
+
+
+# --- compress ---
+
+
+@pytest.mark.parametrize(
+    ("accepted", "coding"), [(ALL, "zstd"), ("gzip, br;q=0.9", "gzip"), ("br, *;q=0", "br"), ("*", "zstd")]
+)
+@pytest.mark.parametrize("path", ["/compress/text", "/own"])
+def test_responses_are_compressed(client: Client, path: str, accepted: str, coding: str) -> None:
+    answer = client.ask(path, {"accept-encoding": accepted})
+    assert (answer.status, answer.all("content-encoding")) == (200, [coding])
+    assert decoded(answer) == TEXT
+    assert len(answer.body) < len(TEXT) / 4
+    assert answer.all("content-length") == []
+    assert answer.all("vary") == ["Accept-Encoding"]
+
+
+def test_levels_that_take_long_are_for_threads(client: Client) -> None:
+    for accepted in ("gzip", "br"):
+        assert decoded(client.ask("/hard/text", {"accept-encoding": accepted})) == TEXT
+
+
+@pytest.mark.parametrize("accepted", [None, "", "identity", "gzip;q=0", "identity, gzip;q=0.5"])
+def test_who_wants_none_gets_none(client: Client, accepted: str | None) -> None:
+    fields = {} if accepted is None else {"accept-encoding": accepted}
+    answer = client.ask("/compress/text", fields)
+    assert (answer.body, answer.all("content-encoding")) == (TEXT, [])
+    assert answer.all("content-length") == [str(len(TEXT))]
+    assert answer.all("vary") == ["Accept-Encoding"]
+
+
+@pytest.mark.parametrize("path", ["small", "picture", "fixed", "part", "empty", "none"])
+def test_what_stays_as_it_is(client: Client, path: str) -> None:
+    answer = client.ask(f"/compress/{path}", {"accept-encoding": ALL})
+    plain = client.ask(f"/compress/{path}")
+    assert (answer.status, answer.body) == (plain.status, plain.body)
+    assert answer.all("content-encoding") == []
+    assert answer.all("content-length") == plain.all("content-length")
+
+
+def test_nothing_is_compressed_twice(client: Client) -> None:
+    answer = client.ask("/compress/encoded", {"accept-encoding": ALL})
+    assert answer.all("content-encoding") == ["gzip"]
+    assert gzip.decompress(answer.body) == TEXT
+
+
+def test_a_head_has_no_body_to_compress(client: Client) -> None:
+    answer = client.ask("/compress/text", {"accept-encoding": ALL}, method="HEAD")
+    assert (answer.status, answer.body, answer.all("content-encoding")) == (200, b"", [])
+    assert answer.all("vary") == ["Accept-Encoding"]
+
+
+def test_what_is_said_of_the_bytes_changes_with_them(client: Client) -> None:
+    answer = client.ask("/compress/tagged", {"accept-encoding": ALL})
+    assert answer.all("etag") == ['W/"a"']
+    assert answer.all("vary") == ["Origin, Accept-Encoding"]
+    assert answer.all("accept-ranges") == answer.all("content-md5") == []
+    answer = client.ask("/compress/tagged")
+    assert (answer.all("etag"), answer.all("accept-ranges")) == (['"a"'], ["bytes"])
+    answer = client.ask("/compress/unchanged", {"accept-encoding": ALL, "if-none-match": 'W/"a"'})
+    assert (answer.status, answer.all("etag"), answer.all("vary")) == (304, ['W/"a"'], ["Accept-Encoding"])
+    answer = client.ask("/compress/unchanged", {"accept-encoding": ALL, "if-none-match": '"a"'})
+    assert answer.all("etag") == ['"a"']
+
+
+def test_types_sizes_and_codings_can_be_chosen(client: Client) -> None:
+    assert decoded(client.ask("/one/picture", {"accept-encoding": ALL})) == TEXT
+    assert client.ask("/one/text", {"accept-encoding": ALL}).body == TEXT
+    # Who cannot read anything else gets it compressed whatever it is.
+    answer = client.ask("/one/small", {"accept-encoding": "br, identity;q=0"})
+    assert decoded(answer) == b"small"
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br", "zstd"])
+def test_a_stream_is_not_held_back(product: Product, backend: Content, accepted: str) -> None:
+    backend.go_on.clear()
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=10)
+    connection.request("GET", "/compress/stream", headers={"Accept-Encoding": accepted})
+    response = connection.getresponse()
+    first = response.read1(1000)
+    backend.go_on.set()
+    answer = Answer(200, [("content-encoding", accepted)], first + response.read())
+    connection.close()
+    assert decoded(answer) == b"data: first\n\ndata: second\n\n"
+    assert 0 < len(first) < len(answer.body)
+
+
+def test_grpc_is_left_alone(product: Product, backend: Content) -> None:
+    with Http2Wire.connected(product.port) as wire:
+        answer = wire.fetch(
+            ("content-type", "application/grpc"),
+            ("te", "trailers"),
+            ("accept-encoding", ALL),
+            path="/compress/text",
+            method="POST",
+            body=b"",
+        )
+    assert answer.get("content-encoding") is None
+
+
+def test_it_counts(product: Product) -> None:
+    def counted(name: str) -> float:
+        return product.metric("headgate_middleware_own_total", middleware="one", name=name)
+
+    with Client(product.port) as client:
+        before = counted("bytes_in"), counted("bytes_out")
+        answer = client.ask("/one/picture", {"accept-encoding": "br"})
+    assert before is not None
+    assert decoded(answer) == TEXT
+
+
+def test_a_browser_reads_it(product: Product) -> None:
+    with chromium() as browser:
+        page = browser.new_page()
+        answer = page.goto(f"http://127.0.0.1:{product.port}/compress/page")
+        assert answer is not None
+        assert answer.headers["content-encoding"] in ("gzip", "br", "zstd")
+        assert page.title() == "found"
+        assert page.inner_text("p").split() == TEXT.decode().split()
+        read = page.evaluate("fetch('/own').then(answer => answer.text())")
+        assert read == TEXT.decode()
