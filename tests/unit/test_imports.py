@@ -31,7 +31,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "worker": ({"proxy", "ipc", "observe.sinks", "spec", "shm", "core", "base"}, {"uvloop"}),
     "supervisor": ({"ipc", "shm", "base"}, set()),
     "config": ({"middleware", "spec", "shm", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),
-    "observe": ({"core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
+    "observe": ({"middleware", "core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
     "controller": (
         {"config", "observe", "ipc", "spec", "shm", "core", "base"},
         {"aiodns", "cryptography", "msgspec", "pycares", "starlette", "uvicorn", "uvloop"},

@@ -391,6 +391,17 @@ LIMITS: tuple[Limit, ...] = (
         "Kubernetes preStop hooks of 5 to 15 s",
     ),
     Limit(
+        "process.hook_limit",
+        10.0,
+        "duration",
+        ("global",),
+        "Process.hook_limit",
+        "Time for which a middleware may hold up the event loop of a worker before the worker is replaced",
+        "Everybody else on that worker waits meanwhile, and nothing else can stop it",
+        "Gunicorn 30 s, Node.js none",
+        off="it may hold it up for ever",
+    ),
+    Limit(
         "process.ticket_rotation",
         12 * 3600.0,
         "duration",

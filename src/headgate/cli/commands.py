@@ -23,6 +23,7 @@ COMMANDS = {
     "services": Entry("headgate.cli.services", "Show the services of a running proxy, and their endpoints."),
     "endpoint": Entry("headgate.cli.endpoint", "Drain, enable or disable an endpoint of a running proxy."),
     "split": Entry("headgate.cli.split", "Show or change how routes of a running proxy divide exchanges."),
+    "new": Entry("headgate.cli.new", "Write a package with a middleware of your own."),
     "ca": Entry("headgate.cli.ca", "Print or install the root of the local authority of `tls: internal`."),
     "schema": Entry("headgate.cli.schema", "Print the JSON Schema of the configuration, for editors."),
     "demo": Entry(

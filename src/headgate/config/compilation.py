@@ -110,6 +110,8 @@ def _process(model: written.Config) -> spec.Process:
         log_level=process.log_level,
         ticket_rotation=process.ticket_rotation,
         state=process.state or "",
+        development=process.development,
+        hook_limit=process.hook_limit,
     )
 
 

@@ -80,7 +80,10 @@ cpdef enum MiddlewareWord:
     MIDDLEWARE_BLOCKED = 6          # times that the event loop was held up
     MIDDLEWARE_REPLIES = 7
     MIDDLEWARE_HOOK_WORDS = 8
-    MIDDLEWARE_OWN = 32
+    MIDDLEWARE_OWN = 32             # counters of its class
+    MIDDLEWARE_COUNTERS = 32
+    MIDDLEWARE_HISTOGRAMS = 64      # two; each has a sum in millionths, and then its buckets
+    MIDDLEWARE_HISTOGRAM_WORDS = 32
 
 
 cdef char* start_of(memory, bint writable, Py_ssize_t* size) except NULL

@@ -8,6 +8,7 @@ from headgate.core.output cimport Output
 cdef struct Record:
     double started              # epoch seconds
     Span client                 # address of the client behind trusted hops
+    Span user                   # who the client is, as a middleware found out
     Span peer                   # address of the connection
     int peer_port
     Span listener

@@ -54,6 +54,7 @@ cdef inline Py_ssize_t _at(const void* member) noexcept:
 cdef dict _MEMBERS = {
     "started": (DOUBLE, _at(&_layout.started)),
     "client": (SPAN, _at(&_layout.client)),
+    "user": (SPAN, _at(&_layout.user)),
     "peer": (SPAN, _at(&_layout.peer)),
     "peer_port": (INT, _at(&_layout.peer_port)),
     "listener": (SPAN, _at(&_layout.listener)),
@@ -107,6 +108,7 @@ cdef dict _VALUES = {
     "time": (TIME, "started"),
     "date": (DATE, "started"),
     "client": (TEXT, "client"),
+    "user": (TEXT, "user"),
     "peer": (PEER, "peer"),
     "listener": (TEXT, "listener"),
     "secure": (FLAG, "secure"),
@@ -159,7 +161,7 @@ JSON_KEYS = tuple(
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}]*)\}|[{}]")
 
-COMBINED = '{client} - - [{date}] "{method} {target} {protocol}" {status} {bytes_out} "{referer}" "{user_agent}"'
+COMBINED = '{client} - {user} [{date}] "{method} {target} {protocol}" {status} {bytes_out} "{referer}" "{user_agent}"'
 
 cdef enum:
     SHORT = 32              # a prefix up to this size is copied as one run of fixed size

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import sys
 import types
 from collections.abc import Mapping
@@ -25,18 +26,32 @@ from headgate.spec import Secret
 Description = dict[str, Any]
 _PLAIN = {str: "text", int: "int", float: "number", bool: "switch", Secret: "secret", Any: "any"}
 _LARGEST = 1_000_000_000
+MOST_COUNTERS = 32  # core/cells.pxd has room for so many
+MOST_HISTOGRAMS = 2
+# What every middleware is counted by (observe/middlewares.py).
+TAKEN = frozenset(
+    {"calls", "errors", "cpu_seconds", "waits", "wait_seconds", "exceeded", "blocked", "replies"}
+)
 
 
 def describe(kind: type[Middleware]) -> Description:
     """The class's text, hooks, counters and options. Raises MiddlewareMissing when its options are of types
     that no file can hold.
     """
+    where = f"{kind.__module__}:{kind.__qualname__}"
+    for names, most in ((kind.counters, MOST_COUNTERS), (kind.histograms, MOST_HISTOGRAMS)):
+        if len(names) > most:
+            raise MiddlewareMissing(f"{where} has {len(names)} of what can be {most}: {', '.join(names)}")
+        if wrong := [
+            name for name in names if not re.fullmatch("[a-z][a-z0-9_]{0,63}", name) or name in TAKEN
+        ]:
+            raise MiddlewareMissing(f"{where}: {wrong[0]!r} is no name that a counter can have")
     return {
         "doc": (kind.__doc__ or "").strip(),
         "hooks": defined_hooks(kind),
         "counters": dict(kind.counters),
         "histograms": dict(kind.histograms),
-        "options": _fields(kind.Options, f"{kind.__module__}:{kind.__qualname__}"),
+        "options": _fields(kind.Options, where),
     }
 
 

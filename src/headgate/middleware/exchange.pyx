@@ -207,6 +207,30 @@ cdef class Exchange:
         self._request.path_policy = path_policy
         return 0
 
+    def begin(self, Head head not None, int path_policy=0) -> None:
+        """For who runs an exchange in Python: the request is there."""
+        self.open(head, path_policy)
+
+    def answer(self, Head head not None, bint own=False) -> None:
+        """For who runs an exchange in Python: the response is there."""
+        self.respond(head, own)
+
+    def end(self) -> None:
+        """For who runs an exchange in Python: it is over."""
+        self.over()
+
+    def trial_request(self, Head head not None, int path_policy=0) -> None:
+        """For who runs an exchange in Python: the request is there."""
+        self.open(head, path_policy)
+
+    def trial_response(self, Head head not None, bint own=False) -> None:
+        """For who runs an exchange in Python: the response is there."""
+        self.respond(head, own)
+
+    def trial_over(self) -> None:
+        """For who runs an exchange in Python: it is over."""
+        self.over()
+
     cdef int respond(self, Head head, bint own) except -1:
         """The response is there, or another than before."""
         if self._response is not None:
@@ -232,6 +256,11 @@ cdef class Exchange:
     def response(self) -> Response | None:
         """None before there is one."""
         return self._response
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a response."""
+        return self._response is not None
 
     @property
     def state(self) -> dict:

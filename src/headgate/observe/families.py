@@ -278,6 +278,24 @@ ROTATION = (
     ENDPOINT_HEALTHY, ENDPOINT_PROBES, ENDPOINT_EJECTIONS, SERVICE_PANICS, SERVICE_OUTLIERS_SPARED,
 )  # fmt: skip
 
+# Of middlewares and their hooks; observe/middlewares.py reads them.
+MIDDLEWARE_CALLS = Family(
+    "middleware_calls", "counter", "Calls of hooks, and steps of those that are awaited"
+)
+MIDDLEWARE_ERRORS = Family("middleware_errors", "counter", "Hooks that raised, or returned what they cannot")
+MIDDLEWARE_CPU = Family(
+    "middleware_cpu_seconds", "counter", "Processor time of hooks, as every 64th call tells", "seconds"
+)
+MIDDLEWARE_WAITS = Family("middleware_waits", "counter", "Hooks that were awaited")
+MIDDLEWARE_WAIT = Family("middleware_wait_seconds", "counter", "How long they were awaited", "seconds")
+MIDDLEWARE_EXCEEDED = Family("middleware_exceeded", "counter", "Calls that took more than their budget")
+MIDDLEWARE_BLOCKED = Family("middleware_blocked", "counter", "Calls that held up the event loop over 50 ms")
+MIDDLEWARE_REPLIES = Family("middleware_replies", "counter", "Exchanges that a middleware answered")
+MIDDLEWARES = (
+    MIDDLEWARE_CALLS, MIDDLEWARE_ERRORS, MIDDLEWARE_CPU, MIDDLEWARE_WAITS, MIDDLEWARE_WAIT,
+    MIDDLEWARE_EXCEEDED, MIDDLEWARE_BLOCKED, MIDDLEWARE_REPLIES,
+)  # fmt: skip
+
 BUILD = Family("build", "info", "Version of Headgate and of Python")
 SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller published last")
 

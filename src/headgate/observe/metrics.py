@@ -15,7 +15,7 @@ from headgate.core.attempts import AttemptWord
 from headgate.core.cells import Block, Sums, Word, WorkerWord, bucket
 from headgate.core.shared import SharedTable
 from headgate.core.splits import weights_set
-from headgate.observe import families, overload, rotation
+from headgate.observe import families, middlewares, overload, rotation
 from headgate.observe.families import PREFIX, Count, Family, Kind
 from headgate.shm.names import attempts_cell, route_cell, service_cell
 
@@ -83,6 +83,12 @@ def render(
         name = text.open(family)
         text.add(
             f"{name}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}" for labels, value in found
+        )
+    for family, values in middlewares.samples(sums, snapshot).items():
+        name = text.open(family)
+        text.add(
+            f"{name}{suffix}{{{_labels(tuple(labels), tuple(labels.values()))}}} {value}"
+            for suffix, labels, value in values
         )
     return text.finished()
 

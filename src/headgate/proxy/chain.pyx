@@ -579,10 +579,6 @@ cdef class Way(Passage):
         return self.exchange
 
     @property
-    def answered(self) -> bool:
-        return self._response is not None
-
-    @property
     def client(self) -> str:
         return self.living_exchange().client.decode("latin-1")
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from headgate.proxy.admission import Admissions
+from headgate.proxy.chain import Step
 from headgate.proxy.snapshot import LiveSnapshot
 
 class Sink(Protocol):
@@ -14,6 +15,9 @@ class Context:
     def loop(self) -> asyncio.AbstractEventLoop: ...
     @property
     def log(self) -> logging.Logger: ...
+    hook: Step | None
+    hook_number: int
+    hook_since: float
     snapshot: LiveSnapshot
     sink: Sink | None
     ready: bool

@@ -1330,6 +1330,7 @@ cdef class Exchange:
         cdef double now = self.started + duration
         record.started = self.started + self.context.wall_offset
         record.client = _span(self.client)
+        record.user = _span(self.user)
         record.peer = _span(self.peer.text)
         record.peer_port = self.peer.port
         record.listener = _span(self.listener.name)

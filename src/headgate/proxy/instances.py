@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from headgate.core.cells import Block, MiddlewareWord
 from headgate.middleware.description import instance_of
+from headgate.middleware.histogram import bucket_of
 from headgate.middleware.resolution import MiddlewareMissing, class_of
 from headgate.middleware.worker import Fetched, Worker
 from headgate.proxy.chain import Chain, Step, attach_chains
 from headgate.proxy.fetching import Fetcher
+from headgate.proxy.watchdog import Watchdog
 from headgate.shm.names import middleware_cell
 
 if TYPE_CHECKING:
@@ -37,6 +39,10 @@ class LiveWorker(Worker):
         self._counters = {
             name: MiddlewareWord.MIDDLEWARE_OWN + number
             for number, (name, _) in enumerate(middleware.counters)
+        }
+        self._histograms = {
+            name: MiddlewareWord.MIDDLEWARE_HISTOGRAMS + number * MiddlewareWord.MIDDLEWARE_HISTOGRAM_WORDS
+            for number, (name, _) in enumerate(middleware.histograms)
         }
 
     async def fetch(
@@ -63,8 +69,10 @@ class LiveWorker(Worker):
         self._block.increase(self._counters[name], by)
 
     def observe(self, name: str, value: float) -> None:
-        """Put a value into a histogram."""
-        raise NotImplementedError
+        """Put a value into one of the histograms that the class names. Raises KeyError for another."""
+        first = self._histograms[name]
+        self._block.increase(first, max(0, round(value * 1e6)))
+        self._block.increase(first + 1 + bucket_of(value))
 
     def shared(self, key: str) -> SharedCell:
         """Words that all workers share."""
@@ -89,6 +97,7 @@ class Instances:
         self._chains: list[Chain] = []
         self._leaving: list[tuple[Step, list[Chain]]] = []
         self._closing: set[asyncio.Task[None]] = set()
+        self._watchdog: Watchdog | None = None
 
     @functools.cached_property
     def threads(self) -> ThreadPoolExecutor:
@@ -121,6 +130,10 @@ class Instances:
         gone = [step for name, step in self._steps.items() if steps.get(name) is not step]
         self._leaving += [(step, [chain for chain in self._chains if step in chain.steps]) for step in gone]
         self._steps, self._chains = steps, chains
+        if steps and self._watchdog is None:
+            self._watchdog = Watchdog(self.context)
+        if self._watchdog is not None:
+            self._watchdog.configure(self.context.snapshot.spec.process)
 
     def sweep(self) -> None:
         """Close those that nobody needs any more."""
@@ -139,5 +152,7 @@ class Instances:
 
     def abort(self) -> None:
         """The worker ends."""
+        if self._watchdog is not None:
+            self._watchdog.stop()
         if "threads" in self.__dict__:
             self.threads.shutdown(wait=False, cancel_futures=True)

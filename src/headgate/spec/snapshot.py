@@ -362,6 +362,8 @@ class Process(Data, frozen=True):
     log_level: str = "info"
     ticket_rotation: float = 12 * 3600.0  # a new secret for TLS session tickets; 0: never
     state: str = ""  # folder; "" is where the environment says
+    development: bool = False  # middlewares are watched closely, and read anew when their files change
+    hook_limit: float = 10.0  # a worker whose loop a middleware holds up for so long is replaced; 0: never
 
 
 class Metrics(Data, frozen=True):

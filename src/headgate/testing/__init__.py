@@ -1,4 +1,4 @@
-"""For tests: a gateway in a thread of its own, and the pytest fixture `headgate_gateway`.
+"""For tests: a gateway in a thread of its own, the pytest fixture `headgate_gateway`, and trials of middlewares.
 
 def test_redirect(headgate_gateway):
     running = headgate_gateway(routes=[{"name": "old", "redirect": {"path": "/new"}}])
@@ -6,5 +6,6 @@ def test_redirect(headgate_gateway):
 """
 
 from headgate.testing.thread import GatewayStarter, GatewayThread
+from headgate.testing.trial import Outcome, Trial, TrialWorker
 
-__all__ = ["GatewayStarter", "GatewayThread"]
+__all__ = ["GatewayStarter", "GatewayThread", "Outcome", "Trial", "TrialWorker"]

@@ -27,7 +27,7 @@ process: { zzzzz: 1 }
 """,
         """\
 h.yaml:2:12: error: process.zzzzz: "zzzzz" is not a key here
-    known here: cancel_on_half_close, drain_timeout, group, log_level, pre_stop_delay, state, \
+    known here: cancel_on_half_close, development, drain_timeout, group, hook_limit, log_level, pre_stop_delay, state, \
 ticket_rotation, user, workers
 """,
     ),

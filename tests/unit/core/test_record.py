@@ -22,6 +22,7 @@ COMBINED = record_format("combined")
 FIELDS: dict[str, Any] = {
     "started": 1700000000.123,
     "client": "192.0.2.7",
+    "user": "alice",
     "peer": "10.0.0.1",
     "peer_port": 40000,
     "listener": "web",
@@ -86,6 +87,7 @@ def test_json_says_everything() -> None:
     assert as_json(**FIELDS) == {
         "time": "2023-11-14T22:13:20.123Z",
         "client": "192.0.2.7",
+        "user": "alice",
         "peer": "10.0.0.1:40000",
         "listener": "web",
         "secure": True,
@@ -185,7 +187,7 @@ def test_sequences_cut_short_are_no_utf8(sequence: bytes, before: int) -> None:
 
 def test_combined_is_that_of_apache_and_nginx() -> None:
     assert format_record(COMBINED, **FIELDS) == (
-        b'192.0.2.7 - - [14/Nov/2023:22:13:20 +0000] "GET /a%20b?x=1 HTTP/1.1" 502 9223372036854775808 '
+        b'192.0.2.7 - alice [14/Nov/2023:22:13:20 +0000] "GET /a%20b?x=1 HTTP/1.1" 502 9223372036854775808 '
         b'"https://example.org/?token=1" "curl/8.0"\n'
     )
     assert format_record(COMBINED) == b'- - - [01/Jan/1970:00:00:00 +0000] "- - -" 000 0 "-" "-"\n'
@@ -378,6 +380,7 @@ def test_the_examples_of_the_document_are_what_is_written() -> None:
         "path": "/a",
         "referer": None,
         "variant": None,
+        "user": None,
         "reason": None,
         "detail": None,
         "status": 200,

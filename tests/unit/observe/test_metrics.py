@@ -134,6 +134,7 @@ def every_family() -> Iterator[families.Family]:
     yield families.HEDGE_DELAY
     yield from families.OVERLOAD
     yield from families.ROTATION
+    yield from families.MIDDLEWARES
 
 
 def test_the_ends_of_the_forms(region: Region) -> None:

@@ -96,6 +96,12 @@ class Process(Section):
         examples=["www-data"],
         description="Group to become after the sockets are bound; the user's own when only `user` is set.",
     )
+    hook_limit: OptionalDuration = default("process.hook_limit")
+    development: Switch = Field(
+        default=False,
+        description="For people who write middlewares: a hook that holds up the event loop for 50 ms is "
+        "logged with its stack, and changed modules are taken up when they are saved.",
+    )
     cancel_on_half_close: Switch = Field(
         default=True,
         description="Cancel the attempt upstream when a client has closed its sending side "
