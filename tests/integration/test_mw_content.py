@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import gzip
 import http.client
+import random
 import threading
 from collections.abc import Iterator
 from typing import Any
 
-import brotli
+import brotli  # type: ignore[import-untyped]  # it has no types
 import pytest
 import zstandard
 
@@ -19,6 +20,7 @@ from support.http2 import Http2Wire
 from support.serving import Handler, Server, send
 
 TEXT = b"".join(b"line %d of a text that is compressed well\n" % number for number in range(20_000))
+BLOCK = random.Random(1).randbytes(16384)
 ALL = "gzip, deflate, br, zstd"
 
 
@@ -76,6 +78,10 @@ def product(backend: Content) -> Iterator[Product]:
     middlewares: dict[str, Any] = {
         "compress": {"type": "compress"},
         "one": {"type": "compress", "encodings": ["br"], "types": ["image/*"], "min_size": "4B"},
+        "decompress": {"type": "decompress", "max_size": "2MiB", "max_ratio": 10000},
+        "careful": {"type": "decompress"},
+        "both": {"type": "decompress", "requests": False, "responses": True},
+        "gzip": {"type": "decompress", "encodings": ["gzip"]},
         "hard": {"type": "compress", "levels": {"gzip": 9, "br": 6}, "encodings": ["gzip", "br"]},
     }
     config = {
@@ -230,3 +236,62 @@ def test_a_browser_reads_it(product: Product) -> None:
         assert page.inner_text("p").split() == TEXT.decode().split()
         read = page.evaluate("fetch('/own').then(answer => answer.text())")
         assert read == TEXT.decode()
+
+
+# --- decompress ---
+
+
+def packed(coding: str, data: bytes) -> bytes:
+    if coding == "gzip":
+        return gzip.compress(data)
+    return bytes(brotli.compress(data)) if coding == "br" else zstandard.ZstdCompressor().compress(data)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_requests_are_decompressed(client: Client, backend: Content, coding: str) -> None:
+    sent = {"content-encoding": coding}
+    answer = client.ask("/decompress/text", sent, method="POST", body=packed(coding, TEXT))
+    assert answer.status == 200
+    [(fields, body)] = backend.asked
+    assert body == TEXT
+    assert "content-encoding" not in fields
+
+
+def test_plain_requests_go_as_they_come(client: Client, backend: Content) -> None:
+    client.ask("/decompress/text", method="POST", body=b"plain")
+    client.ask("/decompress/text", {"content-encoding": "identity"}, method="POST", body=b"plain")
+    length = None if client.http2 else "5"  # which this client does not say
+    assert [(fields.get("content-length"), body) for fields, body in backend.asked] == [
+        (length, b"plain")
+    ] * 2
+
+
+@pytest.mark.parametrize("coding", ["br", "deflate", "gzip, gzip", "gzip, br"])
+def test_unknown_codings_are_refused(client: Client, coding: str) -> None:
+    answer = client.ask("/gzip/text", {"content-encoding": coding}, method="POST", body=b"abc")
+    assert (answer.status, answer.all("accept-encoding")) == (415, ["gzip"])
+    assert answer.body == b"Send the body as it is, or with one of gzip.\n"
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
+def test_bombs_and_broken_bodies(product: Product, client: Client, coding: str) -> None:
+    def post(body: bytes, path: str = "/decompress/text") -> int:
+        with Client(product.port, http2=client.http2) as other:
+            return other.ask(path, {"content-encoding": coding}, method="POST", body=body).status
+
+    assert post(packed(coding, bytes(50 << 20))) == 413
+    assert post(packed(coding, BLOCK * 128)) == 200
+    assert post(packed(coding, BLOCK * 129)) == 413  # more than 2 MiB
+    assert post(packed(coding, bytes(5 << 20)), "/careful/text") == 413  # more than a hundred times as long
+    assert post(packed(coding, TEXT[:40_000] * 2), "/careful/text") == 200
+    assert post(b"this is nothing of the kind" * 9) == 400
+    assert post(packed(coding, TEXT)[:-5]) == 400
+    assert "Traceback" not in product.log
+
+
+@pytest.mark.parametrize(("accepted", "coding"), [("br", []), (None, []), ("gzip", ["gzip"])])
+def test_responses_are_decompressed(client: Client, accepted: str | None, coding: list[str]) -> None:
+    fields = {} if accepted is None else {"accept-encoding": accepted}
+    answer = client.ask("/both/encoded", fields)
+    assert (answer.all("content-encoding"), answer.all("vary")) == (coding, ["Accept-Encoding"])
+    assert (decoded(answer) if coding else answer.body) == TEXT

@@ -17,6 +17,7 @@ GROUP = "headgate.middlewares"
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
     "compress": "headgate.middleware.builtin.compress:Compress",
+    "decompress": "headgate.middleware.builtin.decompress:Decompress",
     "forward_auth": "headgate.middleware.builtin.forward_auth:ForwardAuth",
     "strip_prefix": "headgate.middleware.builtin.prefixes:StripPrefix",
 }

@@ -56,6 +56,8 @@ cdef class Way(Passage):
     cdef Py_ssize_t at                  # the step whose hook runs
     cdef Hook hook
     cdef uint64_t ignored               # steps whose on_body is not called
+    cdef uint64_t ignored_requests      # not for the request's body
+    cdef uint64_t ignored_responses
     cdef bytes own_body                 # None: the response is an endpoint's
     cdef set waits                      # of Waiting
     cdef bint answering                 # on_response has its turn, or had it

@@ -417,7 +417,7 @@ cdef class Way(Passage):
         if lane is None or bodyless or (exchange.call is not None and exchange.call.outgoing is not None):
             return exchange.send_own(head, self.own_body) if self.own_body is not None else self._go(lane)
         self.responses = lane
-        lane.hooks = [at for at in lane.hooks if not self.ignored >> <int>at & 1]
+        lane.hooks = [at for at in lane.hooks if not (self.ignored | self.ignored_responses) >> <int>at & 1]
         if self.changes_length(lane):
             _forget_length(head)
         if self.own_body is None:
@@ -480,17 +480,27 @@ cdef class Way(Passage):
         cdef Step step
         cdef Py_ssize_t at
         cdef list hooks = []
+        cdef uint64_t ignored = self.ignored | (self.ignored_requests if of_request else self.ignored_responses)
         for at in range(self.entered):
             step = <Step>self.steps[at]
-            if (step.requests if of_request else step.responses) and not self.ignored >> <int>at & 1:
+            if (step.requests if of_request else step.responses) and not ignored >> <int>at & 1:
                 hooks.append(at)
         if not hooks:
             return None
         return _new_lane(self, of_request, hooks if of_request else hooks[::-1])
 
-    def ignore_body(self):
-        """This middleware's on_body is not called in this exchange."""
-        self.ignored |= <uint64_t>1 << self.at
+    def ignore_body(self, str side=None):
+        """This middleware's on_body is not called in this exchange; with a `side`, request or response, not for
+        that one's, if its body has not begun."""
+        cdef uint64_t step = <uint64_t>1 << self.at
+        if side is None:
+            self.ignored |= step
+        elif side == "request":
+            self.ignored_requests |= step
+        elif side == "response":
+            self.ignored_responses |= step
+        else:
+            raise ValueError(f"{side!r} is neither request nor response")
 
     # --- Waiting ---
 

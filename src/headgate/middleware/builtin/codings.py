@@ -18,10 +18,9 @@ from headgate.middleware import BodyMalformed, BodyTooLarge
 IDENTITY = "identity"
 _LIBRARIES = {"br": "brotli", "zstd": "zstandard"}
 _ALIASES = {"x-gzip": "gzip"}
-# What a stream keeps to look back at: more makes text but little smaller, and each stream larger (RFC 9659 asks
-# for no more than 8 MiB from decoders of zstd).
+# What a stream keeps to look back at: more makes text but little smaller, and each stream larger.
 _WINDOW_BITS = 18
-_MOST_WINDOW = 8 << 20
+_MOST_WINDOW = 8 << 20  # of zstd, see RFC 9659
 _GZIP = zlib.MAX_WBITS | 16
 # No piece of compressed data so long is more than 8 MiB of zeros.
 _STEP = 256
@@ -53,7 +52,7 @@ def is_installed(coding: str) -> bool:
 
 @lru_cache(maxsize=256)
 def weights(accepted: str) -> dict[str, float]:
-    """The codings in a field Accept-Encoding (RFC 9110 section 12.5.3), with their weights. What is no item of
+    """The codings in a field Accept-Encoding (RFC 9110 section 12.5.3) with their weights. What is no item of
     it is left out.
     """
     found: dict[str, float] = {}
@@ -64,9 +63,15 @@ def weights(accepted: str) -> dict[str, float]:
     return found
 
 
+def plain_name(field: str | None) -> str:
+    """The coding in a field Content-Encoding, as it stands here; several stay a list that is none."""
+    name = (field or IDENTITY).strip().lower()
+    return _ALIASES.get(name, name)
+
+
 def weight_of(coding: str, accepted: str | None) -> float:
-    """How much a client wants a coding; 0: not at all. Without the field nothing is known, and nothing is sent
-    that some could not read.
+    """How much a client wants a coding; 0: not at all. Without the field nothing is known, and nothing is
+    sent that some could not read.
     """
     if accepted is None:
         return float(coding == IDENTITY)
@@ -162,7 +167,9 @@ ENCODERS: dict[str, Callable[[int], Encoder]] = {
 class Decoder(Protocol):
     """Reads one body; never gives much more at a time than `room` says."""
 
-    ended: bool  # the data came to their end
+    @property
+    def ended(self) -> bool:
+        """Whether the data came to their end."""
 
     def read(self, data: bytes, room: int) -> bytes:
         """What `data` stand for. Raises BodyMalformed, and BodyTooLarge for more than `room` bytes."""

@@ -20,7 +20,7 @@ _TYPES = (
     *("font/otf", "font/ttf", "model/gltf-binary"),
 )
 # They speak of the bytes as they were: RFC 9530, RFC 3230, RFC 1864; and of ranges of those.
-_STALE = ("content-digest", "repr-digest", "digest", "content-md5", "accept-ranges")
+STALE = ("content-digest", "repr-digest", "digest", "content-md5", "accept-ranges")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Compress(Middleware):
     @dataclass(frozen=True, slots=True)
     class Options:
         encodings: tuple[Literal["zstd", "br", "gzip"], ...] = option(
-            "The codings, the best first. Without it: zstd, br and gzip, where their libraries are installed.",
+            "The codings, the best first. Without it: zstd, br, gzip, where their libraries are installed.",
             (),
             example=["br", "gzip"],
         )
@@ -112,7 +112,7 @@ class Compress(Middleware):
             exchange.ignore_body()
             return
         headers["Content-Encoding"] = coding
-        for name in _STALE:
+        for name in STALE:
             headers.pop(name)
         weaken(headers)
         exchange.state[self._key] = Stream(coding, self._levels[coding])
@@ -169,7 +169,7 @@ def add_vary(headers: Headers) -> None:
 
 
 def weaken(headers: Headers) -> None:
-    """Under a strong tag other bytes would be mixed with those that it stands for (RFC 9110 section 8.8.1)."""
+    """Under a strong tag others would be taken for the bytes it stands for (RFC 9110 section 8.8.1)."""
     tag = headers.get("etag")
     if tag is not None and tag.startswith('"'):
         headers["ETag"] = f"W/{tag}"
