@@ -7,6 +7,7 @@ import http.client
 import random
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import brotli  # type: ignore[import-untyped]  # it has no types
@@ -20,6 +21,7 @@ from support.http2 import Http2Wire
 from support.serving import Handler, Server, send
 
 TEXT = b"".join(b"line %d of a text that is compressed well\n" % number for number in range(20_000))
+LONG = random.Random(2).randbytes(24 << 20)  # more than sockets hold
 BLOCK = random.Random(1).randbytes(16384)
 ALL = "gzip, deflate, br, zstd"
 
@@ -30,6 +32,7 @@ class Content(Server):
     def __init__(self) -> None:
         self.asked: list[tuple[dict[str, str], bytes]] = []
         self.go_on = threading.Event()
+        self.sent = threading.Event()  # a long response was taken whole
         super().__init__(self._answer)
 
     def _answer(self, request: Handler, body: bytes) -> None:
@@ -52,6 +55,10 @@ class Content(Server):
             request.send_response(304)
             request.send_header("ETag", '"a"')
             request.end_headers()
+        elif what == "long":
+            self.sent.clear()
+            send(request, 200, LONG, plain)
+            self.sent.set()
         elif what == "page":
             send(request, 200, b"<title>found</title><p>" + TEXT, {"Content-Type": "text/html"})
         else:
@@ -74,7 +81,15 @@ def backend() -> Iterator[Content]:
 
 
 @pytest.fixture(scope="module")
-def product(backend: Content) -> Iterator[Product]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where bodies wait."""
+    return tmp_path_factory.mktemp("bodies")
+
+
+@pytest.fixture(scope="module")
+def product(backend: Content, folder: Path) -> Iterator[Product]:
+    lost = folder / "lost"
+    lost.mkdir()
     middlewares: dict[str, Any] = {
         "compress": {"type": "compress"},
         "one": {"type": "compress", "encodings": ["br"], "types": ["image/*"], "min_size": "4B"},
@@ -82,6 +97,14 @@ def product(backend: Content) -> Iterator[Product]:
         "careful": {"type": "decompress"},
         "both": {"type": "decompress", "requests": False, "responses": True},
         "gzip": {"type": "decompress", "encodings": ["gzip"]},
+        "request": {"type": "buffer", "request": {"memory": "64KiB", "disk": "2MiB"}, "folder": str(folder)},
+        "response": {
+            "type": "buffer",
+            "response": {"memory": "64KiB", "disk": "64MiB"},
+            "folder": str(folder),
+        },
+        "narrow": {"type": "buffer", "response": {"memory": "64KiB", "disk": "1MiB"}},
+        "lost": {"type": "buffer", "request": {"memory": "64KiB"}, "folder": str(lost)},
         "hard": {"type": "compress", "levels": {"gzip": 9, "br": 6}, "encodings": ["gzip", "br"]},
     }
     config = {
@@ -99,6 +122,7 @@ def product(backend: Content) -> Iterator[Product]:
         "services": {"content": {"endpoints": [backend.address]}},
     }
     with Product(config) as made:
+        lost.rmdir()
         yield made
 
 
@@ -295,3 +319,106 @@ def test_responses_are_decompressed(client: Client, accepted: str | None, coding
     answer = client.ask("/both/encoded", fields)
     assert (answer.all("content-encoding"), answer.all("vary")) == (coding, ["Accept-Encoding"])
     assert (decoded(answer) if coding else answer.body) == TEXT
+
+
+# --- buffer ---
+
+
+@pytest.mark.parametrize("size", [10, 60_000, 1_000_000])
+@pytest.mark.parametrize("length", [True, False])
+def test_requests_are_read_before_they_are_sent(
+    product: Product, backend: Content, folder: Path, size: int, length: bool
+) -> None:
+    body = LONG[:size]
+    backend.asked.clear()
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=10)
+    connection.putrequest("POST", "/request/text")
+    connection.putheader(*(("Content-Length", str(size)) if length else ("Transfer-Encoding", "chunked")))
+    connection.endheaders()
+
+    def part(data: bytes) -> bytes:
+        return data if length else b"%x\r\n%b\r\n" % (len(data), data)
+
+    connection.send(part(body[: size // 2]))
+    taken = size // 2 + product.metric("headgate_listener_received_bytes_total")
+    with Client(product.port) as other:
+        assert (
+            other.ask("/compress/small").status == 200
+        )  # the worker has seen the first half by now, or could
+    assert [body for _, body in backend.asked] == [b""]
+    assert taken >= 0
+    connection.send(part(body[size // 2 :]) + (b"" if length else b"0\r\n\r\n"))
+    assert connection.getresponse().read() == TEXT
+    connection.close()
+    [_, (fields, got)] = backend.asked
+    assert got == body
+    assert fields["content-length"] == str(size)
+    assert list(folder.iterdir()) == []
+
+
+def test_requests_over_http2(product: Product, backend: Content) -> None:
+    backend.asked.clear()
+    with Client(product.port, http2=True) as client:
+        assert client.ask("/request/text", method="POST", body=LONG[:50_000]).status == 200
+    assert [body for _, body in backend.asked] == [LONG[:50_000]]
+
+
+def test_requests_that_do_not_fit(product: Product) -> None:
+    most = (64 << 10) + (2 << 20)
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=10)
+    connection.putrequest("POST", "/request/text")
+    connection.putheader("Content-Length", str(most + 1))
+    connection.endheaders()
+    assert connection.getresponse().status == 413
+    connection.close()
+    connection.putrequest("POST", "/request/text")
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders(b"%x\r\n" % (most + 1) + bytes(most + 1))
+    assert connection.getresponse().status == 413
+    connection.close()
+
+
+def test_a_disk_that_takes_nothing(product: Product, backend: Content) -> None:
+    with Client(product.port) as client:
+        assert client.ask("/lost/text", method="POST", body=LONG[:60_000]).status == 200
+        answer = client.ask("/lost/text", method="POST", body=LONG[:1_000_000])
+    assert (answer.status, answer.body[:16]) == (503, b"There is no room")
+    assert "a body cannot be written to disk" in product.log
+
+
+def test_a_slow_client_keeps_no_service_busy(product: Product, backend: Content) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=20)
+    connection.request("GET", "/response/long")
+    response = connection.getresponse()
+    assert backend.sent.wait(20)
+    assert response.getheader("content-length") == str(len(LONG))
+    assert response.read() == LONG
+    connection.close()
+    assert product.shows("headgate_middleware_responses_on_disk_total", 1.0, middleware="response")
+
+
+def test_what_is_read_ahead_has_a_bound(product: Product, backend: Content) -> None:
+    backend.sent.clear()
+    connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=20)
+    connection.request("GET", "/narrow/long")
+    response = connection.getresponse()
+    first = response.read(100)
+    assert not backend.sent.wait(0.3)
+    assert first + response.read() == LONG
+    connection.close()
+    assert backend.sent.wait(20)
+
+
+def test_responses_over_http2(product: Product, backend: Content) -> None:
+    with Client(product.port, http2=True) as client:
+        for path in ("response", "narrow"):
+            assert client.ask(f"/{path}/long").body == LONG
+
+
+def test_a_client_that_leaves_what_waits_for_it(product: Product, backend: Content, folder: Path) -> None:
+    before = product.metric("headgate_middleware_responses_on_disk_total", middleware="response")
+    with Client(product.port) as client:
+        client.begin("/response/long")
+        assert backend.sent.wait(20)
+    assert product.shows("headgate_middleware_responses_on_disk_total", before + 1, middleware="response")
+    product.check()

@@ -16,6 +16,7 @@ GROUP = "headgate.middlewares"
 # Built-in types and where they are.
 BUILT_IN: dict[str, str] = {
     "add_prefix": "headgate.middleware.builtin.prefixes:AddPrefix",
+    "buffer": "headgate.middleware.builtin.buffer:Buffer",
     "compress": "headgate.middleware.builtin.compress:Compress",
     "decompress": "headgate.middleware.builtin.decompress:Decompress",
     "forward_auth": "headgate.middleware.builtin.forward_auth:ForwardAuth",
