@@ -17,7 +17,7 @@ import zstandard
 from support import Product
 from support.asking import Answer, Client
 from support.browsing import chromium
-from support.http2 import Http2Wire
+from support.http2 import Http2Wire, window_update
 from support.serving import Handler, Server, send
 
 TEXT = b"".join(b"line %d of a text that is compressed well\n" % number for number in range(20_000))
@@ -268,7 +268,11 @@ def test_a_browser_reads_it(product: Product) -> None:
 def packed(coding: str, data: bytes) -> bytes:
     if coding == "gzip":
         return gzip.compress(data)
-    return bytes(brotli.compress(data)) if coding == "br" else zstandard.ZstdCompressor().compress(data)
+    return (
+        bytes(brotli.compress(data, quality=5))
+        if coding == "br"
+        else zstandard.ZstdCompressor().compress(data)
+    )
 
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "zstd"])
@@ -340,13 +344,11 @@ def test_requests_are_read_before_they_are_sent(
         return data if length else b"%x\r\n%b\r\n" % (len(data), data)
 
     connection.send(part(body[: size // 2]))
-    taken = size // 2 + product.metric("headgate_listener_received_bytes_total")
     with Client(product.port) as other:
         assert (
             other.ask("/compress/small").status == 200
         )  # the worker has seen the first half by now, or could
     assert [body for _, body in backend.asked] == [b""]
-    assert taken >= 0
     connection.send(part(body[size // 2 :]) + (b"" if length else b"0\r\n\r\n"))
     assert connection.getresponse().read() == TEXT
     connection.close()
@@ -387,6 +389,8 @@ def test_a_disk_that_takes_nothing(product: Product, backend: Content) -> None:
 
 
 def test_a_slow_client_keeps_no_service_busy(product: Product, backend: Content) -> None:
+    before = product.metric("headgate_middleware_responses_on_disk_total", middleware="response")
+    backend.sent.clear()
     connection = http.client.HTTPConnection("127.0.0.1", product.port, timeout=20)
     connection.request("GET", "/response/long")
     response = connection.getresponse()
@@ -394,7 +398,7 @@ def test_a_slow_client_keeps_no_service_busy(product: Product, backend: Content)
     assert response.getheader("content-length") == str(len(LONG))
     assert response.read() == LONG
     connection.close()
-    assert product.shows("headgate_middleware_responses_on_disk_total", 1.0, middleware="response")
+    assert product.shows("headgate_middleware_responses_on_disk_total", before + 1, middleware="response")
 
 
 def test_what_is_read_ahead_has_a_bound(product: Product, backend: Content) -> None:
@@ -409,14 +413,20 @@ def test_what_is_read_ahead_has_a_bound(product: Product, backend: Content) -> N
     assert backend.sent.wait(20)
 
 
-def test_responses_over_http2(product: Product, backend: Content) -> None:
-    with Client(product.port, http2=True) as client:
-        for path in ("response", "narrow"):
-            assert client.ask(f"/{path}/long").body == LONG
+@pytest.mark.parametrize("path", ["response", "narrow"])
+def test_responses_over_http2(product: Product, backend: Content, path: str) -> None:
+    backend.sent.clear()
+    with Http2Wire.connected(product.port) as wire:
+        wire.polite = False
+        stream = wire.ask(path=f"/{path}/long")
+        assert backend.sent.wait(20 if path == "response" else 0.3) == (path == "response")
+        wire.send(window_update(0, 1 << 30) + window_update(stream, 1 << 30))
+        assert wire.message(stream).body == LONG
 
 
 def test_a_client_that_leaves_what_waits_for_it(product: Product, backend: Content, folder: Path) -> None:
     before = product.metric("headgate_middleware_responses_on_disk_total", middleware="response")
+    backend.sent.clear()
     with Client(product.port) as client:
         client.begin("/response/long")
         assert backend.sent.wait(20)

@@ -15,8 +15,8 @@ InThread = Callable[..., Awaitable[Any]]
 
 
 class Spool:
-    """A queue of bytes with at most `memory` bytes in memory, but for pieces on their way to disk, and `disk` bytes
-    in a file in `folder`. `in_thread` calls what would block.
+    """A queue of bytes with at most `memory` bytes in memory, but for pieces on their way to disk, and `disk`
+    bytes in a file in `folder`. `in_thread` calls what would block.
     """
 
     def __init__(self, memory: int, disk: int, folder: str | None, in_thread: InThread) -> None:
@@ -30,6 +30,7 @@ class Spool:
         self._held = 0  # bytes in memory, those that are being written too
         self._file = -1
         self._writing: asyncio.Task[None] | None = None
+        self.on_written: Callable[[], None] | None = None  # told when memory was given back
         self.used_disk = False
         self.error: OSError | None = None  # why no file could be written
 
@@ -85,6 +86,8 @@ class Spool:
         finally:
             self._writing = None
         self._spill()
+        if self.on_written is not None:
+            self.on_written()
 
     def _write_at(self, data: bytes, place: int) -> None:
         if self._file < 0:

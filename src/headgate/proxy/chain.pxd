@@ -118,6 +118,7 @@ cdef class Lane(Pacer):
     cdef bint spooled_last
     cdef object room                    # future of pump(): that the client takes more
 
+    cdef int read_ahead(self, object spool) except -1
     cdef int keep(self, bytes piece, bint last) except -1
     cdef int pumped(self, bytes piece, bint last) except -1
     cdef int push(self, bytes piece, bint last) except -1

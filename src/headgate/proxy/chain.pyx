@@ -534,7 +534,7 @@ cdef class Way(Passage):
         if lane is None or bodyless or (exchange.call is not None and exchange.call.outgoing is not None):
             return exchange.send_own(head, self.own_body) if self.own_body is not None else self._go(lane)
         self.responses = lane
-        lane.spool = self.spool
+        lane.read_ahead(self.spool)
         lane.hooks = [at for at in lane.hooks if not (self.ignored | self.ignored_responses) >> <int>at & 1]
         if self.changes_length(lane):
             _forget_length(head)
@@ -1063,6 +1063,12 @@ cdef class Lane(Pacer):
             return exchange.pass_trailers(trailers)
         return 0
 
+    cdef int read_ahead(self, object spool) except -1:
+        self.spool = spool
+        if spool is not None:
+            spool.on_written = self.make_room
+        return 0
+
     cdef int keep(self, bytes piece, bint last) except -1:
         """A piece of a response that is read ahead of its client."""
         cdef Exchange exchange = self.way.exchange
@@ -1085,10 +1091,14 @@ cdef class Lane(Pacer):
         """A piece for the client, which can take it."""
         cdef Exchange exchange = self.way.exchange
         exchange.paced(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), last, self.trailers if last else None)
-        if self.full and not last and not self.spool.full:
+        self.make_room()
+        return 0
+
+    def make_room(self) -> None:
+        """Read on, when there is room for more again."""
+        if self.full and not self.spool.full:
             self.full = False
             self.resume()
-        return 0
 
     async def pump(self):
         """Send what waits, as the client takes it."""
