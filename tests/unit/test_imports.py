@@ -33,7 +33,7 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     "config": ({"middleware", "spec", "shm", "core", "base"}, {"pydantic", "pydantic_core", "yaml", "re2"}),
     "observe": ({"middleware", "core", "spec", "shm", "base"}, {"cpython", "libc", "cython"}),
     "controller": (
-        {"config", "observe", "ipc", "spec", "shm", "core", "base"},
+        {"config", "middleware", "observe", "ipc", "spec", "shm", "core", "base"},
         {"aiodns", "cryptography", "msgspec", "pycares", "starlette", "uvicorn", "uvloop"},
     ),
 }

@@ -26,7 +26,7 @@ from headgate.config.model.scalars import Name
 from headgate.config.model.section import Section
 from headgate.config.problems import ConfigError, Problem, quoted
 from headgate.middleware.description import CheckedWorker, instance_of
-from headgate.middleware.resolution import class_of, is_path, published
+from headgate.middleware.resolution import class_of, edition_of, is_path, published
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -161,6 +161,8 @@ def _compiled(model: Config, name: str, middleware: Any, blocks: dict[str, int])
             else spec.Budget()
         ),
         folder=str(folder.resolve()) if middleware.type not in TYPES else "",
+        files=(files := tuple(description.get("files", ())) if model.process.development else ()),
+        edition=edition_of(files) if files else "",
         counters=tuple(description.get("counters", {}).items()),
         histograms=tuple(description.get("histograms", {}).items()),
         metric=blocks[f"middleware:{name}"],

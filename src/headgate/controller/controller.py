@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
@@ -16,6 +17,7 @@ import msgspec
 from headgate.base.logs import set_level
 from headgate.config.problems import dotted
 from headgate.controller.loading import LoadError, uses_files
+from headgate.controller.modules import ModuleWatch
 from headgate.controller.probes.probes import Probes
 from headgate.controller.resolver import Resolver, as_compiled, names
 from headgate.controller.rotation import Fleet
@@ -97,6 +99,7 @@ class Controller:
     def _begin(self) -> None:
         """What goes on for as long as there is something served."""
         self._keep(self._tickets.run())
+        self._keep(ModuleWatch(lambda: self._compiled, self._reload_modules).run())
 
     def _keep(self, work: Coroutine[Any, Any, None]) -> None:
         """Have something done until the end; that it ends before is an error."""
@@ -155,6 +158,11 @@ class Controller:
             self.status.accepted()
             self._watch_files(read)
         self._log.info("%s is loaded: snapshot %d is served by all workers", self._provider, version)
+
+    async def _reload_modules(self) -> None:
+        self._log.info("modules of middlewares were written")
+        with suppress(LoadError, PublishError):  # which are in the log, and in the status
+            await self.reload()
 
     def _watch_files(self, read: float) -> None:
         """Look after the files that the compiled snapshot names; `read`: when reading them began."""

@@ -19,7 +19,7 @@ import msgspec
 
 from headgate.middleware.middleware import Middleware, defined_hooks
 from headgate.middleware.options import Kind
-from headgate.middleware.resolution import MiddlewareMissing, class_of
+from headgate.middleware.resolution import MiddlewareMissing, class_of, files_of
 from headgate.middleware.worker import Fetched, Worker
 from headgate.spec import Secret
 
@@ -151,7 +151,7 @@ def _main() -> None:
     for asked in json.load(sys.stdin):
         try:
             found = class_of(asked["type"], asked["folder"])
-            answer: Description = {"description": describe(found)}
+            answer: Description = {"description": describe(found) | {"files": files_of(found)}}
             if asked.get("options") is not None:
                 instance_of(found, asked["name"], asked["options"], CheckedWorker())
         except MiddlewareMissing as error:

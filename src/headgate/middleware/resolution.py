@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.metadata
 import re
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +41,43 @@ def is_path(kind: str) -> bool:
     return re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", kind) is not None
 
 
-def class_of(kind: str, folder: str = "") -> type[Middleware]:
+# Editions of modules that were imported, by their first name.
+_editions: dict[str, str] = {}
+
+
+def files_of(kind: type[Middleware]) -> list[str]:
+    """The files of the package, or of the module, that a class is in."""
+    top = sys.modules[kind.__module__.partition(".")[0]]
+    folders = [Path(folder) for folder in getattr(top, "__path__", ())]
+    if not folders:
+        return [top.__file__] if top.__file__ else []
+    return sorted(str(file) for folder in folders for file in folder.rglob("*.py"))
+
+
+def edition_of(files: Iterable[str]) -> str:
+    """What is another one when one of the files was written."""
+    states = []
+    for file in files:
+        with suppress(OSError):
+            found = Path(file).stat()
+            states.append(f"{file} {found.st_mtime_ns} {found.st_size}")
+    return hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]
+
+
+def _forget_others(module: str, edition: str) -> None:
+    """Let a module and what belongs to it be imported anew when its files are others."""
+    top = module.partition(".")[0]
+    if _editions.get(top, edition) != edition:
+        for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+    _editions[top] = edition
+
+
+def class_of(kind: str, folder: str = "", edition: str = "") -> type[Middleware]:
     """The class of a type: built in, published under the entry point group, or module:Class, which is looked
-    for in `folder` too. Raises MiddlewareMissing, also when importing fails.
+    for in `folder` too. One of another `edition` than before is imported anew. Raises MiddlewareMissing, also
+    when importing fails.
     """
     where = BUILT_IN.get(kind) or (kind if is_path(kind) else published().get(kind))
     if where is None:
@@ -48,6 +85,8 @@ def class_of(kind: str, folder: str = "") -> type[Middleware]:
     if is_path(kind) and folder and folder not in sys.path:
         sys.path.append(folder)
     module, _, name = where.partition(":")
+    if edition:
+        _forget_others(module, edition)
     try:
         found: Any = importlib.import_module(module)
         for part in name.split("."):

@@ -1260,7 +1260,7 @@ cdef class Exchange:
     cdef int replace_body(self, bytes data) except -1:
         """Send another body than the one that came, which is there."""
         cdef Head head = self.request
-        self.held = [data]
+        self.held = [data] if data else None
         self.held_bytes = PyBytes_GET_SIZE(data)
         self.trailers = None
         head.drop(CONTENT_LENGTH)

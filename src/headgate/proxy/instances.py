@@ -116,7 +116,7 @@ class Instances:
 
     def _made(self, middleware: spec.Middleware) -> Step:
         try:
-            kind = class_of(middleware.type, middleware.folder)
+            kind = class_of(middleware.type, middleware.folder, middleware.edition)
             instance = instance_of(kind, middleware.name, middleware.options, LiveWorker(self, middleware))
             return Step(middleware, instance, self.memory)
         except (MiddlewareMissing, OSError) as error:

@@ -196,6 +196,8 @@ class Middleware(Data, frozen=True):
     options: dict[str, Any] = msgspec.field(default_factory=dict)  # what differs from defaults
     budget: Budget = Budget()
     folder: str = ""  # where modules are looked for beside the usual places
+    files: tuple[str, ...] = ()  # its code, in development
+    edition: str = ""  # another one when these files changed
     counters: tuple[tuple[str, str], ...] = ()  # name and help of what it counts itself
     histograms: tuple[tuple[str, str], ...] = ()
     metric: int = 0

@@ -1,4 +1,4 @@
-"""For tests: a gateway in a thread of its own, the pytest fixture `headgate_gateway`, and trials of middlewares.
+"""For tests: a gateway in a thread, the pytest fixture `headgate_gateway`, and trials of middlewares.
 
 def test_redirect(headgate_gateway):
     running = headgate_gateway(routes=[{"name": "old", "redirect": {"path": "/new"}}])

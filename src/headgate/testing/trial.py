@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 from headgate.core.events import Event
 from headgate.core.head import Head
@@ -31,7 +31,7 @@ Fields = Mapping[str, str] | Iterable[tuple[str, str]]
 
 @dataclass
 class Outcome:
-    """What became of a trial. `request_...` is what the endpoint would get, the rest what the client would."""
+    """What became of a trial: `request_...` is what the endpoint would get, `response_...` the client."""
 
     reply: Reply | None = None  # the middleware answered the request itself
     method: str = ""
@@ -98,7 +98,7 @@ class TrialWorker(Worker):
 class TrialExchange(Exchange):
     """An exchange with what a test says about it."""
 
-    facts: Mapping[str, Any] = {
+    facts: ClassVar[dict[str, Any]] = {
         "client": "192.0.2.1",
         "peer": "192.0.2.1",
         "scheme": "http",
