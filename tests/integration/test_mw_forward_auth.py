@@ -14,6 +14,7 @@ from support import Product
 from support.asking import Answer, Client
 from support.http2 import Http2Wire
 from support.ports import free_port
+from support.product import until
 from support.serving import Handler, Server, send
 
 
@@ -126,6 +127,15 @@ def test_a_yes_lets_pass_with_its_fields(client: Client, auth: Auth) -> None:
     assert asked["x-forwarded-for"] == "127.0.0.1"
     assert asked["x-forwarded-host"].endswith(fields["host"])
     assert asked["x-mine"] == "1"
+
+
+def test_the_user_is_in_the_record(client: Client, product: Product) -> None:
+    assert client.ask("/plain/recorded", {"authorization": "good"}).status == 200
+
+    def record() -> str | None:
+        return next((line for line in product.log.splitlines() if "/plain/recorded" in line), None)
+
+    assert json.loads(until(record, "a record") or "")["user"] == "ada"
 
 
 def test_what_is_claimed_about_forwarding_is_not_asked(client: Client, auth: Auth) -> None:
