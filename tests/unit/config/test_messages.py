@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 
 from headgate.config import load
+from headgate.config.model.middlewares import TYPES
 
 # Name of the case, the file (called h.yaml; the variable SECRET holds a secret), and what is said about it.
 CASES: dict[str, tuple[str, str]] = {
@@ -352,9 +353,9 @@ listeners: { web: { bind: ':80' } }
 middlewares: { m: { prefix: /a } }
 routes: [{ name: r, middlewares: [m], respond: {} }]
 """,
-        """\
+        f"""\
 h.yaml:2:19: error: middlewares.m: "type" is missing
-    write one of add_prefix, chain, strip_prefix
+    write one of {", ".join(TYPES)}
 """,
     ),
     "key of another middleware": (
