@@ -27,6 +27,7 @@ class Client:
     """A connection to a listener of plain HTTP."""
 
     def __init__(self, port: int, *, http2: bool = False) -> None:
+        self.http2 = http2
         self._two = Http2Wire.connected(port) if http2 else None
         self._one = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
 

@@ -12,6 +12,7 @@ from headgate.config import addresses, conditions
 from headgate.config.attempts import hedge, retry, retry_budget
 from headgate.config.blocks import assign_blocks
 from headgate.config.encryption import identity_fields, listener_tls, service_tls
+from headgate.config.fetching import all_services
 from headgate.config.health import health_check, outliers
 from headgate.config.middlewares import compiled, flattened
 from headgate.config.model.stickiness import LEARNED_SECONDS
@@ -54,7 +55,9 @@ def compile(  # noqa: A001
         encoded_nul=model.paths.encoded_nul,
         listeners=tuple(_listener(model, name, metrics.blocks) for name in model.listeners),
         routes=tuple(_route(model, route, metrics.blocks) for route in model.routes),
-        services=tuple(_service(model, name, metrics.blocks) for name in model.services),
+        services=tuple(
+            _service(model, name, service, metrics.blocks) for name, service in all_services(model).items()
+        ),
         middlewares=compiled(model, metrics.blocks),
         metrics=metrics,
     )
@@ -66,7 +69,7 @@ def _identities(model: written.Config) -> Iterator[str]:
         yield f"listener:{name}"
     for route in model.routes:
         yield from _identities_of_route(route)
-    for name, service in model.services.items():
+    for name, service in all_services(model).items():
         yield f"service:{name}"
         if service.sticky is not None:
             yield f"sticky:{name}"
@@ -383,8 +386,9 @@ def _first_byte(model: written.Config, route: written.Route) -> float:
     return max(values)
 
 
-def _service(model: written.Config, name: str, blocks: dict[str, int]) -> spec.Service:
-    service = model.services[name]
+def _service(
+    model: written.Config, name: str, service: written.Service, blocks: dict[str, int]
+) -> spec.Service:
     pools = (service.pool, model.pool)
     return spec.Service(
         name=name,

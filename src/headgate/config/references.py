@@ -20,6 +20,7 @@ from headgate.config.contradictions import (
 )
 from headgate.config.divisions import errors_of_divisions, errors_of_sessions
 from headgate.config.document import Document
+from headgate.config.fetching import service_references
 from headgate.config.health import errors_of_health
 from headgate.config.overload import errors_of_overload, fallbacks
 from headgate.config.plain import items as _items
@@ -209,6 +210,9 @@ def _all_references(data: dict[str, Any]) -> Iterator[tuple[str, tuple[str | int
     """Kind, path and name of everything that routes, listeners, services and chains refer to."""
     for index, route in _routes_of(data):
         yield from _references(index, route)
+    for name, value in _mapping(data.get("middlewares")).items():
+        for path, service in service_references(("middlewares", name), value):
+            yield "service", path, service
     for section in ("listeners", "services", "middlewares"):
         for name, value in _mapping(data.get(section)).items():
             if section == "middlewares" and _mapping(value).get("type") != "chain":

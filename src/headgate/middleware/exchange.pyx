@@ -1,7 +1,7 @@
 """An exchange as middlewares see it."""
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
-from libc.stdint cimport uint32_t
+from libc.stdint cimport int64_t, uint32_t
 
 from urllib.parse import parse_qsl, unquote_plus
 
@@ -11,6 +11,11 @@ from headgate.core.paths import PathRefused, normalise_path
 
 class BodyTooLarge(Exception):
     """A body has more bytes than the middleware wants to read. Unless it is caught, the client gets 413."""
+
+
+class BodyMalformed(Exception):
+    """A body is not what its fields say that it is. Raised from `on_body` it ends the exchange: a client gets 400,
+    an endpoint's answer becomes 502."""
 
 
 cdef class Request(Message):
@@ -146,6 +151,17 @@ cdef class Request(Message):
         BodyTooLarge for more than `limit` bytes."""
         return self.exchange.read_request(limit)
 
+    def piece(self):
+        """Await this: what came of the body since the last call, in `on_request`; b"" at its end. Who begins with
+        this has to take it all, and to send another body: `replace_body` or `send_body`."""
+        return self.exchange.read_piece()
+
+    def send_body(self, object source not None, int64_t size) -> None:
+        """Send `size` bytes as the body that `await source()` gives piece by piece, b"" at the end, once the whole
+        body that came was read. No middleware can read it in `on_request`."""
+        self.living()
+        self.exchange.send_from(source, size)
+
     def replace_body(self, bytes data not None) -> None:
         """Send another body; the one that came has to be read before. Raises RuntimeError."""
         self.living()
@@ -198,6 +214,12 @@ cdef class Response(Message):
         RuntimeError."""
         self.living()
         self.exchange.replace_response(data)
+
+    def read_ahead(self, object spool not None) -> None:
+        """Read the body of an endpoint's response whatever the client takes, in `on_response`: what is ahead waits
+        in the middleware.spool.Spool."""
+        self.living()
+        self.exchange.read_ahead(spool)
 
     def __repr__(self) -> str:
         return f"<Response {self.status}>" if self.head is not None else "<Response of the past>"

@@ -40,6 +40,8 @@ class Middleware:
     bodies: ClassVar[Literal["request", "response", "both"]] = "response"
     # Whether on_body may return more or fewer bytes than it got: then a Content-Length is not sent on.
     changes_length: ClassVar[bool] = True
+    # How long one call of a hook may be awaited, where the file sets no budget.
+    wait_seconds: ClassVar[float] = 60.0
     # Names and help of what it counts with `worker.count` and `worker.observe`.
     counters: ClassVar[Mapping[str, str]] = {}
     histograms: ClassVar[Mapping[str, str]] = {}

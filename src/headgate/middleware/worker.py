@@ -18,7 +18,11 @@ T = TypeVar("T")
 
 
 class FetchFailed(Exception):
-    """No answer could be had; the text says why."""
+    """No answer could be had; the text says why. `reason`: in one word, such as those of the access log."""
+
+    def __init__(self, text: str, reason: str = "destination_unavailable") -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,8 @@ cdef class Way(Passage):
     cdef Py_ssize_t at                  # the step whose hook runs
     cdef Hook hook
     cdef uint64_t ignored               # steps whose on_body is not called
+    cdef uint64_t ignored_requests      # not for the request's body
+    cdef uint64_t ignored_responses
     cdef bytes own_body                 # None: the response is an endpoint's
     cdef set waits                      # of Waiting
     cdef bint answering                 # on_response has its turn, or had it
@@ -66,6 +68,11 @@ cdef class Way(Passage):
     cdef Lane responses
     cdef object reader                  # future of who reads the request's body, or None
     cdef int64_t reading                # most bytes that it reads
+    cdef object taker                   # future of who takes that body piece by piece, or None
+    cdef object source                  # gives the body that is sent instead of it, or None
+    cdef object spool                   # where the response waits for its client, or None
+    cdef list tasks                     # that move bodies; None: none
+    cdef object room                    # future of the one that moves the request's
     cdef object new_body                # what on_response wants sent instead, or None
 
     cdef Exchange living_exchange(self)
@@ -77,6 +84,11 @@ cdef class Way(Passage):
     cdef int exceeded(self, Step step) except -1
     cdef bint changes_length(self, Lane lane) except -1
     cdef int _settle(self, object error) except -1
+    cdef int _give(self) except -1
+    cdef int check_reading(self) except -1
+    cdef int begin_feed(self) except -1
+    cdef bint has_room(self) noexcept
+    cdef int move(self, object coroutine) except -1
     cdef bint _is_out(self, Py_ssize_t at) noexcept
     cdef int _go(self, Lane lane) except -1
     cdef int _send_new(self, Lane lane) except -1
@@ -102,7 +114,15 @@ cdef class Lane(Pacer):
     cdef Head trailers
     cdef object reader                  # future of who reads it all, or None
     cdef int64_t reading
+    cdef object spool                   # of a response that is read ahead, or None
+    cdef bint pumping                   # what comes goes there, since something is there
+    cdef bint full                      # and the endpoint waits for room in it
+    cdef bint spooled_last
+    cdef object room                    # future of pump(): that the client takes more
 
+    cdef int read_ahead(self, object spool) except -1
+    cdef int keep(self, bytes piece, bint last) except -1
+    cdef int pumped(self, bytes piece, bint last) except -1
     cdef int push(self, bytes piece, bint last) except -1
     cdef int free(self) except -1
     cdef int drain(self) except -1

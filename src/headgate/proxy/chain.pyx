@@ -20,7 +20,7 @@ from headgate.core.cells cimport (
 )
 from headgate.core.events cimport Data
 from headgate.core.head cimport CONTENT_LENGTH, METHOD_HEAD, Head, release_head
-from headgate.middleware import BodyTooLarge, Reply
+from headgate.middleware import BodyMalformed, BodyTooLarge, Reply
 from headgate.middleware.message cimport add_checked
 from headgate.middleware.middleware import HOOKS as HOOK_NAMES, Piece, defined_hooks
 from headgate.proxy import replies
@@ -30,8 +30,8 @@ from headgate.proxy.snapshot cimport LiveSnapshot, Listener, Route, Service
 cdef enum:
     SAMPLED = 64                # of so many calls the processor time of one is measured
     MOST_STEPS = 64
+    ROOM_BYTES = 65536          # of a body, that are on their way from a source
 
-cdef double WAIT_SECONDS = 60.0     # without a budget
 cdef double BLOCKED_SECONDS = 0.05  # a hook that holds up the loop for so long is counted
 cdef double OUT_SECONDS = 1.0       # what was beyond its budget is out for so long
 cdef double LOG_SECONDS = 1.0       # between errors of one middleware in the log
@@ -61,7 +61,7 @@ cdef class Step:
         self.response_piece = middleware.piece_size("response")
         self.block = Block(memory, spec.metric)
         self.cpu_seconds = spec.budget.cpu
-        self.wait_seconds = spec.budget.wait or WAIT_SECONDS
+        self.wait_seconds = spec.budget.wait or kind.wait_seconds
         self.bypasses = spec.budget.bypass
         self.logged_at = -INFINITY
 
@@ -239,6 +239,8 @@ cdef class Way(Passage):
         cdef Head head = exchange.request
         cdef list held
         cdef bint read = exchange.request_read
+        if self.source is not None:
+            return self.begin_feed()
         if head.last:
             return 0
         self.requests = self.lane(True)
@@ -271,6 +273,9 @@ cdef class Way(Passage):
 
     cdef bint reads(self, int64_t size) except -1:
         """Whether somebody wants more than the `size` bytes of the request's body that are there."""
+        if self.taker is not None and size:
+            self._give()
+            return True
         if self.reader is None:
             return False
         if size > self.reading:
@@ -279,6 +284,8 @@ cdef class Way(Passage):
         return True
 
     cdef int request_complete(self) except -1:
+        if self.taker is not None:
+            self._give()
         if self.reader is not None:
             if self.exchange.held_bytes > self.reading:
                 self._settle(BodyTooLarge(f"the request's body has more than {self.reading} bytes"))
@@ -297,10 +304,50 @@ cdef class Way(Passage):
             future.set_result(b"".join(self.exchange.held or []))
         return 0
 
+    cdef int _give(self) except -1:
+        """What came of the request's body, to who takes it."""
+        cdef Exchange exchange = self.exchange
+        cdef list pieces = exchange.held
+        future = self.taker
+        self.taker = None
+        exchange.held = None
+        exchange.held_bytes = 0
+        if not future.done():
+            future.set_result(b"".join(pieces or []))
+        return 0
+
+    cdef int check_reading(self) except -1:
+        if self.hook != ON_REQUEST or self.reader is not None or self.taker is not None:
+            raise RuntimeError("the request's body can be read in on_request, by one at a time")
+        if self.source is not None:
+            raise RuntimeError("the request's body waits elsewhere already: put what reads it before what stores it")
+        return 0
+
+    def read_piece(self):
+        cdef Exchange exchange = self.living_exchange()
+        self.check_reading()
+        self.taker = future = self.context.loop.create_future()
+        if exchange.request_read or exchange.held_bytes:
+            self._give()
+        else:
+            exchange.ask_for_body()
+        return future
+
+    def send_from(self, object source, int64_t size):
+        cdef Exchange exchange = self.living_exchange()
+        cdef Head head = exchange.request
+        if self.hook != ON_REQUEST or not exchange.request_read:
+            raise RuntimeError("the request's body can be replaced in on_request, when it was read")
+        exchange.replace_body(b"")
+        exchange.held = None
+        head.drop(CONTENT_LENGTH)
+        head.last = False
+        exchange._count_length(head, size)
+        self.source = source
+
     def read_request(self, Py_ssize_t limit):
         cdef Exchange exchange = self.living_exchange()
-        if self.hook != ON_REQUEST or self.reader is not None:
-            raise RuntimeError("the request's body can be read in on_request, by one at a time")
+        self.check_reading()
         self.reader = future = self.context.loop.create_future()
         self.reading = limit
         if exchange.request.content_length > limit:
@@ -317,6 +364,73 @@ cdef class Way(Passage):
         if self.hook != ON_REQUEST or not exchange.request_read:
             raise RuntimeError("the request's body can be replaced in on_request, when it was read")
         exchange.replace_body(data)
+
+    # --- Bodies that waited ---
+
+    cdef int move(self, object coroutine) except -1:
+        """Move a body by a task that ends with the exchange."""
+        if self.tasks is None:
+            self.tasks = []
+        self.tasks.append(self.context.loop.create_task(coroutine))
+        return 0
+
+    cdef int begin_feed(self) except -1:
+        self.requests = self.lane(True) or _new_lane(self, True, [])
+        if self.changes_length(self.requests):
+            _forget_length(self.exchange.request)
+        self.exchange.request_read = False
+        return self.move(self.feed())
+
+    async def feed(self):
+        """Send the request's body from its source, as the endpoint takes it."""
+        try:
+            while self.exchange is not None:
+                if not self.has_room():
+                    self.room = self.context.loop.create_future()
+                    await self.room
+                    continue
+                piece = await self.source()
+                if self.exchange is None:
+                    return
+                self.context.tick()
+                self.requests.push(piece, not piece)
+                if not piece:
+                    return
+        except Exception:
+            self.broken_off("a request's body could not be sent from where it waited")
+
+    def broken_off(self, what) -> None:
+        """A body that waited cannot be had."""
+        self.context.own_error(what)
+        if self.exchange is not None:
+            self.exchange.break_off(b"proxy_internal_error")
+
+    cdef bint has_room(self) noexcept:
+        cdef Exchange exchange = self.exchange
+        if self.requests.held:
+            return False
+        if exchange.up is None:
+            return exchange.held_bytes < ROOM_BYTES
+        return not exchange.up.write_blocked
+
+    cdef int upstream_takes(self) except -1:
+        if self.room is not None and not self.room.done():
+            self.room.set_result(None)
+        return 0
+
+    cdef bint reads_ahead(self, bint takes) except -1:
+        cdef Lane lane = self.responses
+        if lane is None or lane.spool is None:
+            return False
+        if takes and lane.room is not None and not lane.room.done():
+            lane.room.set_result(None)
+        return True
+
+    def read_ahead(self, object spool):
+        cdef Exchange exchange = self.living_exchange()
+        if self.hook != ON_RESPONSE or self.own_body is not None:
+            raise RuntimeError("an endpoint's response can be read ahead, in on_response")
+        self.spool = spool
 
     # --- The response ---
 
@@ -400,6 +514,7 @@ cdef class Way(Passage):
             exchange.drop_upstream()
         self.own_body = body
         self.new_body = None
+        self.spool = None
         if self.responses is not None:
             self.responses.queue.clear()
             self.responses.trailers = None
@@ -420,10 +535,13 @@ cdef class Way(Passage):
             return self._send_new(lane)
         if lane is None and not bodyless:
             lane = self.lane(False)
+            if lane is None and self.spool is not None:
+                lane = _new_lane(self, False, [])
         if lane is None or bodyless or (exchange.call is not None and exchange.call.outgoing is not None):
             return exchange.send_own(head, self.own_body) if self.own_body is not None else self._go(lane)
         self.responses = lane
-        lane.hooks = [at for at in lane.hooks if not self.ignored >> <int>at & 1]
+        lane.read_ahead(self.spool)
+        lane.hooks = [at for at in lane.hooks if not (self.ignored | self.ignored_responses) >> <int>at & 1]
         if self.changes_length(lane):
             _forget_length(head)
         if self.own_body is None:
@@ -486,17 +604,27 @@ cdef class Way(Passage):
         cdef Step step
         cdef Py_ssize_t at
         cdef list hooks = []
+        cdef uint64_t ignored = self.ignored | (self.ignored_requests if of_request else self.ignored_responses)
         for at in range(self.entered):
             step = <Step>self.steps[at]
-            if (step.requests if of_request else step.responses) and not self.ignored >> <int>at & 1:
+            if (step.requests if of_request else step.responses) and not ignored >> <int>at & 1:
                 hooks.append(at)
         if not hooks:
             return None
         return _new_lane(self, of_request, hooks if of_request else hooks[::-1])
 
-    def ignore_body(self):
-        """This middleware's on_body is not called in this exchange."""
-        self.ignored |= <uint64_t>1 << self.at
+    def ignore_body(self, str side=None):
+        """This middleware's on_body is not called in this exchange; with a `side`, request or response, not for
+        that one's, if its body has not begun."""
+        cdef uint64_t step = <uint64_t>1 << self.at
+        if side is None:
+            self.ignored |= step
+        elif side == "request":
+            self.ignored_requests |= step
+        elif side == "response":
+            self.ignored_responses |= step
+        else:
+            raise ValueError(f"{side!r} is neither request nor response")
 
     # --- Waiting ---
 
@@ -558,6 +686,11 @@ cdef class Way(Passage):
         if self.reader is not None and not self.reader.done():
             self.reader.cancel()
         self.reader = None
+        if self.taker is not None and not self.taker.done():
+            self.taker.cancel()
+        for task in self.tasks or ():
+            task.cancel()
+        self.tasks = None
         self.requests = self.responses = None
         self.chain.ways -= 1
         if self.service_chain is not None:
@@ -947,6 +1080,12 @@ cdef class Lane(Pacer):
                 self.way.exchange.down.close_after()
                 return self.way.exchange.fail(413, b"http_request_denied")
             return self.way.exchange.fail(502, b"http_response_body_size")
+        if isinstance(error, BodyMalformed):
+            self.way.exchange.detail = str(error).encode()
+            if self.of_request:
+                self.way.exchange.down.close_after()
+                return self.way.exchange.fail(400, b"http_request_error")
+            return self.way.exchange.fail(502, b"http_response_content_coding")
         step.failed(ON_BODY, error, self.way.context)
         self.way.exchange.detail = b"middleware " + step.name.encode() + b" failed"
         return self.way.exchange.fail(500, b"proxy_internal_error")
@@ -956,6 +1095,8 @@ cdef class Lane(Pacer):
         cdef Head trailers = self.trailers if last else None
         if exchange is None or (not last and PyBytes_GET_SIZE(piece) == 0):
             return 0
+        if self.spool is not None:
+            return self.keep(piece, last)
         if not self.of_request:
             return exchange.paced(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), last, trailers)
         exchange.request_piece(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), last and trailers is None)
@@ -965,6 +1106,65 @@ cdef class Lane(Pacer):
             self.trailers = None
             return exchange.pass_trailers(trailers)
         return 0
+
+    cdef int read_ahead(self, object spool) except -1:
+        self.spool = spool
+        if spool is not None:
+            spool.on_written = self.make_room
+        return 0
+
+    cdef int keep(self, bytes piece, bint last) except -1:
+        """A piece of a response that is read ahead of its client."""
+        cdef Exchange exchange = self.way.exchange
+        if not self.pumping and not exchange.down.write_blocked:
+            return self.pumped(piece, last)
+        if piece:
+            self.spool.put(piece)
+        self.spooled_last = last
+        if last:
+            exchange.source_over()
+        elif self.spool.full:
+            self.full = True
+            self.pause()
+        if not self.pumping:
+            self.pumping = True
+            self.way.move(self.pump())
+        return 0
+
+    cdef int pumped(self, bytes piece, bint last) except -1:
+        """A piece for the client, which can take it."""
+        cdef Exchange exchange = self.way.exchange
+        exchange.paced(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), last, self.trailers if last else None)
+        self.make_room()
+        return 0
+
+    def make_room(self) -> None:
+        """Read on, when there is room for more again."""
+        if self.full and not self.spool.full:
+            self.full = False
+            self.resume()
+
+    async def pump(self):
+        """Send what waits, as the client takes it."""
+        cdef Way way = self.way
+        try:
+            while way.exchange is not None:
+                if way.exchange.down.write_blocked:
+                    self.room = way.context.loop.create_future()
+                    await self.room
+                    continue
+                piece = await self.spool.get()
+                if way.exchange is None:
+                    return
+                way.context.tick()
+                last = self.spooled_last and self.spool.size == 0
+                self.pumping = last or piece != b""
+                if self.pumping:
+                    self.pumped(piece, last)
+                if last or not self.pumping:
+                    return
+        except Exception:
+            way.broken_off("a response could not be sent from where it waited")
 
     cdef int pause(self) except -1:
         cdef Exchange exchange = self.way.exchange
@@ -980,6 +1180,7 @@ cdef class Lane(Pacer):
             return 0
         if self.of_request:
             exchange.read_on(exchange.down)
+            self.way.upstream_takes()
         elif exchange.up is not None:
             exchange.read_on(exchange.up)
             if exchange.up is not None:

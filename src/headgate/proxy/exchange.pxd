@@ -76,6 +76,8 @@ cdef class Passage(View):
     cdef bint holds(self) noexcept
     cdef bint reads(self, int64_t size) except -1
     cdef int request_complete(self) except -1
+    cdef int upstream_takes(self) except -1
+    cdef bint reads_ahead(self, bint takes) except -1
     cdef bint answers(self) noexcept
     cdef int answer(self, Head head, bytes own_body) except -1
     cdef bint ended(self) except -1

@@ -186,6 +186,14 @@ cdef class Passage(View):
     cdef int request_complete(self) except -1:
         raise NotImplementedError
 
+    cdef int upstream_takes(self) except -1:
+        """The endpoint can take more of the request."""
+        raise NotImplementedError
+
+    cdef bint reads_ahead(self, bint takes) except -1:
+        """The client takes more, or no more. Whether the endpoint is read all the same."""
+        raise NotImplementedError
+
     cdef bint answers(self) noexcept:
         """Whether they are to see a response of our own."""
         raise NotImplementedError
@@ -564,6 +572,8 @@ cdef class Exchange:
         leg.watch()
         if not self.request_sent and not leg.write_blocked and not self.request_read:
             self.read_on(self.down)
+            if self.passage is not None:
+                self.passage.upstream_takes()
         return 0
 
     cdef int connect_failed(self, int status, bytes reason) except -1:
@@ -1076,6 +1086,8 @@ cdef class Exchange:
         if leg is self.down:
             if yes and self.response_complete:
                 return self._close()
+            if self.passage is not None and self.passage.reads_ahead(yes):
+                return 0
             if up is None:
                 return 0
             if yes:
@@ -1085,6 +1097,8 @@ cdef class Exchange:
         elif yes:
             if not self.request_read or self.tunnel:
                 self.read_on(self.down)
+            if self.passage is not None:
+                self.passage.upstream_takes()
         elif leg.backlog() + READ_BYTES > self.route.limits.buffer_bytes:
             self.down.pause()
         return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,14 @@ from headgate.core.rates import RateLimit, RateTable
 from headgate.middleware.description import instance_of
 from headgate.middleware.histogram import bucket_of
 from headgate.middleware.resolution import MiddlewareMissing, class_of
-from headgate.middleware.worker import Fetched, FetchFailed, Worker
+from headgate.middleware.worker import Fetched, Worker
 from headgate.proxy.chain import Chain, Step, attach_chains
+from headgate.proxy.fetching import Fetcher
 from headgate.proxy.watchdog import Watchdog
 from headgate.shm.names import middleware_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from headgate import spec
     from headgate.core.shared import SharedCell, SharedTable
@@ -46,9 +48,19 @@ class LiveWorker(Worker):
             for number, (name, _) in enumerate(middleware.histograms)
         }
 
-    async def fetch(self, url: str, **_: Any) -> Fetched:
+    async def fetch(
+        self,
+        url: str,
+        *,
+        method: str = "GET",
+        headers: Mapping[str, str] | Iterable[tuple[str, str]] = (),
+        body: bytes = b"",
+        timeout: float = 10.0,  # noqa: ASYNC109 - the exchange ends then, which is more than that nobody waits
+        limit: int = 1 << 20,
+    ) -> Fetched:
         """Ask for something through the pools of this worker."""
-        raise FetchFailed(f"{url}: this version cannot fetch yet")
+        fields = list(headers.items() if isinstance(headers, Mapping) else headers)
+        return await self._instances.fetcher.fetch(url, method, fields, body, timeout, limit)
 
     async def in_thread(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function in one of a few threads."""
@@ -96,6 +108,7 @@ class Instances:
     ) -> None:
         self.context = context
         self.loop: asyncio.AbstractEventLoop = context.loop
+        self.fetcher = Fetcher(context)
         self.memory = memory
         self.shared = shared
         self._keys = keys

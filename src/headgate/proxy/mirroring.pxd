@@ -3,7 +3,8 @@ from libc.stdint cimport int64_t, uint8_t
 from headgate.core.cells cimport Block, MirrorWord
 from headgate.core.head cimport Head
 from headgate.core.selection cimport Selection
-from headgate.proxy.exchange cimport Exchange, Image, Leg, Mirroring
+from headgate.proxy.errand cimport Errand
+from headgate.proxy.exchange cimport Exchange, Image, Mirroring
 from headgate.proxy.snapshot cimport Listener, Route, Service
 
 
@@ -61,7 +62,7 @@ cdef class Copy(Image):
 
 
 # The client's side of a copy: takes everything and waits for nothing.
-cdef class Shadow(Leg):
+cdef class Shadow(Errand):
     cdef Copy copy
 
 

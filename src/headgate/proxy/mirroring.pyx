@@ -7,20 +7,17 @@ nothing. What would cost too much is not copied, and counted.
 
 import time
 
-from cpython.bytes cimport PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from cpython.bytes cimport PyBytes_FromStringAndSize
 from libc.string cimport memcpy
 
 from headgate.core.cells cimport (
-    COMPARED_EQUAL, COMPARED_NOT, IN_FLIGHT, MIRROR_BUSY, MIRROR_INCOMPLETE, MIRROR_TOO_LARGE, Block, MirrorWord,
+    COMPARED_EQUAL, COMPARED_NOT, MIRROR_BUSY, MIRROR_INCOMPLETE, MIRROR_TOO_LARGE, Block, MirrorWord,
 )
-from headgate.core.head cimport (
-    EXPECT, METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, Head, Span,
-    new_head,
-)
+from headgate.core.head cimport Head, Span, new_head
 from headgate.core.selection cimport Selection
 from headgate.proxy.comparison import Comparison
-from headgate.proxy.exchange cimport Exchange, Image, Leg, Mirroring, new_exchange
-from headgate.proxy.forwarding cimport set_host
+from headgate.proxy.errand cimport Errand, begin_errand, errand_listener, errand_route, new_errand
+from headgate.proxy.exchange cimport Exchange, Image, Mirroring
 from headgate.proxy.snapshot cimport Listener, LiveSnapshot, Route, Service
 
 cdef enum:
@@ -89,17 +86,8 @@ cdef class Mirror(Mirroring):
         self.most = spec.most
         self.timeout = spec.timeout
         self.samples = []
-        self.route = Route.__new__(Route)
-        self.route.spec = route.spec
-        self.route.name = route.name
-        self.route.limits = route.limits
-        self.route.attempts = 1
-        self.route.block = Block(memory, spec.metric)
-        self.route.words = self.route.block.words
-        self.listener = Listener.__new__(Listener)
-        self.listener.name = b""
-        self.listener.hsts = b""
-        self.listener.block = Block(memoryview(bytearray(1088)), 0)
+        self.route = errand_route(route.spec, route.limits, memory, spec.metric)
+        self.listener = errand_listener()
 
     cdef Image image_of(self, Exchange exchange, const uint8_t* address):
         cdef Copy copy
@@ -183,40 +171,17 @@ cdef class Copy(Image):
     def _send(self, Exchange original not None) -> None:
         """Begin the copy's own exchange."""
         cdef Mirror mirror = self.mirror
-        cdef Service service = mirror.service
         cdef Shadow shadow = Shadow.__new__(Shadow)
-        cdef Head head = self.head
-        cdef Exchange exchange = new_exchange(original.context, mirror.listener, shadow, original.peer)
+        cdef Exchange exchange = new_errand(shadow, original.context, mirror.listener, mirror.route, mirror.service,
+                                            original.peer, self.head, self.held)
         shadow.copy = self
-        shadow.deadline = 0
-        self.exchange = shadow.exchange = exchange
+        self.exchange = exchange
+        self.held = None
         exchange.snapshot = original.snapshot
-        exchange.muted = True
         exchange.client = original.client
         exchange.request_id = original.request_id
-        exchange.route = mirror.route
-        exchange.service = service
-        exchange.request = head
-        exchange.request_read = True
-        exchange.request_read_at = exchange.started
-        exchange.held = self.held
-        exchange.held_bytes = exchange.bytes_in = self.size
-        exchange.idempotent = head.method in (METHOD_GET, METHOD_HEAD, METHOD_PUT, METHOD_DELETE, METHOD_OPTIONS,
-                                              METHOD_TRACE)
-        exchange.key = service.key_of(head, original.peer.address if original.peer.has_address else NULL)
-        head.drop(EXPECT)
-        head.expect_continue = False
-        if PyBytes_GET_SIZE(service.host):
-            set_host(head, service.host)
-        elif head.authority.data == NULL and PyBytes_GET_SIZE(service.own_host):
-            set_host(head, service.own_host)
-        self.held = None
-        exchange.context.active += 1
-        exchange.listener.block.add(IN_FLIGHT, 1)
-        exchange.route.words[<int>IN_FLIGHT] += 1
-        service.block.add(IN_FLIGHT, 1)
         self.timer = exchange.context.loop.call_later(mirror.timeout, self._expire)
-        exchange._begin_attempts()
+        begin_errand(exchange)
 
     def _expire(self) -> None:
         if self.exchange is not None:
@@ -241,7 +206,7 @@ cdef class Copy(Image):
         return 0
 
 
-cdef class Shadow(Leg):
+cdef class Shadow(Errand):
     cdef int send_head(self, Head head) except -1:
         if self.copy.got is not None and head.status >= 200:
             return self.copy.got.head(head, self.copy.mirror.names)
@@ -249,28 +214,6 @@ cdef class Shadow(Leg):
 
     cdef int send_data(self, const char* data, Py_ssize_t size, bint last) except -1:
         return self.copy.got.data(data, size) if self.copy.got is not None else 0
-
-    cdef int send_trailers(self, Head head) except -1:
-        return 0
-
-    cdef int flush(self) except -1:
-        return 0
-
-    cdef Py_ssize_t backlog(self) except -1:
-        return 0
-
-    cdef int pause(self) except -1:
-        return 0
-
-    cdef int resume(self) except -1:
-        return 0
-
-    cdef int begin_tunnel(self) except -1:
-        """A switch that nobody asked for: there is nothing to say in it."""
-        return self.copy.exchange.break_off(b"http_upgrade_failed")
-
-    cdef int end_tunnel(self) except -1:
-        return 0
 
     cdef int finish(self) except -1:
         return self.copy.ended()

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from headgate.core.events import Event
 from headgate.core.head import Head
@@ -124,15 +124,15 @@ class TrialExchange(Exchange):
             raise TypeError(f"an exchange has no {', '.join(sorted(unknown))}")
         vars(self).update(self.facts | dict(facts))
         self.request_body, self.response_body = request, response
-        self.ignored = False
+        self.ignored: set[str] = set()  # sides whose pieces on_body does not get
 
     def use_service(self, name: str) -> None:
         """Remember the name as `service`."""
         vars(self)["service"] = name
 
-    def ignore_body(self) -> None:
-        """Do not call on_body."""
-        self.ignored = True
+    def ignore_body(self, side: Literal["request", "response"] | None = None) -> None:
+        """Do not call on_body, or not for one side."""
+        self.ignored |= {"request", "response"} if side is None else {side}
 
     def phrase(self, status: int) -> bytes:
         """The reason phrase of a status."""
@@ -224,7 +224,11 @@ class Trial:
         return await found if inspect.isawaitable(found) else found
 
     async def _through(self, side: Any, exchange: TrialExchange, body: bytes, pieces: int) -> bytes:
-        if "on_body" not in self._hooks or exchange.ignored or self.middleware.bodies not in (side, "both"):
+        if (
+            "on_body" not in self._hooks
+            or side in exchange.ignored
+            or self.middleware.bodies not in (side, "both")
+        ):
             return body
         size = max(1, -(-len(body) // pieces))
         parts = [body[start : start + size] for start in range(0, len(body), size)] or [b""]

@@ -11,10 +11,12 @@ from pydantic import Field, PlainSerializer, PlainValidator, WithJsonSchema, cre
 from headgate import spec
 from headgate.base import units
 from headgate.base.errors import Refusal
+from headgate.config.addresses import parse_endpoint
 from headgate.config.model import scalars
 from headgate.config.model.scalars import Between, Choice, OneOrMore, OnOff, as_text, refuse, text_like
 from headgate.config.model.section import Section
 from headgate.core.regex import check_regex
+from headgate.middleware.url import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,8 +75,12 @@ def _pattern(text: str) -> None:
 
 
 def _url(text: str) -> None:
-    if not re.fullmatch(r"(https?://[^/?#\s@]+|service://[A-Za-z0-9][A-Za-z0-9_.-]*)(/[^\s#]*)?", text):
-        raise Refusal("is no URL", "write for example https://keys.example.com/path, or service://NAME/path")
+    try:
+        url = parse_url(text)
+    except ValueError as error:
+        raise Refusal("is no URL", str(error).partition(": ")[2]) from None
+    if url.origin:
+        parse_endpoint(url.origin)
 
 
 def _number(value: object) -> float:
