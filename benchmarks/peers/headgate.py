@@ -9,6 +9,15 @@ import yaml
 from benchmarks import routes
 from benchmarks.peers.peer import Peer, Setting
 
+MARK = """\
+from headgate.middleware import Middleware
+
+
+class Mark(Middleware):
+    def on_request(self, exchange):
+        exchange.request.headers["x-mark"] = "seen"
+"""
+
 
 class Headgate(Peer):
     name = "headgate"
@@ -23,6 +32,7 @@ class Headgate(Peer):
     def configure(self) -> list[str]:
         path = self.setting.folder / "headgate.yaml"
         path.write_text(configuration(self.setting))
+        (self.setting.folder / "mark.py").write_text(MARK)
         return [self.path(), "run", "-c", str(path)]
 
 
@@ -38,6 +48,7 @@ def configuration(setting: Setting) -> str:
         "access_log": log if setting.access_log else "off",
         "listeners": {"web": {"bind": f"127.0.0.1:{setting.port}", "limits": {"connections": 12000}}},
         "routes": routes.configuration(setting.routes) if setting.routes else [catch_all],
+        "middlewares": dict(setting.middlewares),
         "services": {"backend": {"endpoints": endpoints, **setting.service}},
     }
     if setting.spoken != "http1":

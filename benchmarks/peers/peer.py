@@ -41,6 +41,8 @@ class Setting:
     service: Mapping[str, Any] = field(default_factory=dict)
     """What Headgate is told more of its service and route."""
     route: Mapping[str, Any] = field(default_factory=dict)
+    middlewares: Mapping[str, Any] = field(default_factory=dict)
+    """Middlewares of its file, among them `mark:Mark`."""
 
     @property
     def work_port(self) -> int:

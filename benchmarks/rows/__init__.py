@@ -7,7 +7,7 @@ from typing import Any
 from benchmarks.load import Request
 from benchmarks.peers import PEERS
 from benchmarks.routes import Mix
-from benchmarks.rows.cpu import NGINX, CpuRow
+from benchmarks.rows.cpu import NGINX, AddedRow, CpuRow
 from benchmarks.rows.instructions import POLICIES, InstructionsRow
 from benchmarks.rows.latency import LatencyRow
 from benchmarks.rows.memory import MemoryRow
@@ -161,6 +161,22 @@ _rows: tuple[Row, ...] = (
         name="start",
         title="From the command to the first request served",
         variants=proxies(*THREE),
+    ),
+    AddedRow(
+        name="middleware",
+        title="One Python middleware that sets a field: keep-alive, small body, 64 connections",
+        variants=(
+            Variant("no middleware", "headgate"),
+            Variant(
+                "a Python middleware",
+                "headgate",
+                route={"middlewares": ["mark"]},
+                middlewares={"mark": {"type": "mark:Mark"}},
+            ),
+        ),
+        requests=lambda _: [Request()],
+        base="no middleware",
+        judged=("a Python middleware",),
     ),
     InstructionsRow(
         name="instructions",

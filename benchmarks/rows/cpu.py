@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from benchmarks.rows.row import Variant
 
 Base = str
+MOST_ADDED_US = 2.0
 BETTER: Base = "the better of nginx and HAProxy"
 NGINX: Base = PEERS["nginx"].title
 
@@ -186,3 +187,20 @@ def cpu_figures(outcome: Outcome, spent: list[Usage], wall: float) -> Figures:
         "p999_us": outcome.p999_us,
         "share": total.total / wall,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AddedRow(CpuRow):
+    """What something adds to a request, beside the same without it (`base`)."""
+
+    def judge(self, figures: dict[str, Figures]) -> list[Verdict]:
+        if self.base not in figures:
+            return []
+        lost = [label for label in figures if not figures[label]["counted"]]
+        doubt = f"no round of {' and '.join(lost)} counted" if lost else ""
+        base = figures[self.base]["cpu_us"]
+        return [
+            Verdict(f"CPU that {label} adds", figures[label]["cpu_us"] - base, MOST_ADDED_US, "µs", doubt)
+            for label in self.judged
+            if label in figures
+        ]

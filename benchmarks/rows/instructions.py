@@ -35,11 +35,15 @@ POLICIES: dict[str, dict[str, Any]] = {
     "concurrency": {"service": {"concurrency": {"limit": 100}}},
     "sticky": {"service": {"sticky": "cookie"}},
     "least time": {"service": {"balance": "least_time"}},
+    "a Python middleware": {
+        "route": {"middlewares": ["mark"]},
+        "middlewares": {"mark": {"type": "mark:Mark"}},
+    },
 }
 """What a service and its route have. Where a policy is not named, it is off, but for the retry budget."""
 
 _CORE = ("attempts", "affinity", "breaker", "outliers", "permits", "splits", "stickiness")
-_PROXY = ("admission", "comparison", "faults", "mirroring")
+_PROXY = ("admission", "chain", "comparison", "faults", "mirroring")
 POLICY_MODULES = frozenset((*_CORE, *_PROXY))
 """A policy that is off runs none of them; what is left of it is a branch of the exchange."""
 

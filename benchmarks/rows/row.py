@@ -70,6 +70,7 @@ class Variant:
     service: Mapping[str, Any] = field(default_factory=dict)
     """What Headgate's configuration says more of the service."""
     route: Mapping[str, Any] = field(default_factory=dict)
+    middlewares: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -177,6 +178,7 @@ def make_setting(bench: Bench, row: Row, variant: Variant) -> Setting:
         endpoints=variant.endpoints,
         service=variant.service,
         route=variant.route,
+        middlewares=variant.middlewares,
     )
 
 

@@ -28,7 +28,9 @@ class Reader:
         self.folder = folder
         self.port = free_port()
         venv.create(folder / "venv", with_pip=True)
-        (self.library / "here.pth").write_text(sysconfig.get_paths()["purelib"])
+        # With what .pth files say there, too: an editable installation is one.
+        folder_of_others = sysconfig.get_paths()["purelib"]
+        (self.library / "others.pth").write_text(f"import site; site.addsitedir({folder_of_others!r})")
         for name, module in (("headgate", "headgate.cli"), ("pytest", "pytest")):
             script = self.folder / "venv" / "bin" / name
             script.write_text(f'#!/bin/sh\nexec {self.folder}/venv/bin/python -m {module} "$@"\n')

@@ -7,7 +7,7 @@ import re
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -133,14 +133,22 @@ class Kill:
         return port in self.ports and opened < self.at < failed
 
 
+def _stopped_worker(product: Product, slot: int) -> int:
+    """The worker of a slot, which stands still from now on; 0 when there is none, or it has just ended."""
+    pid = pid_of(product, f"w{slot}")
+    if pid:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGSTOP)
+    return pid if pid and state(pid) == "T" else 0
+
+
 def kill_worker(product: Product, slot: int) -> Kill:
     """SIGKILL the worker of a slot.
 
     It stands still while the kernel is asked which connections it has accepted: that list is exact, and
     no other connection may be hurt. What waits in its queue belongs to nobody yet.
     """
-    pid = until(lambda: pid_of(product, f"w{slot}"), f"worker {slot}", 30)
-    stop(pid)
+    pid = until(lambda: _stopped_worker(product, slot), f"worker {slot} to stand still", 30)
     kill = Kill(time.monotonic(), client_ports(pid, product.port))
     os.kill(pid, signal.SIGKILL)
     until(lambda: gone(pid), "its end")

@@ -73,7 +73,7 @@ def _identities(model: written.Config) -> Iterator[str]:
         yield f"service:{name}"
         if service.sticky is not None:
             yield f"sticky:{name}"
-        if len(set(_levels(model, name))) > 1:
+        if len(set(_levels(model, service))) > 1:
             yield f"levels:{name}"
         for endpoint in service.endpoints:
             yield f"endpoint:{name}/{addresses.parse_endpoint(endpoint.address).name}"
@@ -396,7 +396,7 @@ def _service(
         sticky=_sticky(service.sticky, name, model.folder, blocks),
         endpoints=tuple(
             _endpoint(name, endpoint, level, blocks)
-            for endpoint, level in zip(service.endpoints, _levels(model, name), strict=True)
+            for endpoint, level in zip(service.endpoints, _levels(model, service), strict=True)
         ),
         pool=spec.Pool(
             connections=_pick("pool.connections", *pools),
@@ -465,9 +465,9 @@ def _balance(balance: written.Balance) -> spec.Balance:
     )
 
 
-def _levels(model: written.Config, service: str) -> list[int]:
+def _levels(model: written.Config, service: written.Service) -> list[int]:
     """The levels of the endpoints of a service, in order. Where none says its zone, all are in the same."""
-    endpoints = model.services[service].endpoints
+    endpoints = service.endpoints
     zone = model.process.zone
     zoned = zone is not None and any(endpoint.zone for endpoint in endpoints)
     return [2 * endpoint.priority + (zoned and endpoint.zone != zone) for endpoint in endpoints]

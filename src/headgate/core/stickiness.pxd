@@ -25,6 +25,7 @@ cpdef enum StickyWord:
 
 # How a service keeps clients at their endpoints.
 cdef class Stickiness:
+    cdef dict opened, sealed            # tokens that are known: what they say; by what they say
     cdef bytes name             # of the cookie or header
     cdef bint in_header
     cdef bytes attributes       # of the cookie
@@ -34,6 +35,8 @@ cdef class Stickiness:
     cdef Block block
 
     cdef Session session_of(self, Head head, double wall)
+    cdef tuple open(self, bytes token)
+    cdef bytes seal(self, uint64_t identity, long until)
 
 
 # What an exchange knows of its client's session.

@@ -23,6 +23,7 @@ from headgate.core.keys cimport cookie_value
 cdef enum:
     TOKEN_BYTES = 28
     TOKEN_TEXT = 38             # in base64, without padding
+    KNOWN_TOKENS = 8192         # per service and worker; two HMACs cost more than the rest of an exchange
 
 
 cdef class Stickiness:
@@ -36,6 +37,8 @@ cdef class Stickiness:
         self.block = block
         known = spec.secret.text.encode() or shared_secret(cell)
         # Of its own for each service: a token of one is none of another.
+        self.opened = {}
+        self.sealed = {}
         self.secret = digest(known, b"sticky sessions of " + service.encode(), "sha256")
         domain = f"; Domain={spec.domain}" if spec.domain else ""
         age = f"; Max-Age={int(spec.lifetime)}" if spec.lifetime else ""
@@ -56,7 +59,7 @@ cdef class Stickiness:
         if token.data == NULL:
             return session
         try:
-            identity, until = opened(self.secret, token.data[:min(token.size, TOKEN_TEXT + 1)])
+            identity, until = self.open(token.data[:min(token.size, TOKEN_TEXT + 1)])
         except ValueError:
             self.block.add(STICKY_TAMPERED, 1)
             return session
@@ -64,6 +67,26 @@ cdef class Stickiness:
             session.wanted = identity
             session.renewable = until != 0 and until - wall < self.lifetime / 2
         return session
+
+    cdef tuple open(self, bytes token):
+        """What `opened` gives, for a token that is known without arithmetic."""
+        found = self.opened.get(token)
+        if found is None:
+            found = opened(self.secret, token)
+            if len(self.opened) >= KNOWN_TOKENS:
+                self.opened.clear()
+            self.opened[token] = found
+        return found
+
+    cdef bytes seal(self, uint64_t identity, long until):
+        """What `sealed` gives; the same one for all who come within a second."""
+        found = self.sealed.get((identity, until))
+        if found is None:
+            found = sealed(self.secret, identity, until)
+            if len(self.sealed) >= KNOWN_TOKENS:
+                self.sealed.clear()
+            self.sealed[identity, until] = found
+        return found
 
 
 cdef class Session:
@@ -86,7 +109,7 @@ cdef class Session:
                 return 0
         else:
             rules.block.add(STICKY_REPLACED if self.wanted else STICKY_NEW, 1)
-        token = sealed(rules.secret, taken, int(wall + rules.lifetime) if rules.lifetime else 0)
+        token = rules.seal(taken, <long>(wall + rules.lifetime) if rules.lifetime else 0)
         if rules.in_header:
             head.drop_name(PyBytes_AS_STRING(rules.name), PyBytes_GET_SIZE(rules.name))
             return head.add_line(PyBytes_AS_STRING(rules.name), PyBytes_GET_SIZE(rules.name),

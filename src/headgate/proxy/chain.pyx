@@ -1182,7 +1182,10 @@ cdef class Lane(Pacer):
             exchange.read_on(exchange.down)
             self.way.upstream_takes()
         elif exchange.up is not None:
-            exchange.read_on(exchange.up)
+            if self.spool is None:
+                exchange.read_on(exchange.up)
+            elif not self.full:
+                exchange.up.resume()        # whatever the client takes: that is what the spool is for
             if exchange.up is not None:
                 exchange.up.watch()
         return 0
