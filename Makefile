@@ -35,7 +35,7 @@ build: $(STAMP)/strict ## Set up an editable install in .venv and compile what c
 	@$(BIN)/headgate version
 
 test: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages $(STAMP)/go-programs ## Run every test; installs what tests need (as root)
-	$(BIN)/pytest -m "not long and not alone" --numprocesses $(JOBS) --dist loadfile $(TESTS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m "not long and not alone" --numprocesses $$(($(JOBS) + 1)) --dist loadfile $(TESTS) || [ $$? -eq 5 ]
 	$(BIN)/pytest -m "not long and alone" $(TESTS) || [ $$? -eq 5 ]
 
 test-long: $(STAMP)/strict $(STAMP)/test $(STAMP)/test-packages ## The campaigns of minutes, with their figures: soak, chaos, fuzz, full conformance

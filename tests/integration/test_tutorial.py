@@ -27,11 +27,11 @@ class Reader:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.port = free_port()
-        venv.create(folder / "venv", with_pip=True)
+        venv.create(folder / "venv")
         # With what .pth files say there, too: an editable installation is one.
         folder_of_others = sysconfig.get_paths()["purelib"]
         (self.library / "others.pth").write_text(f"import site; site.addsitedir({folder_of_others!r})")
-        for name, module in (("headgate", "headgate.cli"), ("pytest", "pytest")):
+        for name, module in (("headgate", "headgate.cli"), ("pip", "pip"), ("pytest", "pytest")):
             script = self.folder / "venv" / "bin" / name
             script.write_text(f'#!/bin/sh\nexec {self.folder}/venv/bin/python -m {module} "$@"\n')
             script.chmod(0o755)
@@ -44,7 +44,8 @@ class Reader:
     @property
     def environment(self) -> dict[str, str]:
         path = f"{self.folder}/venv/bin:{os.environ['PATH']}"
-        return {**os.environ, "PATH": path}
+        # pip reads this one upside down: the build takes the setuptools that is there, instead of fetching one.
+        return {**os.environ, "PATH": path, "PIP_NO_BUILD_ISOLATION": "0"}
 
     def do(self, block: str) -> str:
         """Type a block of commands; what they wrote. Servers go on in the background."""

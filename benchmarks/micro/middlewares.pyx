@@ -1,0 +1,96 @@
+"""Hooks of middlewares, on the head of a browser's request that is put back after each round."""
+
+import time
+
+from libc.stdint cimport uint32_t
+
+from headgate.core.head cimport DROPPED, TOKENS, Head
+from headgate.core.http1 cimport Http1Server
+
+from headgate.middleware import Middleware
+from headgate.middleware.resolution import class_of
+from headgate.testing.trial import TrialExchange, TrialWorker
+
+from benchmarks.routes import Mix
+
+SECRET = "a secret of thirty-two bytes, or more"
+
+
+class Mark(Middleware):
+    """As people write them."""
+
+    def on_request(self, exchange):
+        exchange.request.headers["x-mark"] = "seen"
+
+
+cdef class Played:
+    """One hook and one exchange."""
+    cdef Head head
+    cdef object exchange, hook
+    cdef uint32_t size
+    cdef int fields
+
+    def __init__(self, kind, options, headers=b""):
+        request = next(iter(Mix(5).requests(1))).encode()
+        self.head = <Head?>Http1Server().receive(request.replace(b"\r\n\r\n", b"\r\n" + headers + b"\r\n", 1))[0]
+        self.size = self.head.size
+        self.fields = self.head.field_count
+        self.exchange = TrialExchange(b"", b"", {})
+        self.exchange.trial_request(self.head)
+        self.hook = kind("played", kind.Options(**options), TrialWorker()).on_request
+
+    cdef int play(self, Py_ssize_t rounds) except -1:
+        cdef Py_ssize_t i
+        for i in range(rounds):
+            if self.hook(self.exchange) is not None:
+                raise RuntimeError("the request was refused")
+            self.put_back()
+        return 0
+
+    cdef void put_back(self) noexcept:
+        cdef int i
+        self.head.size = self.size
+        self.head.field_count = self.fields
+        for i in range(self.fields):
+            self.head.fields[i].flags &= ~DROPPED
+        for i in range(<int>TOKENS):
+            if self.head.first[i] >= self.fields:
+                self.head.first[i] = -1
+
+
+def _token():
+    import jwt
+
+    return jwt.encode({"sub": "ann", "exp": int(time.time()) + 86400}, SECRET, "HS256")
+
+
+def _secret():
+    from headgate.spec import Secret
+
+    return Secret(SECRET)
+
+
+cdef Played mark = Played(Mark, {})
+cdef Played limit = Played(class_of("rate_limit"), {"rate": 1e9, "burst": 1000000000, "key": ("client_ip",)})
+cdef object token = _token()
+cdef Played known = Played(class_of("jwt"), {"secret": _secret(), "algorithms": ("HS256",)},
+                           b"Authorization: Bearer " + token.encode() + b"\r\n")
+
+
+def case_python_middleware(Py_ssize_t rounds) -> None:
+    mark.play(rounds)
+
+
+def case_rate_limit(Py_ssize_t rounds) -> None:
+    limit.play(rounds)
+
+
+def case_jwt_known(Py_ssize_t rounds) -> None:
+    known.play(rounds)
+
+
+CASES = {
+    "a Python middleware that sets a field": case_python_middleware,
+    "rate_limit: a request": case_rate_limit,
+    "jwt: a token that was seen before": case_jwt_known,
+}
