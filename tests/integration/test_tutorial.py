@@ -44,7 +44,7 @@ class Reader:
     @property
     def environment(self) -> dict[str, str]:
         path = f"{self.folder}/venv/bin:{os.environ['PATH']}"
-        # pip reads this one upside down: the build takes the setuptools that is there, instead of fetching one.
+        # pip reads this one upside down: the build takes the setuptools that is there.
         return {**os.environ, "PATH": path, "PIP_NO_BUILD_ISOLATION": "0"}
 
     def do(self, block: str) -> str:
