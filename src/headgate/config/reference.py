@@ -33,7 +33,8 @@ from the section of the same name at the top of the file, and then from the [tab
 
 def markdown() -> str:
     """The whole page."""
-    definitions = json_schema()["$defs"]
+    whole = json_schema()
+    definitions = whole["$defs"] | {Config.__name__: whole}
     parts = [
         _HEAD,
         *(_section(title, section, definitions) for title, section in _sections()),
@@ -86,7 +87,7 @@ def _members(annotation: Any, suffix: str = "") -> Iterator[tuple[str, type[Sect
 
 
 def _section(title: str, section: type[Section], definitions: dict[str, Any]) -> str:
-    properties = _properties(definitions.get(section.__name__, json_schema()))
+    properties = _properties(definitions[section.__name__])
     lines = [
         f"## {title}",
         "",
