@@ -129,6 +129,7 @@ cdef class Request(Message):
     @property
     def scheme(self) -> str:
         """http or https, as the listener speaks."""
+        self.living()
         return self.exchange.scheme
 
     @property
@@ -149,11 +150,13 @@ cdef class Request(Message):
     def body(self, Py_ssize_t limit=1 << 20):
         """Await this: the whole body, as the client sent it, in `on_request`. It stays the request's. Raises
         BodyTooLarge for more than `limit` bytes."""
+        self.living()
         return self.exchange.read_request(limit)
 
     def piece(self):
         """Await this: what came of the body since the last call, in `on_request`; b"" at its end. Who begins with
         this has to take it all, and to send another body: `replace_body` or `send_body`."""
+        self.living()
         return self.exchange.read_piece()
 
     def send_body(self, object source not None, int64_t size) -> None:
@@ -207,6 +210,7 @@ cdef class Response(Message):
     def body(self, Py_ssize_t limit=1 << 20):
         """Await this: the whole body, in `on_response`. It stays the response's. Raises BodyTooLarge for more
         than `limit` bytes."""
+        self.living()
         return self.exchange.read_response(limit)
 
     def replace_body(self, bytes data not None) -> None:
@@ -238,6 +242,11 @@ class StateKey:
 
     def __repr__(self) -> str:
         return f"StateKey({self.name!r})"
+
+
+cdef void _let_go(Message message) noexcept:
+    message.head = None
+    message._headers = None
 
 
 cdef class Exchange:
@@ -278,7 +287,7 @@ cdef class Exchange:
     cdef int respond(self, Head head, bint own) except -1:
         """The response is there, or another than before."""
         if self._response is not None:
-            self._response.head = None
+            _let_go(self._response)
         self._response = Response.__new__(Response)
         self._response.head = head
         self._response.exchange = self
@@ -286,10 +295,14 @@ cdef class Exchange:
         return 0
 
     cdef int over(self) except -1:
-        """Heads are used again: what is left of this exchange must not see another's."""
-        self._request.head = None
+        """Heads are used again: what is left of this exchange must not see another's. Nor must its parts hold
+        each other: what refers back in a circle waits for the collector of garbage.
+        """
+        _let_go(self._request)
+        self._request.exchange = None
         if self._response is not None:
-            self._response.head = None
+            _let_go(self._response)
+            self._response.exchange = None
         return 0
 
     @property
