@@ -24,7 +24,7 @@ def test_nothing_of_an_exchange_waits_for_the_collector_of_garbage() -> None:
         exchange.trial_over()
         del exchange
         assert seen() is None
-        for ask in (lambda: headers["host"], lambda: request.scheme, lambda: request.body()):
+        for ask in (lambda: headers["host"], lambda: request.scheme, request.body):
             with pytest.raises(RuntimeError, match="the exchange is over"):
                 ask()
     finally:
