@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 WORK = HERE.parent / "work"
-SOURCES = ("codec", "headers", "hpack", "routing", "record", "balance", "tls")
+SOURCES = ("codec", "headers", "hpack", "middlewares", "routing", "record", "balance", "tls")
 
 
 def build() -> None:

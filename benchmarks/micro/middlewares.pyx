@@ -1,5 +1,6 @@
 """Hooks of middlewares, on the head of a browser's request that is put back after each round."""
 
+import re
 import time
 
 from libc.stdint cimport uint32_t
@@ -31,7 +32,7 @@ cdef class Played:
     cdef int fields
 
     def __init__(self, kind, options, headers=b""):
-        request = next(iter(Mix(5).requests(1))).encode()
+        request = re.sub(rb"Authorization: [^\r]*\r\n", b"", next(iter(Mix(5).requests(1))).encode())
         self.head = <Head?>Http1Server().receive(request.replace(b"\r\n\r\n", b"\r\n" + headers + b"\r\n", 1))[0]
         self.size = self.head.size
         self.fields = self.head.field_count
@@ -42,8 +43,9 @@ cdef class Played:
     cdef int play(self, Py_ssize_t rounds) except -1:
         cdef Py_ssize_t i
         for i in range(rounds):
-            if self.hook(self.exchange) is not None:
-                raise RuntimeError("the request was refused")
+            outcome = self.hook(self.exchange)
+            if outcome is not None:
+                raise RuntimeError(f"the request was refused: {getattr(outcome, 'body', outcome)}")
             self.put_back()
         return 0
 
