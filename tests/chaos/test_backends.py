@@ -76,7 +76,7 @@ def test_a_backend_that_is_killed_and_comes_back(tmp_path: Path) -> None:
                 until(lambda: product.metric("headgate_listener_in_flight") > 0, "exchanges under way")
                 os.kill(pid, signal.SIGKILL)
                 failed = len(traffic.failures)
-                until(lambda: len(traffic.failures) > failed + 20, "failures")  # noqa: B023
+                until(lambda: len(traffic.failures) > failed + 20, "failures")  # noqa: B023 - called before the loop goes on
         with backend.running():
             traffic.go_on()
             traffic.stop()

@@ -95,7 +95,7 @@ def soak(address: str, seconds: float, reload_seconds: float, allowed_growth: in
 def at_rest(product: Product) -> None:
     """Nothing is open and nothing runs, once pooled connections are too old."""
     for name in GAUGES:
-        until(lambda: product.metric(name) == 0, name, 20)  # noqa: B023
+        until(lambda: product.metric(name) == 0, name, 20)  # noqa: B023 - called before the loop goes on
 
 
 def reload(product: Product, number: int) -> None:

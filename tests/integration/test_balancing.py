@@ -31,7 +31,7 @@ class Holding:
             client = socket.create_connection(("127.0.0.1", product.port))
             self._stack.callback(client.close)
             client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            until(lambda: sum(self._counts()) > sum(before) + number, "the request")  # noqa: B023
+            until(lambda: sum(self._counts()) > sum(before) + number, "the request")  # noqa: B023 - called before the loop goes on
         return [after - one for after, one in zip(self._counts(), before, strict=True)]
 
     def _counts(self) -> list[int]:

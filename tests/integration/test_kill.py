@@ -81,7 +81,7 @@ def test_a_reload_asked_for_without_a_controller_is_done_by_the_next(backend: Pa
         for _ in range(3):  # so that the next one comes with a delay
             pid = until(lambda: pid_of(product, "ctl"), "a controller")
             os.kill(pid, signal.SIGKILL)
-            until(lambda: pid not in product.pids(), "its end")  # noqa: B023
+            until(lambda: pid not in product.pids(), "its end")  # noqa: B023 - called before the loop goes on
         product.signal(signal.SIGHUP)
         ready(product)
         until(lambda: product.metric("headgate_snapshot_version") == 2, "the reload")

@@ -208,8 +208,8 @@ def test_more_and_fewer_workers_drop_nothing(backend: PathBackend) -> None:
         with Load(product.port, per_connection=1) as load:
             for wanted in (3, 1, 2):
                 reload(product, merge(product.config, {"process": {"workers": wanted}}))
-                until(lambda: product.metric("headgate_workers_ready") == wanted, f"{wanted} workers")  # noqa: B023
-                until(lambda: len(product.pids()) == wanted + 1, f"{wanted} processes")  # noqa: B023
+                until(lambda: product.metric("headgate_workers_ready") == wanted, f"{wanted} workers")  # noqa: B023 - called before the loop goes on
+                until(lambda: len(product.pids()) == wanted + 1, f"{wanted} processes")  # noqa: B023 - called before the loop goes on
                 load.go_on(100)
         assert load.failures == []
         assert product.metric("headgate_worker_restarts_total") == 0
