@@ -83,6 +83,7 @@ cdef class Http1Server(Http1):
     cdef readonly int version           # of the request that is answered
     cdef readonly bint head_only        # the request is HEAD
     cdef public bint closing            # the connection ends with this response
+    cdef bint last_request              # because the client said so: it sends nothing more
     cdef int blank                      # bytes of empty lines before a request line
 
     cdef int send_response(self, Head head) except -1

@@ -515,7 +515,7 @@ cdef class Http1Server(Http1):
         self.blank = 0
         self.version = head.version
         self.head_only = head.method == METHOD_HEAD
-        self.closing = not head.keep_alive
+        self.closing = self.last_request = not head.keep_alive
         events.append(head)
         return self.begin_body(head)
 

@@ -261,9 +261,10 @@ cdef class Http1Downstream(Connection):
             return self.close()
         if self.server.reading == READ_HELD and not self.server.closing:
             return self.next_exchange()
-        if self.server.reading == READ_HELD and self.server.held_size == 0 and not self.read_paused:
+        if (self.server.last_request and self.server.reading == READ_HELD and self.server.held_size == 0
+                and not self.read_paused):
             return self.close()
-        return self.linger()
+        return self.linger()            # the end is our wish: the next request may be on its way
 
     cdef int next_exchange(self) except -1:
         self.rest()

@@ -250,6 +250,24 @@ async def test_drain_while_idle(stage: Stage) -> None:
     assert await client.end() == b""
 
 
+async def test_the_last_answer_survives_what_the_client_had_sent_already(stage: Stage) -> None:
+    """Who pipelines may have sent more before the word of the end comes (RFC 9112 section 9.6)."""
+    await stage.serve()
+    client = await stage.client()
+    await client.send(GET)
+    upstream = await stage.backend.accept()
+    await upstream.request()
+    stage.runtime.drain()
+    await upstream.send(OK)
+    await asyncio.sleep(0.05)  # the answer is out, and nothing of the next request was there yet
+    for _ in range(3):
+        client.socket.send(GET)  # the first on a closed connection resets it, and the others raise
+        await asyncio.sleep(0.01)
+    answer = await client.response()
+    assert (answer.body, answer.get("Connection")) == (b"ok", "close")
+    assert await client.end() == b""
+
+
 async def test_drain_ends_idle_connections(stage: Stage) -> None:
     await stage.serve(route={"respond": spec.Respond(body="x")})
     clients = [await stage.client() for _ in range(3)]
