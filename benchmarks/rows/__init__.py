@@ -142,7 +142,7 @@ _rows: tuple[Row, ...] = (
             Variant(label, "headgate", endpoints=10, service={"balance": balance})
             for label, balance in BALANCERS.items()
         ),
-        requests=lambda _: [Request(headers={"x-request-id": f"{n:032x}"}) for n in range(4096)],
+        requests=lambda _: [Request(headers={"X-Request-Id": f"{n:032x}"}) for n in range(4096)],
         base="round robin",
         judged=tuple(BALANCERS)[1:],
         limit=1.03,
