@@ -40,7 +40,18 @@ BALANCERS: dict[str, Any] = {
         "bounded_load": 1.25,
     },
 }
+EVEN = ("least requests", "power of two", "least time", "first available", "ip hash")
+HASHING = ("rendezvous", "ring", "maglev", "ring, bounded load")
+KEYED = [Request(headers={"X-Request-Id": f"{number:032x}"}) for number in range(4096)]
 FEW, MANY = (Variant(f"Headgate {count:,} routes", "headgate", routes=count) for count in (5, 5000))
+
+
+def balancing(*labels: str) -> tuple[Variant, ...]:
+    """Headgate before ten endpoints, with each of these balancers."""
+    return tuple(
+        Variant(label, "headgate", endpoints=10, service={"balance": BALANCERS[label]}) for label in labels
+    )
+
 
 _rows: tuple[Row, ...] = (
     CpuRow(
@@ -138,13 +149,20 @@ _rows: tuple[Row, ...] = (
     CpuRow(
         name="balancers",
         title="Balancers, 10 endpoints: keep-alive, small body, 64 connections",
-        variants=tuple(
-            Variant(label, "headgate", endpoints=10, service={"balance": balance})
-            for label, balance in BALANCERS.items()
-        ),
-        requests=lambda _: [Request(headers={"X-Request-Id": f"{n:032x}"}) for n in range(4096)],
+        variants=balancing("round robin", "random", *EVEN),
+        requests=lambda _: KEYED,
         base="round robin",
-        judged=tuple(BALANCERS)[1:],
+        judged=EVEN,
+        limit=1.03,
+    ),
+    # Not to round robin: docs/decisions/0003.
+    CpuRow(
+        name="balancers-hash",
+        title="Balancers that hash, 10 endpoints: keep-alive, small body, 64 connections",
+        variants=balancing("random", *HASHING),
+        requests=lambda _: KEYED,
+        base="random",
+        judged=HASHING,
         limit=1.03,
     ),
     LatencyRow(
