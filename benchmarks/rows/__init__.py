@@ -8,7 +8,7 @@ from benchmarks.load import Request
 from benchmarks.peers import PEERS
 from benchmarks.routes import Mix
 from benchmarks.rows.cpu import NGINX, AddedRow, CpuRow
-from benchmarks.rows.instructions import POLICIES, InstructionsRow
+from benchmarks.rows.instructions import POLICIES, BalancersRow, PoliciesRow
 from benchmarks.rows.latency import LatencyRow
 from benchmarks.rows.memory import MemoryRow
 from benchmarks.rows.micro import MicroRow
@@ -196,7 +196,14 @@ _rows: tuple[Row, ...] = (
         base="no middleware",
         judged=("a Python middleware",),
     ),
-    InstructionsRow(
+    BalancersRow(
+        name="instructions-balancers",
+        title="Instructions of a keep-alive exchange with each balancer, 10 endpoints",
+        variants=balancing(*BALANCERS),
+        base="round robin",
+        heading="balancer",
+    ),
+    PoliciesRow(
         name="instructions",
         title="Instructions of a keep-alive exchange, and what each policy adds",
         variants=tuple(Variant(label, "headgate", endpoints=3, **more) for label, more in POLICIES.items()),

@@ -82,12 +82,14 @@ class InstructionsRow(Row):
     """Instructions of `exchanges` on one connection, divided by their number."""
 
     exchanges: int = 2000
+    base: str = NONE
 
     @property
     def columns(self) -> tuple[Column, ...]:
         return (
             Column("instructions", "instructions", "{:,.0f}"),
-            Column("more", "more than with none", "{:+,.0f}"),
+            Column("more", f"more than {self.base}", "{:+,.0f}"),
+            Column("ratio", "ratio", "{:.3f}"),
             Column("modules", "in modules of policies", "{:,.0f}"),
         )
 
@@ -113,16 +115,37 @@ class InstructionsRow(Row):
         return trial
 
     def compare(self, figures: dict[str, Figures]) -> None:
+        if self.base not in figures:
+            return
+        base = figures[self.base]["instructions"]
         for found in figures.values():
-            if NONE in figures:
-                found["more"] = found["instructions"] - figures[NONE]["instructions"]
+            found["more"] = found["instructions"] - base
+            found["ratio"] = found["instructions"] / base
+
+
+class PoliciesRow(InstructionsRow):
+    """What policies add, and what is left of them where they are off."""
 
     def judge(self, figures: dict[str, Figures]) -> list[Verdict]:
-        if NONE not in figures:
+        if self.base not in figures:
             return []
-        modules = figures[NONE]["modules"]
+        modules = figures[self.base]["modules"]
         # Not zero: what is shed is looked at five times a second, whatever there is.
         return [Verdict("instructions of an exchange in modules of policies that are off", modules, 1.0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BalancersRow(InstructionsRow):
+    """What choosing takes of an exchange, without the cost of where the exchanges go."""
+
+    limit: float = 1.03
+
+    def judge(self, figures: dict[str, Figures]) -> list[Verdict]:
+        return [
+            Verdict(f"{label}: instructions, ratio to {self.base}", found["ratio"], self.limit)
+            for label, found in figures.items()
+            if label != self.base and "ratio" in found
+        ]
 
 
 class Connection:

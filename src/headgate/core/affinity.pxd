@@ -15,7 +15,6 @@ cdef class Affinity(Balancer):
     cdef const LaneRow* whole           # what is in flight at all endpoints; NULL: they are summed
     cdef double weight                  # of all that can be had, where `whole` is there
 
-    cdef bint fits(self, const EndpointState* endpoints, Py_ssize_t index, uint64_t avoid, double most) noexcept
     cdef double most_load(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept
@@ -31,6 +30,8 @@ cdef class Rendezvous(Affinity):
 cdef class Ring(Affinity):
     cdef Point* points                  # sorted by hash
     cdef Py_ssize_t point_count
+    cdef uint32_t* starts               # the first point of each part of the circle
+    cdef int shift                      # what remains of a hash is the number of its part
 
 
 cdef class Maglev(Affinity):

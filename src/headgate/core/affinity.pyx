@@ -4,7 +4,7 @@ When an endpoint comes or goes, only the keys move that must: those of a lost en
 others. A key whose endpoint cannot be had, or is full, goes to the next one that the method names.
 """
 
-from libc.math cimport ceil, log
+from libc.math cimport log
 from libc.stdint cimport uint32_t, uint64_t
 from libc.stdlib cimport calloc, free, malloc, qsort
 
@@ -21,6 +21,13 @@ cdef enum:
     LARGE_TABLE = 65537
     SMALL_COUNT = 50            # endpoints: each has 100 places or more
     SEARCHES = 64               # of other places, before the first endpoint that fits is taken
+
+
+cdef inline bint fits(const EndpointState* endpoint, Py_ssize_t index, uint64_t avoid, double most) noexcept:
+    """Whether it may be chosen; with what is to be placed it stays within `most` for its weight, rounded up."""
+    if not open_to(endpoint) or avoided(index, avoid):
+        return False
+    return most < 0 or flying(endpoint) < most * endpoint.weight
 
 
 cdef class Affinity(Balancer):
@@ -70,13 +77,6 @@ cdef class Affinity(Balancer):
             if open_to(&endpoints[index]):
                 self.weight += endpoints[index].weight
 
-    cdef bint fits(self, const EndpointState* endpoints, Py_ssize_t index, uint64_t avoid,
-                   double most) noexcept:
-        cdef const EndpointState* endpoint = &endpoints[index]
-        if not open_to(endpoint) or avoided(index, avoid):
-            return False
-        return most < 0 or flying(endpoint) + 1 <= ceil(most * endpoint.weight)
-
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept:
         return -1
@@ -88,7 +88,7 @@ cdef class Affinity(Balancer):
         cdef Py_ssize_t index, search
         for search in range(count):
             index = <Py_ssize_t>((key + <uint64_t>search) % <uint64_t>count)
-            if self.fits(endpoints, index, avoid, most):
+            if fits(&endpoints[index], index, avoid, most):
                 return index
         return -1
 
@@ -104,7 +104,7 @@ cdef class Rendezvous(Affinity):
         cdef double drawn, score
         cdef double highest = -1
         for index in range(count):
-            if not self.fits(endpoints, index, avoid, most):
+            if not fits(&endpoints[index], index, avoid, most):
                 continue
             drawn = ((mix(key ^ endpoints[index].identity) >> 11) + 0.5) * (1.0 / 9007199254740992.0)
             if endpoints[index].weight <= highest * (1 - drawn):
@@ -130,14 +130,20 @@ cdef class Ring(Affinity):
 
     def __dealloc__(self):
         free(self.points)
+        free(self.starts)
 
     cdef int prepare(self, const EndpointState* endpoints, Py_ssize_t count) except -1:
         cdef double total = 0
         cdef Py_ssize_t size = min(max(POINTS * count, LEAST_POINTS), MOST_POINTS)
         cdef Py_ssize_t index, number, share
         cdef Py_ssize_t filled = 0
+        cdef int shift = 64 - int(size).bit_length()
+        cdef Py_ssize_t parts = <Py_ssize_t>1 << (64 - shift)
         cdef Point* points = <Point*>malloc((size + count + 1) * sizeof(Point))
-        if points == NULL:
+        cdef uint32_t* starts = <uint32_t*>malloc(parts * sizeof(uint32_t))
+        if points == NULL or starts == NULL:
+            free(points)
+            free(starts)
             raise MemoryError()         # the points from before stay
         with nogil:
             for index in range(count):
@@ -151,27 +157,31 @@ cdef class Ring(Affinity):
                     points[filled].endpoint = <uint32_t>index
                     filled += 1
             qsort(points, filled, sizeof(Point), _compare)
+            index = 0
+            for number in range(parts):
+                while index < filled and <Py_ssize_t>(points[index].hash >> shift) < number:
+                    index += 1
+                starts[number] = <uint32_t>index
         free(self.points)
+        free(self.starts)
         self.points = points
+        self.starts = starts
+        self.shift = shift
         self.point_count = filled
         return 0
 
     cdef Py_ssize_t find(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double most,
                          uint64_t key) noexcept:
-        cdef Py_ssize_t low = 0
-        cdef Py_ssize_t high = self.point_count
-        cdef Py_ssize_t middle, step
-        while low < high:
-            middle = (low + high) // 2
-            if self.points[middle].hash < key:
-                low = middle + 1
-            else:
-                high = middle
+        cdef Py_ssize_t step, index
+        cdef Py_ssize_t low = self.starts[key >> self.shift] if self.point_count else 0
+        while low < self.point_count and self.points[low].hash < key:
+            low += 1
         for step in range(self.point_count):
             if low == self.point_count:
                 low = 0
-            if self.fits(endpoints, self.points[low].endpoint, avoid, most):
-                return self.points[low].endpoint
+            index = <Py_ssize_t>self.points[low].endpoint
+            if fits(&endpoints[index], index, avoid, most):
+                return index
             low += 1
         return self.find_any(endpoints, count, avoid, most, key)
 
@@ -225,7 +235,7 @@ cdef class Maglev(Affinity):
         cdef Py_ssize_t index, search
         for search in range(SEARCHES if self.size else 0):
             index = <Py_ssize_t>self.table[key % self.size] - 1
-            if self.fits(endpoints, index, avoid, most):
+            if fits(&endpoints[index], index, avoid, most):
                 return index
             key = mix(key + 1)
         return self.find_any(endpoints, count, avoid, most, key)

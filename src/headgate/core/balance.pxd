@@ -45,8 +45,14 @@ cdef class Balancer:
     cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, uint64_t key) noexcept
 
 
-cdef bint open_to(const EndpointState* endpoint) noexcept
-cdef bint avoided(Py_ssize_t index, uint64_t avoid) noexcept
+cdef inline bint open_to(const EndpointState* endpoint) noexcept:
+    return endpoint.usable and endpoint.weight > 0
+
+
+cdef inline bint avoided(Py_ssize_t index, uint64_t avoid) noexcept:
+    return (avoid >> (index & 63)) & 1
+
+
 cdef uint64_t reachable(const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept
 
 
@@ -55,7 +61,7 @@ cdef class RoundRobin(Balancer):
 
 
 cdef class LeastRequests(Balancer):
-    pass
+    cdef double turn            # of the one that was chosen last
 
 
 cdef class Random(Balancer):

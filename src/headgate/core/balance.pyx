@@ -11,14 +11,6 @@ from libc.stdint cimport uint64_t
 cdef double UNKNOWN_SECONDS = 3600.0
 
 
-cdef bint open_to(const EndpointState* endpoint) noexcept:
-    return endpoint.usable and endpoint.weight > 0
-
-
-cdef bint avoided(Py_ssize_t index, uint64_t avoid) noexcept:
-    return (avoid >> (index & 63)) & 1
-
-
 cdef uint64_t reachable(const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid) noexcept:
     """`avoid`, or 0 when all usable endpoints are to be avoided."""
     cdef Py_ssize_t index
@@ -27,31 +19,6 @@ cdef uint64_t reachable(const EndpointState* endpoints, Py_ssize_t count, uint64
             if open_to(&endpoints[index]) and not avoided(index, avoid):
                 return avoid
     return 0
-
-
-cdef Py_ssize_t take_turn(EndpointState* endpoints, Py_ssize_t count, uint64_t avoid, double load) noexcept:
-    """Smooth weighted round robin over the endpoints with this load; over all when it is negative.
-
-    Each gains its weight, the richest is chosen and pays what all gained, so that heavy endpoints
-    are spread among the light ones and not served in bursts.
-    """
-    cdef Py_ssize_t index
-    cdef Py_ssize_t best = -1
-    cdef double total = 0
-    cdef EndpointState* endpoint
-    for index in range(count):
-        endpoint = &endpoints[index]
-        if not open_to(endpoint) or avoided(index, avoid):
-            continue
-        if load >= 0 and flying(endpoint) / endpoint.weight > load:
-            continue
-        endpoint.current += endpoint.weight
-        total += endpoint.weight
-        if best < 0 or endpoint.current > endpoints[best].current:
-            best = index
-    if best >= 0:
-        endpoints[best].current -= total
-    return best
 
 
 cdef class Balancer:
@@ -75,11 +42,29 @@ cdef class Balancer:
 
 
 cdef class RoundRobin(Balancer):
-    """Each endpoint in turn, as often as its weight says."""
+    """Each endpoint in turn, as often as its weight says (smooth weighted round robin).
+
+    Each gains its weight, the richest is chosen and pays what all gained, so that heavy endpoints
+    are spread among the light ones and not served in bursts.
+    """
 
     cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
                          uint64_t key) noexcept:
-        return take_turn(endpoints, count, reachable(endpoints, count, avoid), -1)
+        cdef Py_ssize_t index
+        cdef Py_ssize_t best = -1
+        cdef double total = 0
+        cdef double most = 0
+        avoid = reachable(endpoints, count, avoid)
+        for index in range(count):
+            if not open_to(&endpoints[index]) or avoided(index, avoid):
+                continue
+            endpoints[index].current += endpoints[index].weight
+            total += endpoints[index].weight
+            if best < 0 or endpoints[index].current > most:
+                best, most = index, endpoints[index].current
+        if best >= 0:
+            endpoints[best].current -= total
+        return best
 
 
 cdef class LeastRequests(Balancer):
@@ -90,16 +75,27 @@ cdef class LeastRequests(Balancer):
 
     cdef Py_ssize_t pick(self, EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
                          uint64_t key) noexcept:
+        """Turns are those of fair queueing: `current` is when an endpoint may have its next one, and whoever
+        comes back gets none for the time it was away."""
         cdef Py_ssize_t index
-        cdef double load
-        cdef double least = -1
+        cdef Py_ssize_t best = -1
+        cdef double load, turn
+        cdef double least = 0
+        cdef double first = 0
         avoid = reachable(endpoints, count, avoid)
         for index in range(count):
-            if open_to(&endpoints[index]) and not avoided(index, avoid):
-                load = flying(&endpoints[index]) / endpoints[index].weight
-                if least < 0 or load < least:
-                    least = load
-        return take_turn(endpoints, count, avoid, least) if least >= 0 else -1
+            if not open_to(&endpoints[index]) or avoided(index, avoid):
+                continue
+            load = flying(&endpoints[index]) / endpoints[index].weight
+            if best >= 0 and load > least:
+                continue
+            turn = max(endpoints[index].current, self.turn)
+            if best < 0 or load < least or turn < first:
+                best, least, first = index, load, turn
+        if best >= 0:
+            self.turn = first
+            endpoints[best].current = first + 1 / endpoints[best].weight
+        return best
 
 
 cdef class Random(Balancer):
