@@ -66,6 +66,7 @@ cdef class LeastRequests(Balancer):
 
 cdef class Random(Balancer):
     cdef uint64_t state
+    cdef double heaviest        # of those that can be had
     cdef double load_of(self, const EndpointState* endpoint) noexcept
     cdef double draw(self) noexcept
     cdef Py_ssize_t draw_one(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,

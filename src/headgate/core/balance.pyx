@@ -7,6 +7,9 @@ are usable and which were tried already. Each pick walks the endpoints once or t
 from libc.stdint cimport uint64_t
 
 
+cdef enum:
+    BLIND_DRAWS = 8
+
 # What an exchange costs at an endpoint that has not answered yet: more than anywhere else.
 cdef double UNKNOWN_SECONDS = 3600.0
 
@@ -108,6 +111,13 @@ cdef class Random(Balancer):
         mixed = (mixed ^ (mixed >> 27)) * <uint64_t>0x94D049BB133111EB
         self.state = (mixed ^ (mixed >> 31)) or 1
 
+    cdef void look_around(self, const EndpointState* endpoints, Py_ssize_t count) noexcept:
+        cdef Py_ssize_t index
+        self.heaviest = 0
+        for index in range(count):
+            if open_to(&endpoints[index]):
+                self.heaviest = max(self.heaviest, endpoints[index].weight)
+
     cdef double draw(self) noexcept:
         """A number in [0, 1), by xorshift64*."""
         self.state ^= self.state >> 12
@@ -121,10 +131,17 @@ cdef class Random(Balancer):
 
     cdef Py_ssize_t draw_one(self, const EndpointState* endpoints, Py_ssize_t count, uint64_t avoid,
                              Py_ssize_t other) noexcept:
-        """By chance, but not `other`; -1 when there is none."""
+        """By chance, but not `other`; -1 when there is none. A few blind draws, each taken with a chance in
+        proportion to the weight, nearly always find one; else all are looked at."""
         cdef Py_ssize_t index
         cdef Py_ssize_t last = -1
         cdef double left = 0
+        for _ in range(BLIND_DRAWS if self.heaviest > 0 else 0):
+            index = <Py_ssize_t>(self.draw() * count)
+            if (index != other and open_to(&endpoints[index]) and not avoided(index, avoid)
+                    and (endpoints[index].weight >= self.heaviest
+                         or self.draw() * self.heaviest < endpoints[index].weight)):
+                return index
         for index in range(count):
             if index != other and open_to(&endpoints[index]) and not avoided(index, avoid):
                 left += endpoints[index].weight

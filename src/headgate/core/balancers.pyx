@@ -55,6 +55,7 @@ def simulate(Balancer chosen, weights, in_flight, usable, avoid: int, int picks,
         endpoints[index] = EndpointState(weights[index], 0, in_flight[index], usable[index],
                                          latencies[index] if latencies is not None else 0, identity_of(name), NULL, NULL)
     chosen.prepare(endpoints, count)
+    chosen.look_around(endpoints, count)
     if keys is None:
         keys = [identity_of(str(number)) for number in range(picks)]
     return [chosen.pick(endpoints, count, avoid, key) for key in keys]

@@ -1,6 +1,6 @@
 from libc.stdint cimport uint64_t
 
-from headgate.core.shared cimport SharedCell, hg_load
+from headgate.core.shared cimport SharedCell, hg_add, hg_load
 
 
 cdef enum:
@@ -32,8 +32,9 @@ cdef inline uint64_t summed(const LaneRow* row) noexcept nogil:
 cdef class Lanes:
     cdef SharedCell cell
     cdef LaneRow row
-    cdef int first                      # word of the first lanes
     cdef int slot
+    cdef uint64_t* word                 # with the own lane
+    cdef uint64_t one                   # of what is counted there
     cdef int workers
     cdef readonly uint64_t held         # by this process
     cdef object __weakref__
@@ -42,5 +43,3 @@ cdef class Lanes:
     cpdef void enter(self) noexcept
     cpdef void give(self) noexcept
     cdef int open_lane(self, SharedCell cell, int first, int slot, int workers) except -1
-    cdef int _shift(self) noexcept
-    cdef uint64_t _own(self) noexcept

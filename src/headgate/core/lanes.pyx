@@ -17,12 +17,14 @@ cdef class Lanes:
 
     cdef int open_lane(self, SharedCell cell, int first, int slot, int workers) except -1:
         self.cell = cell
-        self.first = first
+        cdef int shift = max(slot, 0) % LANES * LANE_BITS
         self.slot = slot
         self.row.words = cell.words + first
         self.set_workers(workers)
+        self.word = cell.words + first + max(slot, 0) // LANES
+        self.one = <uint64_t>1 << shift
         if slot >= 0:
-            cell.add(first + slot // LANES, -<uint64_t>(self._own() << self._shift()))
+            hg_add(self.word, -((hg_load(self.word) >> shift & LANE) << shift))
         return 0
 
     def set_workers(self, int workers) -> None:
@@ -41,17 +43,11 @@ cdef class Lanes:
     cpdef void enter(self) noexcept:
         """Count one more. What does not fit into the lane is not seen by others."""
         if self.held < LANE:
-            self.cell.add(self.first + self.slot // LANES, <uint64_t>1 << self._shift())
+            hg_add(self.word, self.one)
         self.held += 1
 
     cpdef void give(self) noexcept:
         """Count one less."""
         self.held -= 1
         if self.held < LANE:
-            self.cell.add(self.first + self.slot // LANES, -(<uint64_t>1 << self._shift()))
-
-    cdef int _shift(self) noexcept:
-        return self.slot % LANES * LANE_BITS
-
-    cdef uint64_t _own(self) noexcept:
-        return self.cell.get(self.first + self.slot // LANES) >> self._shift() & LANE
+            hg_add(self.word, -self.one)

@@ -109,6 +109,7 @@ cdef class Rotation:
             self.levels.make_tables(picks)
         else:
             balancer.prepare(states, self.count)
+            balancer.look_around(states, self.count)
         for key in keys if keys is not None else range(picks):
             if self.levels is not None:
                 chosen.append(self.levels.pick(avoid, key, now))
