@@ -40,8 +40,8 @@ BALANCERS: dict[str, Any] = {
         "bounded_load": 1.25,
     },
 }
-EVEN = ("least requests", "power of two", "least time", "first available", "ip hash")
-HASHING = ("rendezvous", "ring", "maglev", "ring, bounded load")
+IN_ORDER = ("least requests", "first available", "ip hash")
+BY_CHANCE = ("power of two", "least time", "rendezvous", "ring", "maglev", "ring, bounded load")
 KEYED = [Request(headers={"X-Request-Id": f"{number:032x}"}) for number in range(4096)]
 FEW, MANY = (Variant(f"Headgate {count:,} routes", "headgate", routes=count) for count in (5, 5000))
 
@@ -149,20 +149,20 @@ _rows: tuple[Row, ...] = (
     CpuRow(
         name="balancers",
         title="Balancers, 10 endpoints: keep-alive, small body, 64 connections",
-        variants=balancing("round robin", "random", *EVEN),
+        variants=balancing("round robin", "random", *IN_ORDER),
         requests=lambda _: KEYED,
         base="round robin",
-        judged=EVEN,
+        judged=IN_ORDER,
         limit=1.03,
     ),
     # Not to round robin: docs/decisions/0003.
     CpuRow(
-        name="balancers-hash",
-        title="Balancers that hash, 10 endpoints: keep-alive, small body, 64 connections",
-        variants=balancing("random", *HASHING),
+        name="balancers-by-chance",
+        title="Balancers that spread as chance does, 10 endpoints: keep-alive, small body, 64 connections",
+        variants=balancing("random", *BY_CHANCE),
         requests=lambda _: KEYED,
         base="random",
-        judged=HASHING,
+        judged=BY_CHANCE,
         limit=1.03,
     ),
     LatencyRow(
