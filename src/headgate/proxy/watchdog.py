@@ -81,10 +81,12 @@ class Watchdog:
     def _end(self, seconds: float) -> None:
         """There is no other way to stop a hook: the supervisor starts another worker."""
         step = self._context.hook
-        name = step.name if step is not None else "?"
+        if step is None:
+            return  # it is over
+        step.never_ended(self._context.hook_number)
         self._context.log.critical(
             "middleware %s has held up the event loop for %.1f s (process.hook_limit): this worker ends",
-            name,
+            step.name,
             seconds,
         )
         os._exit(FATAL_STATUS)

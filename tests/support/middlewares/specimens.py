@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from dataclasses import dataclass
 
@@ -153,6 +154,21 @@ class Blocks(Middleware):
         for name, value in exchange.request.parameters:
             if name == "block":
                 time.sleep(float(value))
+
+
+class Loops(Middleware):
+    """Never come back."""
+
+    def on_request(self, exchange: Exchange) -> None:
+        while True:
+            pass
+
+
+class Names(Middleware):
+    """Answer with the number of the worker's process."""
+
+    def on_request(self, exchange: Exchange) -> Reply:
+        return Reply(200, str(os.getpid()))
 
 
 class Burns(Middleware):
