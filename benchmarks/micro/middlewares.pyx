@@ -9,8 +9,9 @@ from headgate.core.head cimport DROPPED, TOKENS, Head
 from headgate.core.http1 cimport Http1Server
 
 from headgate.middleware import Middleware
+from headgate.middleware.exchange cimport Exchange
 from headgate.middleware.resolution import class_of
-from headgate.testing.trial import TrialExchange, TrialWorker
+from headgate.testing.trial import TrialWorker
 
 from benchmarks.routes import Mix
 
@@ -24,6 +25,19 @@ class Mark(Middleware):
         exchange.request.headers["x-mark"] = "seen"
 
 
+cdef class PlayedExchange(Exchange):
+    """Compiled, as a worker's are."""
+    cdef bytes address
+    cdef public str user
+
+    def __init__(self):
+        self.address = b"192.0.2.1"
+
+    @property
+    def client(self) -> str:
+        return self.address.decode("latin-1")
+
+
 cdef class Played:
     """One hook and one exchange."""
     cdef Head head
@@ -31,14 +45,18 @@ cdef class Played:
     cdef uint32_t size
     cdef int fields
 
-    def __init__(self, kind, options, headers=b""):
+    def __init__(self, kind, options, headers=b"", hook="on_request"):
         request = re.sub(rb"Authorization: [^\r]*\r\n", b"", next(iter(Mix(5).requests(1))).encode())
         self.head = <Head?>Http1Server().receive(request.replace(b"\r\n\r\n", b"\r\n" + headers + b"\r\n", 1))[0]
         self.size = self.head.size
         self.fields = self.head.field_count
-        self.exchange = TrialExchange(b"", b"", {})
+        self.exchange = PlayedExchange()
         self.exchange.trial_request(self.head)
-        self.hook = kind("played", kind.Options(**options), TrialWorker()).on_request
+        self.exchange.trial_response(self.head)
+        middleware = kind("played", kind.Options(**options), TrialWorker())
+        middleware.on_request(self.exchange)
+        self.put_back()
+        self.hook = getattr(middleware, hook)
 
     cdef int play(self, Py_ssize_t rounds) except -1:
         cdef Py_ssize_t i
@@ -73,7 +91,9 @@ def _secret():
 
 
 cdef Played mark = Played(Mark, {})
-cdef Played limit = Played(class_of("rate_limit"), {"rate": 1e9, "burst": 1000000000, "key": ("client_ip",)})
+cdef dict often = {"rate": 1e9, "burst": 1000000000, "key": ("client_ip",)}
+cdef Played limit = Played(class_of("rate_limit"), often)
+cdef Played left = Played(class_of("rate_limit"), often, hook="on_response")
 cdef object token = _token()
 cdef Played known = Played(class_of("jwt"), {"secret": _secret(), "algorithms": ("HS256",)},
                            b"Authorization: Bearer " + token.encode() + b"\r\n")
@@ -87,6 +107,10 @@ def case_rate_limit(Py_ssize_t rounds) -> None:
     limit.play(rounds)
 
 
+def case_rate_limit_fields(Py_ssize_t rounds) -> None:
+    left.play(rounds)
+
+
 def case_jwt_known(Py_ssize_t rounds) -> None:
     known.play(rounds)
 
@@ -94,5 +118,6 @@ def case_jwt_known(Py_ssize_t rounds) -> None:
 CASES = {
     "a Python middleware that sets a field": case_python_middleware,
     "rate_limit: a request": case_rate_limit,
+    "rate_limit: what is left, in fields of the response": case_rate_limit_fields,
     "jwt: a token that was seen before": case_jwt_known,
 }

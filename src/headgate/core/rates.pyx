@@ -11,6 +11,7 @@ Two sets of four places are a key's, by a hash with a secret seed.
 
 cimport cython
 from cpython.bytes cimport PyBytes_AS_STRING
+from libc.string cimport memcpy
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 from headgate.core.cells cimport start_of
@@ -38,6 +39,7 @@ cdef extern from *:
 
 cdef extern from "Python.h":
     const char* PyUnicode_AsUTF8AndSize(object text, Py_ssize_t* size) except NULL
+    str PyUnicode_DecodeUTF8(const char* text, Py_ssize_t size, const char* errors)
 
 cdef enum:
     PLACES = 4                  # in a set: what fits into a line of the cache
@@ -134,10 +136,9 @@ cdef class RateLimit:
         """The same at another time, in nanoseconds."""
         return self.decide(self.identity_of(key), now)
 
-    @property
-    def standing(self) -> tuple[int, int]:
-        """`remaining` and `reset`."""
-        return self.remaining, self.reset
+    def standing(self, str policy not None) -> str:
+        """What `standing` says of the last one that was let through or refused."""
+        return standing(policy, self.remaining, self.reset)
 
     def give_back(self, str key not None) -> None:
         """What was taken did not happen."""
@@ -180,6 +181,41 @@ cdef class RateLimit:
             self.remaining = <int64_t>((self.span - (until - now)) // self.interval)
             self.reset = <int64_t>(until - now)
             return 0
+
+
+cpdef str standing(str policy, int64_t remaining, int64_t reset):
+    """The value of RateLimit (draft-ietf-httpapi-ratelimit-headers) for the policy of that name, a quoted string:
+    `remaining` may come, and after `reset` nanoseconds, in whole seconds, the quota has come back. Raises ValueError
+    for a name of more than 200 bytes."""
+    cdef char text[256]
+    cdef Py_ssize_t size
+    cdef const char* name = PyUnicode_AsUTF8AndSize(policy, &size)
+    if size > 200:
+        raise ValueError(f"the name of a policy has 200 bytes at most, not {size}")
+    memcpy(text, name, size)
+    size = _put(text, size, b";r=", remaining)
+    size = _put(text, size, b";t=", (reset + 999999999) // 1000000000)
+    return PyUnicode_DecodeUTF8(text, size, NULL)
+
+
+cdef Py_ssize_t _put(char* text, Py_ssize_t size, const char* before, int64_t number) noexcept:
+    """Append three characters and a number; the size then."""
+    cdef uint64_t left = <uint64_t>max(number, 0)
+    cdef char digits[20]
+    cdef int count = 0
+    memcpy(text + size, before, 3)
+    size += 3
+    while True:
+        digits[count] = <char>(48 + left % 10)
+        count += 1
+        left //= 10
+        if left == 0:
+            break
+    while count:
+        count -= 1
+        text[size] = digits[count]
+        size += 1
+    return size
 
 
 def network_of(str address not None, int prefix) -> str:

@@ -260,18 +260,6 @@ cdef class Exchange:
         self._request.path_policy = path_policy
         return 0
 
-    def begin(self, Head head not None, int path_policy=0) -> None:
-        """For who runs an exchange in Python: the request is there."""
-        self.open(head, path_policy)
-
-    def answer(self, Head head not None, bint own=False) -> None:
-        """For who runs an exchange in Python: the response is there."""
-        self.respond(head, own)
-
-    def end(self) -> None:
-        """For who runs an exchange in Python: it is over."""
-        self.over()
-
     def trial_request(self, Head head not None, int path_policy=0) -> None:
         """For who runs an exchange in Python: the request is there."""
         self.open(head, path_policy)

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
+from headgate.core.rates import standing
 from headgate.middleware import Exchange, Middleware, Reply, StateKey, option
 from headgate.middleware.builtin import keys
 from headgate.middleware.builtin.redis_rates import Redis, RedisRates
@@ -60,8 +61,9 @@ class RateLimit(Middleware):
         self._key = keys.key_of(options.key, options.ipv6_prefix)
         self._limit = self.worker.rate_limit(options.rate, burst, "+".join(options.key))
         self._take = self._limit.take
-        self._standing: StateKey[tuple[int, int]] = StateKey(f"standing of {self.name}")
-        self._policy = _policy(self.name, options.rate, burst)
+        self._standing: StateKey[str] = StateKey(f"standing of {self.name}")
+        self._quoted = f'"{self.name}"'
+        self._policy = _policy(self._quoted, options.rate, burst)
         self._fields = options.fields
         self._logged = -math.inf
         self._shared = None
@@ -84,33 +86,30 @@ class RateLimit(Middleware):
                 return self._ask(exchange, key)
             self.worker.count("local")
         if self._fields:
-            exchange.state[self._standing] = self._limit.standing
+            exchange.state[self._standing] = self._limit.standing(self._quoted)
         return None
 
     async def _ask(self, exchange: Exchange, key: str) -> Reply | None:
         """What this machine lets through may be beyond what all do together."""
         assert self._shared is not None
-        standing = self._limit.standing
+        left = self._limit.standing(self._quoted)
         decision = await self._shared.take(key)
         self.worker.count("shared" if decision is not None else "local")
         if decision is not None:
             if decision.wait:
                 self._limit.give_back(key)
                 return self._beyond(exchange, decision.wait, decision.reset)
-            standing = (decision.remaining, decision.reset)
+            left = standing(self._quoted, decision.remaining, decision.reset)
         if self._fields:
-            exchange.state[self._standing] = standing
+            exchange.state[self._standing] = left
         return None
 
     def on_response(self, exchange: Exchange) -> None:
-        standing = exchange.state.get(self._standing) if self._fields else None
-        if standing is not None:
-            headers = exchange.response.headers
-            headers.add("RateLimit-Policy", self._policy)
-            headers.add("RateLimit", self._left(*standing))
-
-    def _left(self, remaining: int, reset: int) -> str:
-        return f'"{self.name}";r={remaining};t={-(-reset // SECOND)}'
+        left = exchange.state.get(self._standing) if self._fields else None
+        if left is not None:
+            add = exchange.response.headers.add
+            add("RateLimit-Policy", self._policy)
+            add("RateLimit", left)
 
     def _beyond(self, exchange: Exchange, wait: int, reset: int) -> Reply | None:
         """More than the limit: `wait` nanoseconds until one more may come, or -1 when the table is full."""
@@ -126,7 +125,7 @@ class RateLimit(Middleware):
         seconds = max(1, -(-wait // SECOND))
         headers = [("Retry-After", str(seconds))]
         if self._fields:
-            headers += [("RateLimit-Policy", self._policy), ("RateLimit", self._left(0, reset))]
+            headers += [("RateLimit-Policy", self._policy), ("RateLimit", standing(self._quoted, 0, reset))]
         text = f"More requests than the limit allows: try again in {seconds} s."
         return refusal(exchange, self.options.status, text, headers)
 
@@ -137,9 +136,9 @@ class RateLimit(Middleware):
             self.worker.log("dry run: %s on route %s is beyond the limit", exchange.client, exchange.route)
 
 
-def _policy(name: str, rate: float, burst: int) -> str:
+def _policy(quoted: str, rate: float, burst: int) -> str:
     """Quota and window of draft-ietf-httpapi-ratelimit-headers: the rate, over whole seconds in which a burst
     comes back.
     """
     window = max(1, math.ceil(burst / rate))
-    return f'"{name}";q={max(1, round(rate * window))};w={window}'
+    return f"{quoted};q={max(1, round(rate * window))};w={window}"
