@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import signal
 import subprocess
 import threading
@@ -19,8 +18,8 @@ import pytest
 from support.asking import Answer, Client
 from support.echo import EchoBackend
 from support.product import Product, merge, proxying, until
+from support.specimens import running
 
-SPECIMENS = Path(__file__).parents[1] / "support" / "middlewares"
 CHAINS = {
     "all": ["Marks", "Answers"],
     "waits": ["Marks", "Waits"],
@@ -49,18 +48,6 @@ ROUTES = [
     {"name": name, "match": {"path": f"/{name}/*"}, "middlewares": chain, "service": "backend"}
     for name, chain in CHAINS.items()
 ]
-
-
-@contextmanager
-def running(config: Mapping[str, Any]) -> Iterator[Product]:
-    """A product whose middlewares fail on purpose, so that its log has tracebacks."""
-    product = Product(config, env={"PYTHONPATH": f"{SPECIMENS}:{os.environ.get('PYTHONPATH', '')}"})
-    try:
-        yield product
-        assert product.metric("headgate_worker_errors_total") == 0, product.log[-3000:]
-        product.stop(check=False)
-    finally:
-        product.kill()
 
 
 @pytest.fixture(scope="module")

@@ -122,6 +122,7 @@ def _process(model: written.Config) -> spec.Process:
         state=process.state or "",
         development=process.development,
         hook_limit=process.hook_limit,
+        memory_limit=process.memory_limit,
         zone=process.zone or "",
     )
 

@@ -20,7 +20,7 @@ from headgate.config.model.middlewares import (
     Unknown,
     middleware_of,
 )
-from headgate.config.model.options import RelativeFile, SecretFile, section_of
+from headgate.config.model.options import PrivateFile, RelativeFile, SecretFile, section_of
 from headgate.config.model.root import Config
 from headgate.config.model.scalars import Name
 from headgate.config.model.section import Section
@@ -233,24 +233,26 @@ def _revealed(value: Any) -> Any:
 
 
 def warnings_of_files(model: Config, document: Document) -> list[Problem]:
-    """Files with secrets that everybody of the machine may read."""
+    """Files with secrets, or hashes of them, that everybody of the machine may read."""
     return [
         document.problem(
             ("middlewares", name),
-            f"{path} holds a secret, and every user of this machine may read it",
+            f"{path} holds {what}, and every user of this machine may read it",
             f"chmod 640 {path}",
             key=True,
             warning=True,
         )
         for name, middleware in model.middlewares.items()
-        for path in _secret_files(middleware, Path(model.folder))
+        for path, what in _secret_files(middleware, Path(model.folder))
         if path.is_file() and path.stat().st_mode & 0o004
     ]
 
 
-def _secret_files(value: Any, folder: Path) -> Iterator[Path]:
+def _secret_files(value: Any, folder: Path) -> Iterator[tuple[Path, str]]:
     if isinstance(value, SecretFile):
-        yield folder / value
+        yield folder / value, "a secret"
+    elif isinstance(value, PrivateFile):
+        yield folder / value, "hashes of secrets"
     elif isinstance(value, Section):
         for key in value.model_fields_set:
             yield from _secret_files(getattr(value, key), folder)

@@ -19,6 +19,7 @@ __all__ = [
     "Pattern",
     "Percent",
     "Prefix",
+    "PrivateFile",
     "Range",
     "Ranges",
     "Rate",
@@ -41,6 +42,7 @@ class Kind:
         "pattern",
         "percent",
         "prefix",
+        "private_file",
         "range",
         "rate",
         "size",
@@ -59,6 +61,7 @@ Prefix = Annotated[str, Kind("prefix")]  # "/v1"
 Pattern = Annotated[str, Kind("pattern")]  # a regular expression of linear time
 FieldName = Annotated[str, Kind("field")]  # name of a header field
 File = Annotated[str, Kind("file")]  # a path, made absolute from where the configuration lies
+PrivateFile = Annotated[str, Kind("private_file")]  # the same, with a warning when everybody may read it
 Url = Annotated[str, Kind("url")]  # http:// or https://, or service://NAME/path; what `worker.fetch` takes
 Range = Annotated[str, Kind("range")]  # an address or CIDR range
 Ranges = tuple[Range, ...]

@@ -328,7 +328,7 @@ SNAPSHOT = Family("snapshot_version", "gauge", "Snapshot that the controller pub
 ROLES = (
     Family("workers", "gauge", "Workers that should run"),
     Family("workers_ready", "gauge", "Workers that serve the snapshot published last"),
-    Family("worker_restarts", "counter", "Workers replaced because they died"),
+    Family("worker_restarts", "counter", "Workers replaced because they died, or had too much memory"),
     Family("controller_restarts", "counter", "Controllers replaced because they died"),
     Family("started_timestamp_seconds", "gauge", "When the supervisor started", "seconds"),
     Family("reloads", "counter", "Configurations that were accepted and are served"),

@@ -6,7 +6,6 @@ permit that is given back, or a tick of the gate's timer, lets the next one go o
 (core/permits.pyx); those that other workers give back are found by the ticks.
 """
 
-import os
 from collections import OrderedDict
 from math import ceil
 
@@ -23,6 +22,7 @@ from headgate.core.permits cimport (
 from headgate.core.shared cimport SharedCell, SharedTable
 from headgate.proxy.forwarding cimport set_host
 from headgate.proxy.snapshot cimport Endpoint, LiveSnapshot, Route, Service
+from headgate.base.process import resident
 from headgate.proxy import replies
 from headgate.proxy.breakers import report
 from headgate.shm.names import OVERLOAD_CELL, permits_cell
@@ -496,12 +496,3 @@ cdef int _level(double value, double threshold, double next_part) noexcept:
     if threshold <= 0 or value < threshold:
         return 0
     return 2 if value >= threshold * next_part else 1
-
-
-def resident() -> int:
-    """Bytes of memory that this process has; 0 where the system does not say it."""
-    try:
-        with open("/proc/self/statm", "rb") as file:
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0

@@ -7,6 +7,7 @@ class Step:
     middleware: Middleware
     name: str
     def __init__(self, spec: Spec, middleware: Middleware, memory: memoryview) -> None: ...
+    def never_ended(self, hook: int) -> None: ...
 
 class Chain:
     steps: tuple[Step, ...]

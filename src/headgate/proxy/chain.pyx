@@ -71,6 +71,11 @@ cdef class Step:
         self.out_until = now + OUT_SECONDS
         return 0
 
+    def never_ended(self, int hook) -> None:
+        """A call that is under way will not come back to be counted."""
+        self.block.add(hook * MIDDLEWARE_HOOK_WORDS + MIDDLEWARE_CALLS, 1)
+        self.block.add(hook * MIDDLEWARE_HOOK_WORDS + MIDDLEWARE_BLOCKED, 1)
+
     cdef int failed(self, Hook hook, object error, Context context) except -1:
         """A hook raised: counted, and logged, but not for each of many exchanges."""
         self.block.add(hook * MIDDLEWARE_HOOK_WORDS + MIDDLEWARE_ERRORS, 1)

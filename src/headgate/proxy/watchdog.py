@@ -1,4 +1,4 @@
-"""Finds hooks of middlewares that hold up the event loop, from a thread of its own.
+"""Finds hooks of middlewares that hold up the event loop or take all memory, from a thread of its own.
 
 The loop cannot tell: it stands still meanwhile. What holds the interpreter's lock, such as one call into
 compiled code, is seen only when it lets go.
@@ -13,6 +13,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING
 
+from headgate.base.process import resident
 from headgate.middleware.middleware import HOOKS
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 DEVELOPMENT = (0.05, 0.02)
 PRODUCTION = (1.0, 0.2)
 FATAL_STATUS = 70
+# Of process.memory_limit: beyond that nobody waits for exchanges, or the system might end something else.
+FATAL_MEMORY = 1.25
 
 
 class Watchdog:
@@ -34,6 +37,7 @@ class Watchdog:
         self._own_process = threading.current_thread() is threading.main_thread()
         self._limits = PRODUCTION
         self._hook_limit = 0.0
+        self._memory_limit = 0.0
         self._told = 0.0  # when the hook began that was named last
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watchdog", daemon=True)
@@ -43,6 +47,7 @@ class Watchdog:
         """Take the settings of a snapshot."""
         self._limits = DEVELOPMENT if process.development else PRODUCTION
         self._hook_limit = process.hook_limit
+        self._memory_limit = process.memory_limit * FATAL_MEMORY
 
     def stop(self) -> None:
         """End the thread."""
@@ -58,8 +63,17 @@ class Watchdog:
             if seconds > self._limits[0] and since != self._told:
                 self._told = since
                 self._tell(seconds)
-            if 0 < self._hook_limit < seconds and self._own_process:
-                self._end(seconds)
+            if self._own_process and (why := self._fault(seconds)):
+                self._end(why)
+
+    def _fault(self, seconds: float) -> str:
+        """Why a hook that runs for so long must not go on; "" for one that may."""
+        if 0 < self._hook_limit < seconds:
+            return f"has held up the event loop for {seconds:.1f} s (process.hook_limit)"
+        # One that just began did not take it: the worker leaves in order after it (worker/growth.py).
+        if seconds > self._limits[1] and 0 < self._memory_limit < (size := resident()):
+            return f"holds up a worker with {size >> 20} MiB of memory (process.memory_limit)"
+        return ""
 
     def _tell(self, seconds: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)
@@ -78,13 +92,11 @@ class Watchdog:
             stack.rstrip(),
         )
 
-    def _end(self, seconds: float) -> None:
+    def _end(self, why: str) -> None:
         """There is no other way to stop a hook: the supervisor starts another worker."""
         step = self._context.hook
-        name = step.name if step is not None else "?"
-        self._context.log.critical(
-            "middleware %s has held up the event loop for %.1f s (process.hook_limit): this worker ends",
-            name,
-            seconds,
-        )
+        if step is None:
+            return  # it is over
+        step.never_ended(self._context.hook_number)
+        self._context.log.critical("middleware %s %s: this worker ends", step.name, why)
         os._exit(FATAL_STATUS)

@@ -55,7 +55,7 @@ def prepared(snapshot: Snapshot, workers: int) -> Snapshot:
     """
     return msgspec.structs.replace(
         snapshot,
-        process=msgspec.structs.replace(snapshot.process, workers=workers),
+        process=msgspec.structs.replace(snapshot.process, workers=workers, memory_limit=0),
         overload=msgspec.structs.replace(snapshot.overload, memory=0),
         access_log=None,
         listeners=tuple(

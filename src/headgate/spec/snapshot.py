@@ -375,6 +375,7 @@ class Process(Data, frozen=True):
     state: str = ""  # folder; "" is where the environment says
     development: bool = False  # middlewares are watched closely, and read anew when their files change
     hook_limit: float = 10.0  # a worker whose loop a middleware holds up for so long is replaced; 0: never
+    memory_limit: int = 0  # bytes; a worker that has more is replaced; 0: never
     zone: str = ""  # where this Headgate is
 
 

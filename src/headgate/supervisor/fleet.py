@@ -129,8 +129,24 @@ class Fleet:
                 self._committed(slot, number)
             case "closed":
                 self._closed(slot)
+            case "grown" if slot.state is State.SERVING and len(self.serving) >= self.wanted:
+                self._retire(slot, message.body["bytes"], message.body["limit"])
             case "answer":
                 self.on_answer(message.body)
+
+    def _retire(self, slot: Slot, size: int, limit: int) -> None:
+        """It has too much memory. Asked while all others serve only: it will say so again."""
+        if self.stopping:
+            return
+        self._log.warning(
+            "worker %d has %d MiB of memory, more than the %d MiB of process.memory_limit: it finishes what "
+            "runs and is replaced",
+            slot.number,
+            size >> 20,
+            limit >> 20,
+        )
+        slot.retired = True
+        self._leave(slot)
 
     def _closed(self, slot: Slot) -> None:
         """It accepts nothing any more: as it was told to, or because somebody sent it SIGTERM."""
@@ -169,7 +185,7 @@ class Fleet:
 
     def _exited(self, slot: Slot, reason: str) -> None:
         lived = self._loop.now() - slot.child.started if slot.child else 0.0
-        expected = slot.state is State.LEAVING or self.stopping
+        expected = (slot.state is State.LEAVING and not slot.retired) or self.stopping
         slot.emptied()
         self.answers.lost(slot.number, reason)
         if not self.stopping:

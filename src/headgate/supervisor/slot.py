@@ -38,6 +38,7 @@ class Slot:
         self.restart: Timer | None = None
         self.served = False  # its sockets listen: a worker served from here once
         self.closed = False  # its worker accepts nothing any more
+        self.retired = False  # its worker leaves for a fault of its own, as if it had died
         self.empty_since = 0.0  # since when it has no worker that serves
         self.preparing: int | None = None  # number of the edition that the worker builds
         self.serving: int | None = None  # number of the edition that it serves
@@ -62,7 +63,7 @@ class Slot:
         """The worker is gone, and what it knew with it."""
         self.state = State.EMPTY
         self.child = None
-        self.closed = False
+        self.closed = self.retired = False
         self.preparing = self.serving = None
         self.empty_since = self._loop.now()
         self._known.clear()

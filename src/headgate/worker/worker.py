@@ -19,6 +19,7 @@ from headgate.spec import Snapshot, SnapshotError, decode
 from headgate.spec.endpoints import endpoints
 from headgate.worker import LATER
 from headgate.worker.garbage import Garbage
+from headgate.worker.growth import Growth
 from headgate.worker.listening import Held, Served
 from headgate.worker.serving import Serving
 
@@ -78,6 +79,7 @@ class Worker:
         cells.write(WorkerWord.WORKER_STARTED, int(time.time()))
         self._serving = Serving(loop, log, shared, slot)
         self._garbage = Garbage(loop, lambda: self._serving.active > 0)
+        self._growth = Growth(loop, self._memory_limit, self._grown)
         self._offer: Offer | None = None
         self._drain: asyncio.Task[None] | None = None
         self._end: asyncio.Future[None] = loop.create_future()
@@ -87,6 +89,7 @@ class Worker:
         """Do what the messages say, and return when everything is over."""
         self._channel = channel
         self._garbage.start()
+        self._growth.start()
         conversation = asyncio.ensure_future(self._converse())
         try:
             await asyncio.wait([conversation, self._end], return_when=asyncio.FIRST_COMPLETED)
@@ -99,6 +102,7 @@ class Worker:
                 self._drain.cancel()
             await self._serving.close()
             self._garbage.close()
+            self._growth.close()
 
     async def _converse(self) -> None:
         while (message := await self._channel.receive()) is not None:
@@ -168,6 +172,14 @@ class Worker:
             set_level(self._log, snapshot.process.log_level)
         self._garbage.freeze()
         self._channel.send("committed", {"number": offer.number})
+
+    def _memory_limit(self) -> int:
+        snapshot = self._serving.snapshot
+        return snapshot.process.memory_limit if snapshot else 0
+
+    def _grown(self, size: int) -> None:
+        """It is for the supervisor to say when: others may be on their way out already."""
+        self._channel.send("grown", {"bytes": size, "limit": self._memory_limit()})
 
     def leave(self) -> None:
         """Accept nothing more, finish what runs within the drain limit, end."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from collections.abc import Awaitable
 from dataclasses import dataclass
 
 from headgate.middleware import BodyTooLarge, Exchange, Middleware, Piece, Reply, StateKey, option
@@ -153,6 +155,35 @@ class Blocks(Middleware):
         for name, value in exchange.request.parameters:
             if name == "block":
                 time.sleep(float(value))
+
+
+class Loops(Middleware):
+    """Never come back."""
+
+    def on_request(self, exchange: Exchange) -> None:
+        while True:
+            pass
+
+
+class Eats(Middleware):
+    """Keep as many bytes as the query says, take some time (`linger`), or never come back (`hang`)."""
+
+    def prepare(self) -> None:
+        self.kept: list[bytes] = []
+
+    def on_request(self, exchange: Exchange) -> Awaitable[None] | None:
+        ((name, value),) = exchange.request.parameters
+        self.kept.append(b"x" * int(value))
+        while name == "hang":
+            time.sleep(0.01)
+        return asyncio.sleep(1.5) if name == "linger" else None
+
+
+class Names(Middleware):
+    """Answer with the number of the worker's process."""
+
+    def on_request(self, exchange: Exchange) -> Reply:
+        return Reply(200, str(os.getpid()))
 
 
 class Burns(Middleware):

@@ -136,3 +136,31 @@ def test_it_makes_no_authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     file.write_text(GOOD.replace("bind: 127.0.0.1:8080", "bind: 127.0.0.1:8080, tls: internal"))
     assert CliRunner().invoke(command, [str(file)]).exit_code == 0
     assert not (tmp_path / "state").exists()
+
+
+KEEPERS = {
+    "basic_auth": "ann:$2b$12$GhvMmNVjRW29ulnudl.LbuAnUtN/LRfe1JsBm1Xu6LE3059z5Tr8m\n",
+    "api_key": f"build sha256:{'0a' * 32}\n",
+}
+
+
+@pytest.mark.parametrize("kind", KEEPERS)
+def test_a_list_of_users_that_everybody_may_read(tmp_path: Path, kind: str) -> None:
+    file, users = tmp_path / "headgate.yaml", tmp_path / "users"
+    users.write_text(KEEPERS[kind])
+    file.write_text(
+        "listeners: { web: { bind: 127.0.0.1:8080 } }\n"
+        f"middlewares: {{ login: {{ type: {kind}, files: [users] }} }}\n"
+        "routes: [{ name: all, middlewares: [login], respond: { body: hello } }]\n"
+    )
+    users.chmod(0o640)
+    shown = CliRunner().invoke(command, [str(file)])
+    assert shown.output == f"{file}: valid (1 listener, 1 route, 0 services)\n"
+    users.chmod(0o644)
+    shown = CliRunner().invoke(command, [str(file)])
+    assert shown.exit_code == 0
+    assert shown.output == (
+        f"{file}:2:16: warning: middlewares.login: {users} holds hashes of secrets, and every user of this "
+        f"machine may read it\n    chmod 640 {users}\n"
+        f"{file}: valid (1 listener, 1 route, 0 services), 1 warning\n"
+    )

@@ -669,6 +669,14 @@ def test_levels_of_endpoints() -> None:
     assert plain.levels_metric == 0
 
 
+@pytest.mark.parametrize(("written", "size"), [("256MiB", 256 << 20), ("off", 0)])
+def test_the_memory_of_a_worker(written: str, size: int) -> None:
+    process = compiled(
+        f"listeners: {{ web: {{ bind: ':80' }} }}\nprocess: {{ memory_limit: {written} }}"
+    ).process
+    assert process.memory_limit == size
+
+
 def test_the_zone_of_the_environment() -> None:
     (app, *_), zone = placed(HEADGATE_ZONE="b").services, placed(HEADGATE_ZONE="b").process.zone
     assert (zone, [endpoint.level for endpoint in app.endpoints]) == ("b", [1, 0, 3, 3])

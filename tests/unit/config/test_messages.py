@@ -28,8 +28,18 @@ process: { zzzzz: 1 }
 """,
         """\
 h.yaml:2:12: error: process.zzzzz: "zzzzz" is not a key here
-    known here: cancel_on_half_close, development, drain_timeout, group, hook_limit, log_level, pre_stop_delay, state, \
-ticket_rotation, user, workers, zone
+    known here: cancel_on_half_close, development, drain_timeout, group, hook_limit, log_level, memory_limit, pre_stop_delay, \
+state, ticket_rotation, user, workers, zone
+""",
+    ),
+    "less memory than a worker needs": (
+        """\
+listeners: { web: { bind: ':80' } }
+process: { memory_limit: 64MiB }
+""",
+        """\
+h.yaml:2:26: error: process.memory_limit: "64MiB" is less than a worker may need for itself
+    write 128MiB or more, or off
 """,
     ),
     "key of a later version": (

@@ -46,6 +46,12 @@ class RelativeFile(str):
     __slots__ = ()
 
 
+class PrivateFile(RelativeFile):
+    """The path of a file with hashes of secrets, such as passwords that can be guessed from them."""
+
+    __slots__ = ()
+
+
 class SecretFile(str):
     """The path of a file that holds a secret."""
 
@@ -132,6 +138,7 @@ _TEXTS: dict[str, Any] = {
     "pattern": _string("regular expression", PlainValidator(text_like(_pattern))),
     "url": _string("URL", PlainValidator(text_like(_url))),
     "file": _string("path of a file", PlainValidator(lambda value: RelativeFile(as_text(value)))),
+    "private_file": _string("path of a file", PlainValidator(lambda value: PrivateFile(as_text(value)))),
     "secret": Annotated[
         Any,
         PlainValidator(_secret),

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, PlainValidator, WithJsonSchema, WrapSerializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    WithJsonSchema,
+    WrapSerializer,
+)
 
 from headgate.base.errors import Refusal
 from headgate.config import conditions
@@ -18,6 +26,7 @@ from headgate.config.model.scalars import (
     Name,
     OneOrMore,
     OptionalDuration,
+    OptionalSize,
     Size,
     Switch,
     refuse,
@@ -29,6 +38,8 @@ from headgate.config.model.section import Section, default
 from headgate.config.problems import nearest
 from headgate.config.workers import MAX_WORKERS
 from headgate.core.record import TEMPLATE_NAMES, record_format
+
+LEAST_MEMORY = 128 << 20
 
 
 def _workers(value: object) -> Literal["auto"] | int:
@@ -79,6 +90,12 @@ LogPath = Annotated[
 ]
 
 
+def _enough(size: int) -> int:
+    if 0 < size < LEAST_MEMORY:
+        raise refuse("is less than a worker may need for itself", "write 128MiB or more, or off")
+    return size
+
+
 class Process(Section):
     """How many workers there are, how they stop, and as whom they run."""
 
@@ -98,6 +115,13 @@ class Process(Section):
         description="Group to become after the sockets are bound; the user's own when only `user` is set.",
     )
     hook_limit: OptionalDuration = default("process.hook_limit")
+    memory_limit: Annotated[OptionalSize, AfterValidator(_enough)] = Field(
+        default=0,
+        json_schema_extra={"default": "off"},
+        description="How much memory a worker may have, 128 MiB at least. One that has more finishes what "
+        "runs and is replaced, one after the other; a hook that takes a quarter more and goes on ends the "
+        "worker at once. `off`: as much as there is.",
+    )
     development: Switch = Field(
         default=False,
         description="For people who write middlewares: a hook that holds up the event loop for 50 ms is "

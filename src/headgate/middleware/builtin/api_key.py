@@ -11,7 +11,7 @@ from typing import ClassVar, Final
 
 from headgate.middleware import Exchange, Middleware, Reply, option
 from headgate.middleware.files import WatchedFiles, lines_of
-from headgate.middleware.options import FieldName, File, Secret
+from headgate.middleware.options import FieldName, PrivateFile, Secret
 from headgate.middleware.refusal import refusal
 from headgate.middleware.texts import field_value
 
@@ -89,7 +89,7 @@ class ApiKey(Middleware):
                 "build": {"hash": "sha256:2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824"}
             },
         )
-        files: tuple[File, ...] = option(
+        files: tuple[PrivateFile, ...] = option(
             "Files with keys, read again when they change. Each line is `NAME HASH`, or `NAME HASH EXPIRES`.",
             (),
             example=["keys.txt"],

@@ -14,7 +14,7 @@ from typing import ClassVar, Final
 
 from headgate.middleware import Exchange, Middleware, Reply, option
 from headgate.middleware.files import WatchedFiles, lines_of
-from headgate.middleware.options import Duration, FieldName, File, Secret
+from headgate.middleware.options import Duration, FieldName, PrivateFile, Secret
 from headgate.middleware.refusal import refusal
 from headgate.middleware.texts import field_value, quoted
 
@@ -147,7 +147,7 @@ class BasicAuth(Middleware):
             {},
             example={"ann": "$2b$12$GhvMmNVjRW29ulnudl.LbuAnUtN/LRfe1JsBm1Xu6LE3059z5Tr8m"},
         )
-        files: tuple[File, ...] = option(
+        files: tuple[PrivateFile, ...] = option(
             "Files as htpasswd writes them (`htpasswd -B`), read again when they change.",
             (),
             example=["users.htpasswd"],
