@@ -2,6 +2,7 @@
 
 import re
 import time
+import zlib
 
 from libc.stdint cimport uint32_t
 
@@ -10,11 +11,16 @@ from headgate.core.http1 cimport Http1Server
 
 from headgate.middleware import Middleware
 from headgate.middleware.exchange cimport Exchange
+from headgate.middleware.builtin.compress import Stream
 from headgate.middleware.resolution import class_of
 from headgate.testing.trial import TrialWorker
 
 from benchmarks.routes import Mix
 
+PIECES = [
+    b"".join(b'{"number": %d, "name": "article %d", "price": %d.99},\n' % (n, n * 7 % 1000, n % 89) for n in range(at, at + 300))
+    for at in range(0, 4800, 300)
+]
 SECRET = "a secret of thirty-two bytes, or more"
 
 
@@ -115,9 +121,42 @@ def case_jwt_known(Py_ssize_t rounds) -> None:
     known.play(rounds)
 
 
+def case_jwt_new(Py_ssize_t rounds) -> None:
+    remembered = known.hook.__self__._known
+    for _ in range(rounds):
+        remembered.clear()
+        known.play(1)
+
+
+def case_jwt_library(Py_ssize_t rounds) -> None:
+    import jwt
+
+    for _ in range(rounds):
+        jwt.decode(token, SECRET, algorithms=["HS256"])
+
+
+def case_compress(Py_ssize_t rounds) -> None:
+    for _ in range(rounds):
+        stream = Stream("gzip", 4)
+        for number, piece in enumerate(PIECES, 1):
+            stream.write(piece, number == len(PIECES))
+
+
+def case_compress_library(Py_ssize_t rounds) -> None:
+    for _ in range(rounds):
+        encoder = zlib.compressobj(4, zlib.DEFLATED, 31)
+        for number, piece in enumerate(PIECES, 1):
+            encoder.compress(piece)
+            encoder.flush(zlib.Z_FINISH if number == len(PIECES) else zlib.Z_SYNC_FLUSH)
+
+
 CASES = {
     "a Python middleware that sets a field": case_python_middleware,
     "rate_limit: a request": case_rate_limit,
     "rate_limit: what is left, in fields of the response": case_rate_limit_fields,
     "jwt: a token that was seen before": case_jwt_known,
+    "jwt: a token for the first time": case_jwt_new,
+    "jwt: its library alone": case_jwt_library,
+    "compress: 256 KiB with gzip": case_compress,
+    "compress: its library alone": case_compress_library,
 }
