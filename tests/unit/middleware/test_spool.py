@@ -50,7 +50,7 @@ def test_what_goes_in_comes_out(steps: list[bytes | str | None], memory: int) ->
 
     before = open_files()
     asyncio.run(run())
-    assert open_files() == before
+    assert open_files() <= before  # those of other tests may be closed meanwhile
 
 
 async def test_what_is_too_much_for_memory_is_in_a_file_without_name(tmp_path: Path) -> None:
@@ -105,4 +105,4 @@ async def test_it_is_closed_after_what_is_being_written() -> None:
     await spool.settle()
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    assert open_files() == before
+    assert open_files() <= before  # those of other tests may be closed meanwhile
