@@ -89,9 +89,9 @@ def test_a_reload_asked_for_without_a_controller_is_done_by_the_next(backend: Pa
 
 def test_a_neighbour_covers_for_a_slot_whose_worker_keeps_dying(backend: PathBackend) -> None:
     with surviving(proxying(backend.address, process={"workers": 2})) as product:
-        for _ in range(5):
+        for _ in range(7):
             kill_worker(product, 0)
-        # The next start is more than a second away; every connection is answered before it.
+        # The next start is three seconds away; every connection is answered before it.
         assert not pid_of(product, "w0")
         with Load(product.port, per_connection=1) as load:
             load.go_on(40)
