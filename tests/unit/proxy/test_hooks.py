@@ -155,17 +155,25 @@ async def gates() -> None:
     ReadsAfterTheEnd.refused.clear()
 
 
-async def serve(stage: Stage, *kinds: type[Middleware], **more: Any) -> None:
-    """A route with these middlewares."""
+async def serve(
+    stage: Stage,
+    *kinds: type[Middleware],
+    behind: tuple[type[Middleware], ...] = (),
+    fault: spec.Fault | None = None,
+    **more: Any,
+) -> None:
+    """A route with these middlewares, and a service with those `behind`."""
     middlewares = tuple(
         spec.Middleware(name=kind.__name__, type=f"{__name__}:{kind.__name__}", metric=MIDDLEWARE + number)
-        for number, kind in enumerate(kinds)
+        for number, kind in enumerate((*kinds, *behind))
     )
     action = {
         "services": (spec.ServiceShare(service="backend"),),
-        "middlewares": tuple(middleware.name for middleware in middlewares),
+        "middlewares": tuple(kind.__name__ for kind in kinds),
+        "fault": fault,
     }
-    await stage.serve(route=action, middlewares=middlewares, **more)
+    service = {"middlewares": tuple(kind.__name__ for kind in behind)}
+    await stage.serve(route=action, middlewares=middlewares, service=service, **more)
 
 
 async def opened(stage: Stage, **settings: int) -> Http2End:
@@ -258,6 +266,24 @@ async def test_the_deadline_passes_in_on_request(stage: Stage) -> None:
     SlowResponse.event.set()
     assert (await client.response()).status == 504
     assert await client.silent(0.05)
+
+
+async def test_the_deadline_passes_in_a_delay(stage: Stage) -> None:
+    """What was put off is not done for a request that is answered."""
+    await serve(
+        stage,
+        SlowResponse,
+        behind=(SlowRequest,),
+        fault=spec.Fault(delay=0.3),
+        limits=spec.RouteLimits(request_timeout=0.1),
+    )
+    client = await stage.client()
+    await client.send(GET)
+    await until(lambda: SlowResponse.entered, "the answer")
+    await asyncio.sleep(0.4)
+    assert not SlowRequest.entered
+    SlowResponse.event.set()
+    assert (await client.response()).status == 504
 
 
 async def test_an_answer_that_nobody_takes(stage: Stage) -> None:
