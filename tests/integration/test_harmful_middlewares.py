@@ -138,6 +138,7 @@ def test_who_eats_memory_has_its_worker_replaced_in_order() -> None:
         assert "worker 0 has" in product.log
         assert "more than the 128 MiB of process.memory_limit" in product.log
         assert "worker 0 ended with exit code 0" in product.log
+        assert "this worker ends" not in product.log, "nobody had to end it"
 
 
 def test_who_eats_memory_and_does_not_stop_costs_its_worker() -> None:

@@ -110,7 +110,7 @@ def test_hardly_a_place_is_missed_up_to_half() -> None:
     """Each key can be in either of two sets, and goes into the emptier one."""
     limit = table(1 << 20).limit("a", 0.001, 1)
     refused = sum(limit.take_at(str(number), SECOND) != 0 for number in range(1 << 15))
-    assert refused <= 2, "of 32,768: four of ten seeds have one"
+    assert refused <= 1, "four of ten seeds have one, this one too"
 
 
 def test_processes_together_take_exactly_the_burst(tmp_path: Path) -> None:
