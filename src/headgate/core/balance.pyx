@@ -1,7 +1,7 @@
 """Balancers: which endpoint takes the next attempt.
 
 A balancer only chooses. Health, limits and retries belong to its caller, who says which endpoints
-are usable and which were tried already. Each pick walks the endpoints once or twice.
+are usable and which were tried already. A pick walks the endpoints twice at the most.
 """
 
 from libc.stdint cimport uint64_t

@@ -110,10 +110,10 @@ cdef class Route:
     cdef RouteLimits limits
     cdef Service single                 # the service when there is one
     cdef bint answers                   # redirects or responds: no service
+    cdef int attempts                   # to connect
     cdef bint special                   # some of what follows is there, and only then looked at
     cdef public list chains             # chain.Chain by number of the listener, or None; None: no middlewares
     cdef public object gate             # admission.Gate; None: as many run as come
-    cdef int attempts                   # to connect
     cdef AttemptPolicy policy           # None: nothing beyond that
     cdef readonly bytes name
     cdef readonly object spec
