@@ -113,6 +113,7 @@ def another_controller(product: Product) -> None:
     os.kill(pid, signal.SIGKILL)
     until(lambda: pid_of(product, "ctl") not in (0, pid), "another controller")
     ready(product)
+    assert "one thing less" not in product.log, product.log  # it looked at rollouts before it knew the fleet
 
 
 def test_a_good_one_goes_to_the_end(product: Product) -> None:

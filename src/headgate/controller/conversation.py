@@ -32,6 +32,7 @@ class Conversation:
         self._channel = channel
         self._outcome: asyncio.Future[list[str]] | None = None
         self._reload_wanted = asyncio.Event()
+        self._fleet_known = asyncio.Event()
         self._questions = Questions(channel.send)
         self._descriptors = _named(start)
         self._identity: list[Any] | None = start.body["identity"]
@@ -79,6 +80,7 @@ class Conversation:
         else:
             snapshot = decode(read(held))
             os.close(held)
+            await self._fleet_known.wait()  # what counters are read from
             self._serve_admin(self._descriptors, self._identity)
             self._controller.resume(snapshot)
         while True:
@@ -136,6 +138,7 @@ class Conversation:
                     self._reload_wanted.set()
                 case "state":
                     self._controller.status.know(message.body)
+                    self._fleet_known.set()
                 case "unready":
                     self._controller.status.stopping = True
                 case "stop":

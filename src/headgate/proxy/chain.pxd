@@ -76,6 +76,7 @@ cdef class Way(Passage):
     cdef object new_body                # what on_response wants sent instead, or None
 
     cdef Exchange living_exchange(self)
+    cdef Exchange open_exchange(self)
     cdef object call(self, Py_ssize_t at, Hook hook, object argument)
     cdef int run_requests(self) except -1
     cdef int request_outcome(self, object outcome) except -1
@@ -91,7 +92,7 @@ cdef class Way(Passage):
     cdef int move(self, object coroutine) except -1
     cdef bint _is_out(self, Py_ssize_t at) noexcept
     cdef int _go(self, Lane lane) except -1
-    cdef int _send_new(self, Lane lane) except -1
+    cdef int _take_new(self, Head head) except -1
     cdef int run_responses(self) except -1
     cdef bint response_outcome(self, object outcome) except -1
     cdef int replace_with_error(self, object error) except -1
@@ -120,6 +121,7 @@ cdef class Lane(Pacer):
     cdef bint spooled_last
     cdef object room                    # future of pump(): that the client takes more
 
+    cdef bint wanted(self) noexcept
     cdef int read_ahead(self, object spool) except -1
     cdef int keep(self, bytes piece, bint last) except -1
     cdef int pumped(self, bytes piece, bint last) except -1
@@ -153,6 +155,7 @@ cdef class Waiting:
     cdef Py_ssize_t position            # in the lane
 
     cdef object step(self, object method, tuple arguments)
+    cdef bint wanted(self) noexcept
 
 
 cdef int begin_way(Exchange exchange, Chain chain, Py_ssize_t number, const uint8_t* address) except -1

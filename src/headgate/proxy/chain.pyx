@@ -242,26 +242,29 @@ cdef class Way(Passage):
         """The request is about to be sent: its body goes through on_body."""
         cdef Exchange exchange = self.exchange
         cdef Head head = exchange.request
+        cdef Lane lane
         cdef list held
         cdef bint read = exchange.request_read
         if self.source is not None:
             return self.begin_feed()
         if head.last:
             return 0
-        self.requests = self.lane(True)
-        if self.requests is None:
+        self.requests = lane = self.lane(True)
+        if lane is None:
             return 0
         self.filters = exchange.watched = True
-        if self.changes_length(self.requests):
+        if self.changes_length(lane):
             _forget_length(head)
         held = exchange.held or []
         exchange.held = None
         exchange.held_bytes = 0
         exchange.request_read = False
         for piece in held:
-            self.requests.push(piece, False)
+            lane.push(piece, False)
         if read:
-            self.requests.push(b"", True)
+            lane.trailers = exchange.trailers
+            exchange.trailers = None
+            lane.push(b"", True)
         return 0
 
     cdef bint changes_length(self, Lane lane) except -1:
@@ -329,7 +332,7 @@ cdef class Way(Passage):
         return 0
 
     def read_piece(self):
-        cdef Exchange exchange = self.living_exchange()
+        cdef Exchange exchange = self.open_exchange()
         self.check_reading()
         self.taker = future = self.context.loop.create_future()
         if exchange.request_read or exchange.held_bytes:
@@ -339,7 +342,7 @@ cdef class Way(Passage):
         return future
 
     def send_from(self, object source, int64_t size):
-        cdef Exchange exchange = self.living_exchange()
+        cdef Exchange exchange = self.open_exchange()
         cdef Head head = exchange.request
         if self.hook != ON_REQUEST or not exchange.request_read:
             raise RuntimeError("the request's body can be replaced in on_request, when it was read")
@@ -351,7 +354,7 @@ cdef class Way(Passage):
         self.source = source
 
     def read_request(self, Py_ssize_t limit):
-        cdef Exchange exchange = self.living_exchange()
+        cdef Exchange exchange = self.open_exchange()
         self.check_reading()
         self.reader = future = self.context.loop.create_future()
         self.reading = limit
@@ -365,7 +368,7 @@ cdef class Way(Passage):
         return future
 
     def replace_request(self, bytes data not None):
-        cdef Exchange exchange = self.living_exchange()
+        cdef Exchange exchange = self.open_exchange()
         if self.hook != ON_REQUEST or not exchange.request_read:
             raise RuntimeError("the request's body can be replaced in on_request, when it was read")
         exchange.replace_body(data)
@@ -388,17 +391,16 @@ cdef class Way(Passage):
 
     async def feed(self):
         """Send the request's body from its source, as the endpoint takes it."""
+        cdef Lane lane = self.requests
         try:
-            while self.exchange is not None:
+            while lane.wanted():
                 if not self.has_room():
                     self.room = self.context.loop.create_future()
                     await self.room
                     continue
                 piece = await self.source()
-                if self.exchange is None:
-                    return
                 self.context.tick()
-                self.requests.push(piece, not piece)
+                lane.push(piece, not piece)
                 if not piece:
                     return
         except Exception:
@@ -415,7 +417,7 @@ cdef class Way(Passage):
         if self.requests.held:
             return False
         if exchange.up is None:
-            return exchange.held_bytes < ROOM_BYTES
+            return exchange.buffering or exchange.held_bytes < ROOM_BYTES
         return not exchange.up.write_blocked
 
     cdef int upstream_takes(self) except -1:
@@ -432,7 +434,7 @@ cdef class Way(Passage):
         return True
 
     def read_ahead(self, object spool):
-        cdef Exchange exchange = self.living_exchange()
+        self.open_exchange()
         if self.hook != ON_RESPONSE or self.own_body is not None:
             raise RuntimeError("an endpoint's response can be read ahead, in on_response")
         self.spool = spool
@@ -445,6 +447,10 @@ cdef class Way(Passage):
 
     cdef int answer(self, Head head, bytes own_body) except -1:
         """The head of the response is there; `own_body` None: the body comes from an endpoint."""
+        cdef Waiting waiting
+        for waiting in self.waits or ():
+            if waiting.hook == ON_REQUEST:
+                waiting.task.cancel()       # an error came first
         self.answering = True
         self.own_body = own_body
         self.respond(head, own_body is not None)
@@ -477,7 +483,8 @@ cdef class Way(Passage):
         if type(outcome) is Reply:
             step.block.add(ON_RESPONSE * MIDDLEWARE_HOOK_WORDS + MIDDLEWARE_REPLIES, 1)
             try:
-                self.replace(outcome.status, [], outcome.body, outcome.fields)
+                status, fields, body, unchecked = self.exchange.reply_parts(outcome)
+                self.replace(status, fields, body, unchecked)
             except ValueError as error:
                 self.replace_with_error(error)
             return True
@@ -485,10 +492,11 @@ cdef class Way(Passage):
             self.replace_with_error(TypeError(_nonsense(step, ON_RESPONSE, outcome, "a Reply or None")))
             return True
         if self.own_body is None and not self.exchange.response.last:
-            self.responses = self.lane(False) or _new_lane(self, False, [])
-            self.responses.held = True
-            self.exchange.pacer = self.responses
-            self.exchange.watched = True
+            if self.responses is None:      # else another waited before, and it has what came meanwhile
+                self.responses = self.lane(False) or _new_lane(self, False, [])
+                self.responses.held = True
+                self.exchange.pacer = self.responses
+                self.exchange.watched = True
         elif self.own_body is None:
             self.exchange.source_over()
         self.wait(self.left, ON_RESPONSE, outcome, None)
@@ -532,12 +540,14 @@ cdef class Way(Passage):
         """All have seen the response's head."""
         cdef Exchange exchange = self.exchange
         cdef Head head = exchange.response
-        cdef Lane lane = self.responses
-        cdef bint bodyless = (head.status in (204, 304) or exchange.request.method == METHOD_HEAD
-                              or self.own_body is None and head.last)
+        cdef Lane lane
+        cdef bint bodyless
         self.sent = True
         if self.new_body is not None:
-            return self._send_new(lane)
+            self._take_new(head)
+        lane = self.responses
+        bodyless = (head.status in (204, 304) or exchange.request.method == METHOD_HEAD
+                    or self.own_body is None and head.last)
         if lane is None and not bodyless:
             lane = self.lane(False)
             if lane is None and self.spool is not None:
@@ -558,6 +568,8 @@ cdef class Way(Passage):
         """An endpoint's response goes out, and behind it what was held of its body."""
         cdef Exchange exchange = self.exchange
         if lane is not None:
+            if exchange.call is not None and exchange.call.outgoing is not None:
+                lane.hooks = []
             exchange.pacer = lane
             exchange.watched = True
         exchange.send_answer(exchange.response)
@@ -565,19 +577,21 @@ cdef class Way(Passage):
             return lane.free()
         return 0
 
-    cdef int _send_new(self, Lane lane) except -1:
-        """Another body under the head of the endpoint's response."""
-        cdef Exchange exchange = self.exchange
-        cdef bytes body = self.new_body
-        if self.own_body is None:
-            exchange.source_over()
-            exchange.pacer = self.responses = None
-        _forget_length(exchange.response)
-        return exchange.send_own(exchange.response, body)
+    cdef int _take_new(self, Head head) except -1:
+        """Another body under the head of the endpoint's response: as one of our own, it goes through on_body of
+        those who may have said in the head what they make of it."""
+        self.exchange.source_over()
+        self.exchange.pacer = self.responses = None
+        self.spool = None
+        self.own_body = self.new_body
+        self.new_body = None
+        _forget_length(head)
+        head.last = False
+        return 0
 
     def read_response(self, Py_ssize_t limit):
         cdef Lane lane = self.responses
-        self.living_exchange()
+        self.open_exchange()
         if self.hook != ON_RESPONSE:
             raise RuntimeError("the response's body can be read in on_response")
         future = self.context.loop.create_future()
@@ -592,7 +606,7 @@ cdef class Way(Passage):
         return future
 
     def replace_response(self, bytes data not None):
-        self.living_exchange()
+        self.open_exchange()
         if self.hook != ON_RESPONSE:
             raise RuntimeError("the response's body can be replaced in on_response")
         if self.own_body is not None:
@@ -721,6 +735,15 @@ cdef class Way(Passage):
         if self.exchange is None:
             raise RuntimeError("the exchange is over, and what it carried is gone")
         return self.exchange
+
+    cdef Exchange open_exchange(self):
+        """For what concerns bodies: an on_done that waits keeps the heads alone."""
+        cdef Exchange exchange = self.living_exchange()
+        if exchange.closed or exchange.response_complete:
+            raise RuntimeError("the exchange is over, and what it carried is gone")
+        if self.hook == ON_REQUEST and self.answering:
+            raise RuntimeError("the request is answered already")
+        return exchange
 
     @property
     def client(self) -> str:
@@ -917,14 +940,16 @@ cdef class Waiting:
         self.piece = None
 
     def _go_on(self, Way way, Step step, outcome, error) -> None:
-        if self.hook == ON_DONE:
-            if error is not None:
-                step.failed(ON_DONE, error, way.context)
-            if way.exchange is not None and not way.waits:
+        if self.hook == ON_DONE and error is not None:
+            step.failed(ON_DONE, error, way.context)
+        if way.exchange is None:
+            return
+        if way.exchange.closed:
+            if not way.waits:
                 way.over()
                 way.exchange = None
             return
-        if way.exchange is None or way.exchange.closed:
+        if not self.wanted():
             return
         if self.expired:
             step.block.add(self.hook * MIDDLEWARE_HOOK_WORDS + MIDDLEWARE_BEYOND, 1)
@@ -934,6 +959,12 @@ cdef class Waiting:
                 return
             error = None
         way.resumed(self, outcome, error)
+
+    cdef bint wanted(self) noexcept:
+        """Whether there is something left to go on with: an error may have answered meanwhile."""
+        if self.hook == ON_BODY:
+            return self.lane.wanted()
+        return not self.way.exchange.response_complete and not (self.hook == ON_REQUEST and self.way.answering)
 
 
 Coroutine.register(Waiting)
@@ -960,6 +991,8 @@ cdef class Lane(Pacer):
 
     cdef int push(self, bytes piece, bint last) except -1:
         cdef Lane kept = self           # a piece may end the exchange, which lets go of its lanes
+        if not self.wanted():
+            return 0
         self.ended = last
         if not self.held:
             self.run(piece, last, 0)
@@ -1004,10 +1037,18 @@ cdef class Lane(Pacer):
         return 0 if self.held or self.ended else self.resume()
 
     cdef bint holds(self) noexcept:
-        return self.held
+        return self.held and self.reader is None
+
+    cdef bint wanted(self) noexcept:
+        """Whether anybody takes what comes of this body. The exchange may be over, which an on_done that waits
+        does not let go of; and of a request that we answer nobody wants the rest."""
+        cdef Exchange exchange = self.way.exchange
+        if exchange is None or exchange.closed or exchange.response_complete:
+            return False
+        return not self.of_request or self.way.own_body is None
 
     cdef int drain(self) except -1:
-        while self.queue and not self.held and self.way.exchange is not None:
+        while self.queue and not self.held and self.wanted():
             piece, last, at = self.queue.pop(0)
             self.size -= len(piece)
             self.run(piece, last, at)
@@ -1072,7 +1113,7 @@ cdef class Lane(Pacer):
             return self.broken(at, error)
         self.held = False
         self.run(piece if outcome is None else outcome, last, at + 1)
-        if self.held or self.way.exchange is None:
+        if self.held or not self.wanted():
             return 0
         return self.free()
 
@@ -1109,7 +1150,9 @@ cdef class Lane(Pacer):
             exchange.up.flush()     # the piece lives no longer
         if trailers is not None and not exchange.closed:
             self.trailers = None
-            return exchange.pass_trailers(trailers)
+            exchange.pass_trailers(trailers)
+            if exchange.up is not None:
+                exchange.up.flush()     # nobody reads now, who would do it
         return 0
 
     cdef int read_ahead(self, object spool) except -1:
@@ -1153,13 +1196,13 @@ cdef class Lane(Pacer):
         """Send what waits, as the client takes it."""
         cdef Way way = self.way
         try:
-            while way.exchange is not None:
+            while self.wanted():
                 if way.exchange.down.write_blocked:
                     self.room = way.context.loop.create_future()
                     await self.room
                     continue
                 piece = await self.spool.get()
-                if way.exchange is None:
+                if not self.wanted():
                     return
                 way.context.tick()
                 last = self.spooled_last and self.spool.size == 0

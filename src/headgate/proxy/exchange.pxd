@@ -203,6 +203,7 @@ cdef class Exchange:
     cdef int serve(self, const uint8_t* address) except -1
     cdef int answer_with(self, object reply) except -1
     cdef tuple error_reply(self, int status, bytes reason)
+    cdef tuple reply_parts(self, object reply)
     cdef Head own_head(self, int status, list fields)
     cdef int send_own(self, Head head, bytes body) except -1
     cdef int begin_own(self, Head head, Py_ssize_t size) except -1
@@ -242,7 +243,7 @@ cdef class Exchange:
     cdef int _interim(self, Head head) except -1
     cdef int _begin_tunnel(self, Head head) except -1
     cdef bint _takes_trailers(self) noexcept
-    cdef int _web_data(self, Data data) except -1
+    cdef int _web_data(self, const char* data, Py_ssize_t size, bint last) except -1
     cdef int _send_web(self, bytes piece, bint last) except -1
     cdef bint _end_call(self, int status, bytes reason) except -1
     cdef int _end_with(self, Head trailers) except -1

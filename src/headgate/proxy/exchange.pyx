@@ -452,8 +452,8 @@ cdef class Exchange:
         cdef bint special = self.route.special
         if self.passage is not None:
             self.passage.open_body()
-            if self.closed or self.response_started:
-                return 0
+            if self.closed or self.response is not None:
+                return 0                # an error answers it, if not at once
         self.key = self.service.key_of(head, address)
         if self.service.sticky is not None:
             self.session = self.service.sticky.session_of(head, self.context.now + self.context.wall_offset)
@@ -894,9 +894,10 @@ cdef class Exchange:
         if self.pacer is not None:
             return self.pacer.take(data)
         if self.call is not None and self.call.outgoing is not None:
-            return self._web_data(data)
-        self.bytes_out += data.size
-        self.down.send_data(data.data, data.size, data.last)
+            self._web_data(data.data, data.size, data.last)
+        else:
+            self.bytes_out += data.size
+            self.down.send_data(data.data, data.size, data.last)
         if data.last:
             return self._response_end()
         self.up.watch()
@@ -908,8 +909,11 @@ cdef class Exchange:
 
     cdef int paced(self, const char* data, Py_ssize_t size, bint last, Head trailers) except -1:
         """A piece of the response that was held up; behind the last one may come `trailers`."""
-        self.bytes_out += size
-        self.down.send_data(data, size, last and trailers is None)
+        if self.call is not None and self.call.outgoing is not None:
+            self._web_data(data, size, last and trailers is None)
+        else:
+            self.bytes_out += size
+            self.down.send_data(data, size, last and trailers is None)
         self.down.flush()       # the piece lives no longer
         if not last:
             return 0
@@ -956,21 +960,16 @@ cdef class Exchange:
 
     # --- gRPC ---
 
-    cdef int _web_data(self, Data data) except -1:
+    cdef int _web_data(self, const char* data, Py_ssize_t size, bint last) except -1:
         """A piece of a response that becomes one of gRPC-Web."""
         cdef bytes piece
-        if self.call.outgoing.kind != WEB_TEXT and not data.last:
-            self.bytes_out += data.size
-            self.down.send_data(data.data, data.size, False)
-        else:
-            piece = self.call.outgoing.take(data.data, data.size)
-            if data.last:
-                piece += self.call.outgoing.finish_with([])     # without trailers, which a client notices
-            self._send_web(piece, data.last)
-        if data.last:
-            return self._response_end()
-        self.up.watch()
-        return 0
+        if self.call.outgoing.kind != WEB_TEXT and not last:
+            self.bytes_out += size
+            return self.down.send_data(data, size, False)
+        piece = self.call.outgoing.take(data, size)
+        if last:
+            piece += self.call.outgoing.finish_with([])     # without trailers, which a client notices
+        return self._send_web(piece, last)
 
     cdef int _send_web(self, bytes piece, bint last) except -1:
         self.bytes_out += PyBytes_GET_SIZE(piece)
@@ -1117,7 +1116,7 @@ cdef class Exchange:
                 return 0
             if up is not None and up.write_blocked and up.backlog() + READ_BYTES > most:
                 return 0
-            if up is None and self.held_bytes + READ_BYTES > most:
+            if up is None and not self.buffering and self.held_bytes + READ_BYTES > most:
                 return 0
         return leg.resume()
 
@@ -1205,19 +1204,24 @@ cdef class Exchange:
     cdef int answer_with(self, object reply) except -1:
         """Send the middleware.Reply. Raises ValueError for fields that cannot be sent."""
         cdef Head head
-        cdef int status = reply.status
-        if self.call is not None and status >= 400:
-            fields = self.call.error_fields(status, b"http_request_denied", self.detail, reply.message)
-            return self._reply(200, fields, b"")
-        head = self.own_head(status, [])
-        add_checked(head, reply.fields)
+        status, fields, body, unchecked = self.reply_parts(reply)
+        head = self.own_head(status, fields)
+        add_checked(head, unchecked)
         if self.route is not None and status in (413, 429):
             self.route.block.add(REJECTED, 1)
-        return self._answer_own(head, reply.body)
+        return self._answer_own(head, body)
+
+    cdef tuple reply_parts(self, object reply):
+        """What a middleware.Reply is answered with: status, fields, body, and fields to be checked."""
+        if self.call is not None and reply.status >= 400:
+            return (200, self.call.error_fields(reply.status, b"http_request_denied", self.detail, reply.message),
+                    b"", [])
+        return reply.status, [], reply.body, reply.fields
 
     cdef int _answer_own(self, Head head, bytes body) except -1:
         if self.place is not None:
             self._leave()
+        self.buffering = False          # no attempt follows, even while middlewares look at this
         if self.passage is not None and self.passage.answers():
             return self.passage.answer(head, body)
         return self.send_own(head, body)

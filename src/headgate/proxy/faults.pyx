@@ -70,7 +70,7 @@ cdef class Delay:
     def end(self) -> None:
         """Go on with the exchange, unless it ended meanwhile."""
         cdef Exchange exchange = self.exchange
-        if exchange.closed or exchange.response_started:
+        if exchange.closed or exchange.response is not None:
             return
         exchange.context.tick()
         if self.injection.status:

@@ -96,12 +96,12 @@ class Supervisor:
         if not outcome.published and self._publishing.current is None:
             self._give_up(outcome.reasons, outcome.code)
             return
+        self._changed()  # before it goes on with what is published, it knows who serves that
         self._control.published(outcome.reasons)
         current = self._publishing.current
         if outcome.published and not self._announced and current:
             self._announced = True
             _print(banner(current.product, current.provider, current.workers, self._sockets.table))
-        self._changed()
 
     def _give_up(self, problems: list[str], code: int) -> None:
         """Nothing was ever served: say why, and end."""

@@ -22,6 +22,8 @@ from support import Message, messages
 PATIENCE = 5.0  # seconds that a test waits for what should come
 BLOCKS = 16
 LISTENER, ROUTE, SERVICE, ENDPOINT = 1, 2, 3, 4  # blocks of metrics
+MIDDLEWARE = BLOCKS  # the first of its blocks, whose words mean other things
+MIDDLEWARES = 4
 
 GET = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -238,7 +240,7 @@ class Stage:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.files = open_files()
-        self.memory = mmap.mmap(-1, BLOCKS * 1088)
+        self.memory = mmap.mmap(-1, (BLOCKS + MIDDLEWARES) * 1088)
         self.log = logging.getLogger("headgate.test")
         self.shared = mmap.mmap(-1, 1 << 16)
         self.runtime = Runtime(
