@@ -3,6 +3,7 @@
 from libc.string cimport memset
 
 from headgate.core.cells cimport Block
+from headgate.core.cells import bytes_of
 from headgate.core.head cimport Span
 from headgate.core.output cimport Output
 from headgate.core.record cimport Record, RecordFormat
@@ -85,7 +86,7 @@ def case_combined(Py_ssize_t rounds) -> None:
 def case_count(Py_ssize_t rounds) -> None:
     """What one block counts when an exchange ends."""
     cdef Py_ssize_t i
-    memory = bytearray(1088)
+    memory = bytearray(bytes_of(1))
     cdef Block block = Block(memoryview(memory), 0)
     for i in range(rounds):
         block.finish(200, 1000 + (i & 1023), 0, 62)

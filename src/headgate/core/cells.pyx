@@ -13,10 +13,13 @@ from libc.string cimport memset
 from collections.abc import Sequence
 
 
-cdef enum:
-    # 17 cache lines for 16 of words: with a power of two, what all blocks have first would share a few
-    # sets of the processor's caches, and thousands of routes would push each other out.
-    BLOCK_BYTES = 1088
+def bytes_of(blocks: int) -> int:
+    """What memory of a slot, or of a part of one, so many blocks need."""
+    return (blocks + GROUP_BLOCKS - 1) // GROUP_BLOCKS * GROUP_WORDS * 8
+
+
+cdef Py_ssize_t _blocks_in(Py_ssize_t size) noexcept:
+    return size // (GROUP_WORDS * 8) * GROUP_BLOCKS
 
 
 cdef char* start_of(memory, bint writable, Py_ssize_t* size) except NULL:
@@ -44,11 +47,11 @@ cdef class Block:
         cdef char* start
         view = memoryview(memory)
         start = start_of(view, True, &size)
-        if not 0 <= number < size // BLOCK_BYTES:
-            raise IndexError(f"block {number} of {size // BLOCK_BYTES}")
+        if not 0 <= number < _blocks_in(size):
+            raise IndexError(f"block {number} of {_blocks_in(size)}")
         self.memory = view
         self.number = number
-        self.words = <uint64_t*>(start + self.number * BLOCK_BYTES)
+        self.words = <uint64_t*>start + start_of_block(self.number)
 
     def __cinit__(self):
         self.words = NULL
@@ -110,7 +113,7 @@ cdef class Sums:
             raise ValueError("slots are all of one size")
         for slot, view in enumerate(views):
             self.starts[slot] = <uint64_t*>start_of(view, False, &size)
-        self.blocks = size // BLOCK_BYTES
+        self.blocks = _blocks_in(size)
         self.memories = views
 
     def __dealloc__(self):
@@ -126,11 +129,11 @@ cdef class Sums:
         cdef int slot, word
         if not 0 <= number < self.blocks:
             raise IndexError(f"block {number} of {self.blocks}")
-        start = <Py_ssize_t>number * (BLOCK_BYTES // 8)
+        start = start_of_block(number)
         memset(total, 0, sizeof(total))
         for slot in range(self.slots):
             for word in range(BLOCK_WORDS):
-                total[word] += self.starts[slot][start + word]
+                total[word] += self.starts[slot][start + place_of(word)]
         return [total[<int>word] for word in range(BLOCK_WORDS)]
 
 

@@ -67,9 +67,9 @@ cdef class Places:
         self.last = -1
 
     cdef int reserve(self, Py_ssize_t count) except -1:
-        """Make room for so many keys, with at least a third of it empty."""
+        """Make room for so many keys, with at least half of it empty."""
         cdef uint32_t size = 2
-        while 2 * <Py_ssize_t>size < 3 * count:
+        while <Py_ssize_t>size < 2 * count:
             size *= 2
         self.mask = size - 1
         self.places = <Place*>self.arena.take_lines(size * sizeof(Place))

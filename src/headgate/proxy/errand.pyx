@@ -6,7 +6,8 @@ as all do, but through no middlewares, and no record is written of them.
 
 from cpython.bytes cimport PyBytes_GET_SIZE
 
-from headgate.core.cells cimport IN_FLIGHT, Block
+from headgate.core.cells cimport place_of, IN_FLIGHT, Block
+from headgate.core.cells import bytes_of
 from headgate.core.head cimport (
     EXPECT, METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_PUT, METHOD_TRACE, Head,
 )
@@ -62,7 +63,7 @@ cdef Listener errand_listener():
     cdef Listener listener = Listener.__new__(Listener)
     listener.name = b""
     listener.hsts = b""
-    listener.block = Block(memoryview(bytearray(1088)), 0)
+    listener.block = Block(memoryview(bytearray(bytes_of(1))), 0)
     return listener
 
 
@@ -97,6 +98,6 @@ cdef int begin_errand(Exchange exchange) except -1:
     """Send it."""
     exchange.context.active += 1
     exchange.listener.block.add(IN_FLIGHT, 1)
-    exchange.route.words[<int>IN_FLIGHT] += 1
+    exchange.route.words[place_of(IN_FLIGHT)] += 1
     exchange.service.block.add(IN_FLIGHT, 1)
     return exchange._begin_attempts()

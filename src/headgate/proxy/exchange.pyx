@@ -13,8 +13,8 @@ from libc.string cimport memcmp
 
 from headgate.core.attempts cimport ON_CONNECT, ON_REFUSED, ON_RESET, ON_TIMEOUT
 from headgate.core.cells cimport (
-    count_finished, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_MISDIRECTED, WORKER_RECORDS,
-    WORKER_TUNNELS,
+    count_finished, place_of, FAILURES, IN_FLIGHT, REJECTED, RETRIES, TIMEOUTS, WORKER_MISDIRECTED,
+    WORKER_RECORDS, WORKER_TUNNELS,
 )
 from headgate.core.events cimport Data, RESPONSE_HEAD, TRAILERS
 from headgate.core.grpc cimport trailers_only
@@ -347,7 +347,7 @@ cdef class Exchange:
                     head, self.listener.number, address if self.peer.has_address else NULL))
             return self.fail(404, b"destination_not_found")
         self.route = self.snapshot.route(number)
-        self.route.words[<int>IN_FLIGHT] += 1
+        self.route.words[place_of(IN_FLIGHT)] += 1
         if self.route.limits.request_timeout > 0:
             self.deadline = self.started + self.route.limits.request_timeout
         if self.call is not None and self.call.timeout != 0:
@@ -1359,7 +1359,7 @@ cdef class Exchange:
             self.context.block.subtract(WORKER_TUNNELS, 1)
         if self.route is None:
             return 0
-        self.route.words[<int>IN_FLIGHT] -= 1
+        self.route.words[place_of(IN_FLIGHT)] -= 1
         count_finished(self.route.words, status, microseconds, self.bytes_in, self.bytes_out)
         if self.service is None:
             return 0

@@ -3,6 +3,7 @@
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 
 from headgate.base.version import VERSION
+from headgate.core.cells import bytes_of
 from headgate.core.events cimport REQUEST_HEAD
 from headgate.core.head cimport (
     CONTENT_LENGTH, HOST, METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, USER_AGENT, Field, Head, Span,
@@ -95,7 +96,7 @@ cdef class Fetcher:
                             minimum_rate=0)
         self.context = context
         self.route = errand_route(RouteSpec(name="fetch", limits=limits), RouteLimits(limits),
-                                  memoryview(bytearray(1088)), 0)
+                                  memoryview(bytearray(bytes_of(1))), 0)
         self.listener = errand_listener()
 
     async def fetch(self, str address, str method, list headers, bytes body, double timeout, Py_ssize_t limit):

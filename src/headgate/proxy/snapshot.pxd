@@ -1,3 +1,4 @@
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
 from headgate.core.attempts cimport AttemptPolicy, RetryBudget
@@ -168,6 +169,11 @@ cdef class Listener:
     cdef Block block
 
 
+cdef struct RouteEntry:
+    PyObject* route                     # LiveSnapshot.routes keeps it alive
+    uint64_t* words                     # of its block
+
+
 cdef class LiveSnapshot:
     cdef object __weakref__
     cdef readonly object spec
@@ -175,7 +181,7 @@ cdef class LiveSnapshot:
     cdef readonly double made           # seconds of the monotonic clock
     cdef readonly RoutingTable table
     cdef readonly list routes
-    cdef uint64_t** words               # of the routes' blocks, by number
+    cdef RouteEntry* entries            # by number
     cdef readonly dict services
     cdef readonly dict subsets          # services of which routes want a part, by name and labels
     cdef readonly dict listeners

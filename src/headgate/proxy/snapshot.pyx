@@ -400,7 +400,7 @@ cdef class LiveSnapshot:
         )
 
     def __dealloc__(self):
-        free(self.words)
+        free(self.entries)
 
     def _service_of(self, share: object, memory: memoryview, uint64_t seed) -> Service:
         """What a share of a route asks for: a service, or a subset of one."""
@@ -426,18 +426,17 @@ cdef class LiveSnapshot:
             services = [self._service_of(share, memory, seed) for share in route.services]
             self.routes.append(Route(route, services, memory, shared.cell(route_cell(route.name)),
                                      limits[route.limits], _policy(route, shared)))
-        self.words = <uint64_t**>calloc(len(self.routes) or 1, sizeof(uint64_t*))
-        if self.words == NULL:
+        self.entries = <RouteEntry*>calloc(len(self.routes) or 1, sizeof(RouteEntry))
+        if self.entries == NULL:
             raise MemoryError()
         for number in range(len(self.routes)):
-            self.words[number] = (<Route>self.routes[number]).words
+            self.entries[number] = RouteEntry(<PyObject*>self.routes[number], (<Route>self.routes[number]).words)
 
     cdef Route route(self, Py_ssize_t number):
         """A route that an exchange takes. Its counters will be written to: with thousands of routes
         they are cold, and on their way already when they are needed."""
-        cdef uint64_t* words = self.words[number]
-        prefetch(words, 1)
-        return <Route>self.routes[number]
+        prefetch(self.entries[number].words, 1)
+        return <Route>self.entries[number].route
 
 
 def _policy(route: object, SharedTable shared) -> AttemptPolicy | None:

@@ -4,8 +4,8 @@
 
 The header holds the geometry, the secret seed of the tables by key and, from TICKETS_AT on, what tickets.py
 describes. Each slot is BLOCKS
-blocks of 1,088 bytes, written by one worker only; pages that nobody wrote cost nothing. What the words of a
-block mean stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
+blocks of 1,024 bytes, written by one worker only; pages that nobody wrote cost nothing. Where the words of a
+block are, and what they mean, stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
 when a worker starts in the slot. Shared state is what core/shared.pyx describes, sessions what
 core/sessions.pyx does, both written by all; the tables by key stand in core/rates.pyx and
 core/key_permits.pyx.
@@ -23,13 +23,14 @@ from dataclasses import dataclass
 
 from headgate.shm import tickets
 
-FORMAT = 5
+FORMAT = 6
 MAGIC = b"HGSHM\0\0\0"
 HEADER_BYTES = 4096
 SEED_AT = 512
 SEED_BYTES = 16
 TICKETS_AT = 1024
-BLOCK_BYTES = 1088  # see core/cells.pyx
+BLOCK_BYTES = 1024
+GROUP_BLOCKS = 64  # that share pages: see core/cells.pxd
 BLOCKS = 65_536
 SLOTS = 64
 SLOT_BYTES = BLOCKS * BLOCK_BYTES
@@ -129,6 +130,7 @@ def written_blocks(fd: int, slot: int) -> Iterator[int]:
 
     Looking at the others would make the system give them memory.
     """
+    group = GROUP_BLOCKS * BLOCK_BYTES
     start = HEADER_BYTES + slot * SLOT_BYTES
     end = start + SLOT_BYTES
     at = start
@@ -140,5 +142,6 @@ def written_blocks(fd: int, slot: int) -> Iterator[int]:
             if error.errno == errno.ENXIO:  # nothing was written from here on
                 return
             raise
-        yield from range(max(at - start, 0) // BLOCK_BYTES, -(-max(hole - start, 0) // BLOCK_BYTES))
-        at = hole
+        after = -(-(hole - start) // group)
+        yield from range((at - start) // group * GROUP_BLOCKS, after * GROUP_BLOCKS)
+        at = start + after * group

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol, cast
 from headgate.controller.probes.asking import Target
 from headgate.controller.probes.probes import Probe
 from headgate.controller.rotation import Fleet, Identity
+from headgate.core.cells import bytes_of
 from headgate.core.routing import RoutingTable
 from headgate.core.shared import SharedTable
 from headgate.proxy.runtime import Runtime
-from headgate.shm.region import BLOCK_BYTES
 from headgate.simulation.clock import Clock, Timer
 from headgate.simulation.network import Client, Server, SimulatedPool, VirtualContext
 from headgate.simulation.preparation import listener_of, made_up, prepared
@@ -56,7 +56,7 @@ class SimulatedRuntime(Runtime):
 
     def __init__(self, world: World, worker: int) -> None:
         self._world = world
-        self.memory = memoryview(bytearray(world.snapshot.metrics.next * BLOCK_BYTES))
+        self.memory = memoryview(bytearray(bytes_of(world.snapshot.metrics.next)))
         self.pools: list[SimulatedPool] = []
         self._lot = world.seed * 64 + worker
         loop = cast("asyncio.AbstractEventLoop", world.clock)

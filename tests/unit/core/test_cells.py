@@ -16,49 +16,63 @@ from headgate.core.cells import (
     WorkerWord,
     bucket,
     bucket_bounds,
+    bytes_of,
     quantile,
     sum_blocks,
 )
 
-BLOCK_BYTES = 1088
 BUCKETS = 112
 
 
-def slot(blocks: int = 4) -> memoryview:
-    return memoryview(bytearray(blocks * BLOCK_BYTES))
+def slot(blocks: int = 64) -> memoryview:
+    return memoryview(bytearray(bytes_of(blocks)))
 
 
-def test_a_block_is_seventeen_lines_of_words() -> None:
-    memory = slot()
+def test_a_page_has_a_line_of_each_of_64_blocks() -> None:
+    memory = slot(65)
+    assert memory.nbytes == 2 * 64 * 1024
     Block(memory, 2).write(Word.OPEN, 0x0102030405060708)
+    Block(memory, 64).write(Word.IN_FLIGHT, 9)
     words = memory.cast("Q")
-    assert words[2 * BLOCK_BYTES // 8 + Word.OPEN] == 0x0102030405060708
-    assert sum(words) == 0x0102030405060708
-    assert Word.BLOCK_WORDS * 8 + 64 == BLOCK_BYTES
+    assert words[4096 // 8 + 2 * 64 // 8 + 7] == 0x0102030405060708
+    assert words[16 * 4096 // 8 + 7] == 9
+    assert sum(words) == 0x0102030405060708 + 9
     assert Word.HISTOGRAM + BUCKETS == Word.BLOCK_WORDS
 
 
-@pytest.mark.parametrize("number", [-1, 4, 1 << 40])
+def test_no_two_words_share_a_place() -> None:
+    memory = slot(128)
+    blocks = [Block(memory, number) for number in range(128)]
+    for block in blocks:
+        for word in range(Word.BLOCK_WORDS):
+            block.increase(word, 1 + block.number * 1000 + word)
+    assert [block.values() for block in blocks] == [
+        [1 + number * 1000 + word for word in range(Word.BLOCK_WORDS)] for number in range(128)
+    ]
+    assert [sum_blocks([memory, memory], number)[5] for number in (0, 127)] == [12, 254012]
+
+
+@pytest.mark.parametrize("number", [-1, 64, 1 << 40])
 def test_a_block_outside_the_slot_is_refused(number: int) -> None:
-    with pytest.raises(IndexError, match=f"block {number} of 4"):
+    with pytest.raises(IndexError, match=f"block {number} of 64"):
         Block(slot(), number)
 
 
 def test_a_piece_of_a_block_is_none() -> None:
-    memory = memoryview(bytearray(2 * BLOCK_BYTES))
+    memory = slot()
     Block(memory, 1)
     with pytest.raises(IndexError):
-        Block(memory[: 2 * BLOCK_BYTES - 8], 1)
+        Block(memory[:-8], 1)
 
 
 def test_read_only_memory_is_refused() -> None:
     with pytest.raises(BufferError):
-        Block(memoryview(bytes(BLOCK_BYTES)), 0)
+        Block(memoryview(bytes(bytes_of(1))), 0)
 
 
 def test_unaligned_memory_is_refused() -> None:
     with pytest.raises(ValueError, match="aligned"):
-        Block(memoryview(bytearray(2 * BLOCK_BYTES))[4 : 4 + BLOCK_BYTES], 0)
+        Block(slot(128)[4 : 4 + bytes_of(64)], 0)
 
 
 @pytest.mark.parametrize("word", [-1, 128])
@@ -73,7 +87,7 @@ def test_a_word_outside_the_block_is_refused(word: int) -> None:
 
 
 def test_the_block_outlives_the_view_it_was_given() -> None:
-    buffer = bytearray(BLOCK_BYTES)
+    buffer = bytearray(bytes_of(1))
     view = memoryview(buffer)
     block = Block(view, 0)
     view.release()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from headgate.core.balance import Balancer
 from headgate.core.balancers import ALGORITHMS, balancer
-from headgate.core.cells import Block
+from headgate.core.cells import Block, bytes_of
 from headgate.core.levels import Levels, LevelWord
 from headgate.core.rotation import HealthWord, Mode, ProbeState, Rotation, RotationWord
 from headgate.core.shared import SharedTable
@@ -40,7 +40,7 @@ class Stage:
         table_of_cells = SharedTable(memoryview(mmap.mmap(-1, 128 * 256)))
         self.service = table_of_cells.cell("service")
         self.cells = [table_of_cells.cell(f"endpoint {number}") for number in range(len(levels))]
-        self.memory = mmap.mmap(-1, 1088)
+        self.memory = mmap.mmap(-1, bytes_of(1))
         self.block = Block(memoryview(self.memory), 0)
 
         def make() -> Balancer:

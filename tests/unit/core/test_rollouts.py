@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.cells import Block, Word
+from headgate.core.cells import Block, Word, bytes_of
 from headgate.core.rollouts import Bounds, Cause, Decision, Figures, Phase, Progress, weights_at
 from headgate.core.shared import SharedTable
 
@@ -35,7 +35,7 @@ def test_bounds(new: Figures, old: Figures, cause: Cause) -> None:
 
 
 def test_figures_of_what_happened_between() -> None:
-    block = Block(memoryview(bytearray(1088)), 0)
+    block = Block(memoryview(bytearray(bytes_of(1))), 0)
     block.record(500, 1_000_000)
     before = block.values()
     for status in [200] * 97 + [503, 0, 404]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate import spec
-from headgate.core.cells import Block
+from headgate.core.cells import Block, bytes_of
 from headgate.core.learning import Learning, learned
 from headgate.core.sessions import Bound, SessionTable
 from headgate.core.shared import SharedTable
@@ -120,7 +120,7 @@ class Stage:
     """A service that learns, and what it counts."""
 
     def __init__(self) -> None:
-        self.block = Block(memoryview(mmap.mmap(-1, 1088)), 0)
+        self.block = Block(memoryview(mmap.mmap(-1, bytes_of(1))), 0)
         cell = SharedTable(memoryview(mmap.mmap(-1, 16 * 256))).cell("service:a")
         self.rules = Learning(
             "a", spec.Sticky(by="learn", name="SID", lifetime=HOUR), cell, self.block, table(64)

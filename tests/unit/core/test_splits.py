@@ -40,7 +40,7 @@ class Case:
     def __init__(self, weights: Mapping[str, int], sticky: spec.Key | None = None, route: str = "r") -> None:
         self.cell: SharedCell = SharedTable(memoryview(bytearray(1 << 14))).cell("route:r")
         self.names = list(weights)
-        block = Block(memoryview(bytearray(4096)), 1)
+        block = Block(memoryview(bytearray(bytes_of(2))), 1)
         self.shares = [
             Share(route, spec.ServiceShare(service=name, weight=weight), "", block)
             for name, weight in weights.items()

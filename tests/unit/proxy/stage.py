@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from headgate import spec
-from headgate.core.cells import Block, Word, WorkerWord
+from headgate.core.cells import Block, Word, WorkerWord, bytes_of
 from headgate.proxy.runtime import Runtime
 from support import Message, messages
 
@@ -240,7 +240,7 @@ class Stage:
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.files = open_files()
-        self.memory = mmap.mmap(-1, (BLOCKS + MIDDLEWARES) * 1088)
+        self.memory = mmap.mmap(-1, bytes_of(BLOCKS + MIDDLEWARES))
         self.log = logging.getLogger("headgate.test")
         self.shared = mmap.mmap(-1, 1 << 16)
         self.runtime = Runtime(

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 import pytest
 
 from headgate.shm import region
-from headgate.shm.region import BLOCK_BYTES, SLOT_BYTES, SLOTS, Region, RegionError, written_blocks
+from headgate.core.cells import Block, Word
+from headgate.shm.region import SLOT_BYTES, SLOTS, Region, RegionError, written_blocks
 
 
 @pytest.fixture
@@ -55,10 +56,11 @@ def test_written_blocks(fd: int) -> None:
     memory = Region(fd)
     assert list(written_blocks(fd, 1)) == []
     memory.slot(0)[0] = 1
-    memory.slot(1)[100 * BLOCK_BYTES] = 1
-    memory.slot(1)[SLOT_BYTES - 1] = 1
+    Block(memory.slot(1), 100).write(Word.IN_FLIGHT, 1)
+    Block(memory.slot(1), 102).write(Word.OPEN, 1)
+    Block(memory.slot(1), region.BLOCKS - 1).write(Word.BLOCK_WORDS - 1, 1)
     memory.slot(2)[0] = 1
     blocks = list(written_blocks(fd, 1))
-    assert {100, SLOT_BYTES // BLOCK_BYTES - 1} <= set(blocks)
-    assert len(blocks) <= 2 * (os.sysconf("SC_PAGE_SIZE") // BLOCK_BYTES + 2)  # pages begin within blocks
+    assert {100, 102, region.BLOCKS - 1} <= set(blocks)
+    assert len(blocks) == len(set(blocks)) == 2 * region.GROUP_BLOCKS
     assert 0 in written_blocks(fd, 0)
