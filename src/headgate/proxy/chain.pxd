@@ -57,6 +57,7 @@ cdef class Way(Passage):
     cdef bint serving                   # the steps of the service are among them
     cdef Py_ssize_t at                  # the step whose hook runs
     cdef Hook hook
+    cdef uint64_t bypassed              # steps that were out when the request came, and stay out
     cdef uint64_t ignored               # steps whose on_body is not called
     cdef uint64_t ignored_requests      # not for the request's body
     cdef uint64_t ignored_responses
@@ -90,7 +91,7 @@ cdef class Way(Passage):
     cdef int begin_feed(self) except -1
     cdef bint has_room(self) noexcept
     cdef int move(self, object coroutine) except -1
-    cdef bint _is_out(self, Py_ssize_t at) noexcept
+    cdef bint leaves_out(self, Py_ssize_t at) noexcept
     cdef int _go(self, Lane lane) except -1
     cdef int _take_new(self, Head head) except -1
     cdef int run_responses(self) except -1

@@ -193,6 +193,7 @@ cdef class Way(Passage):
                 if not step.bypasses:
                     return self.exceeded(step)
                 self.ignored |= <uint64_t>1 << self.entered
+                self.bypassed |= <uint64_t>1 << self.entered
             elif step.hooks[<int>ON_REQUEST] is not None:
                 try:
                     outcome = self.call(self.entered, ON_REQUEST, None)
@@ -462,7 +463,7 @@ cdef class Way(Passage):
         while self.left > 0:
             self.left -= 1
             step = <Step>self.steps[self.left]
-            if step.hooks[<int>ON_RESPONSE] is None or self._is_out(self.left):
+            if self.leaves_out(self.left) or step.hooks[<int>ON_RESPONSE] is None:
                 continue
             try:
                 outcome = self.call(self.left, ON_RESPONSE, None)
@@ -473,9 +474,15 @@ cdef class Way(Passage):
                 return 0
         return self.send()
 
-    cdef bint _is_out(self, Py_ssize_t at) noexcept:
+    cdef bint leaves_out(self, Py_ssize_t at) noexcept:
+        """Whether a step is out for this response: for all of it, since what on_response says on_body does."""
         cdef Step step = <Step>self.steps[at]
-        return step.out_until > self.context.now and step.bypasses
+        if self.bypassed >> at & 1:
+            return True
+        if not step.bypasses or step.out_until <= self.context.now:
+            return False
+        self.ignored_responses |= <uint64_t>1 << at
+        return True
 
     cdef bint response_outcome(self, object outcome) except -1:
         """on_response gave something. Whether the next can have its turn now."""
