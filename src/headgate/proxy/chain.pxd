@@ -70,6 +70,7 @@ cdef class Way(Passage):
     cdef object reader                  # future of who reads the request's body, or None
     cdef int64_t reading                # most bytes that it reads
     cdef object taker                   # future of who takes that body piece by piece, or None
+    cdef bint taken                     # bytes of the body that came went to a hook, and no other body is there yet
     cdef object source                  # gives the body that is sent instead of it, or None
     cdef object spool                   # where the response waits for its client, or None
     cdef list tasks                     # that move bodies; None: none
@@ -87,6 +88,7 @@ cdef class Way(Passage):
     cdef bint changes_length(self, Lane lane) except -1
     cdef int _settle(self, object error) except -1
     cdef int _give(self) except -1
+    cdef int stop_reading(self) except -1
     cdef int check_reading(self) except -1
     cdef int begin_feed(self) except -1
     cdef bint has_room(self) noexcept
@@ -156,6 +158,7 @@ cdef class Waiting:
     cdef Py_ssize_t position            # in the lane
 
     cdef object step(self, object method, tuple arguments)
+    cdef bint is_bound(self, Step step) noexcept
     cdef bint wanted(self) noexcept
 
 

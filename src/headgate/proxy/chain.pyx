@@ -201,6 +201,8 @@ cdef class Way(Passage):
                     return self.refuse(error)
                 if outcome is not None:
                     return self.request_outcome(outcome)
+                if self.taken:
+                    return self.refuse(_body_lost())
             self.entered += 1
         return self.go_on()
 
@@ -282,10 +284,10 @@ cdef class Way(Passage):
 
     cdef bint reads(self, int64_t size) except -1:
         """Whether somebody wants more than the `size` bytes of the request's body that are there."""
-        if self.taker is not None and size:
+        if _waits(self.taker) and size:
             self._give()
             return True
-        if self.reader is None:
+        if not _waits(self.reader):
             return False
         if size > self.reading:
             self._settle(BodyTooLarge(f"the request's body has more than {self.reading} bytes"))
@@ -293,9 +295,9 @@ cdef class Way(Passage):
         return True
 
     cdef int request_complete(self) except -1:
-        if self.taker is not None:
+        if _waits(self.taker):
             self._give()
-        if self.reader is not None:
+        if _waits(self.reader):
             if self.exchange.held_bytes > self.reading:
                 self._settle(BodyTooLarge(f"the request's body has more than {self.reading} bytes"))
             else:
@@ -305,8 +307,6 @@ cdef class Way(Passage):
     cdef int _settle(self, object error) except -1:
         future = self.reader
         self.reader = None
-        if future.done():
-            return 0
         if error is not None:
             future.set_exception(error)
         else:
@@ -321,12 +321,20 @@ cdef class Way(Passage):
         self.taker = None
         exchange.held = None
         exchange.held_bytes = 0
-        if not future.done():
-            future.set_result(b"".join(pieces or []))
+        self.taken = self.taken or bool(pieces)
+        future.set_result(b"".join(pieces or []))
+        return 0
+
+    cdef int stop_reading(self) except -1:
+        """Nobody wants the request's body any more: its hook has ended."""
+        for future in (self.reader, self.taker):
+            if future is not None:
+                future.cancel()
+        self.reader = self.taker = None
         return 0
 
     cdef int check_reading(self) except -1:
-        if self.hook != ON_REQUEST or self.reader is not None or self.taker is not None:
+        if self.hook != ON_REQUEST or _waits(self.reader) or _waits(self.taker):
             raise RuntimeError("the request's body can be read in on_request, by one at a time")
         if self.source is not None:
             raise RuntimeError("the request's body waits elsewhere already: put what reads it before what stores it")
@@ -348,7 +356,7 @@ cdef class Way(Passage):
         if self.hook != ON_REQUEST or not exchange.request_read:
             raise RuntimeError("the request's body can be replaced in on_request, when it was read")
         exchange.replace_body(b"")
-        exchange.held = None
+        self.taken = False
         head.drop(CONTENT_LENGTH)
         head.last = False
         exchange._count_length(head, size)
@@ -373,6 +381,7 @@ cdef class Way(Passage):
         if self.hook != ON_REQUEST or not exchange.request_read:
             raise RuntimeError("the request's body can be replaced in on_request, when it was read")
         exchange.replace_body(data)
+        self.taken = False
 
     # --- Bodies that waited ---
 
@@ -683,6 +692,8 @@ cdef class Way(Passage):
                 self.refuse(error)
             elif outcome is not None:
                 self.request_outcome(outcome)
+            elif self.taken:
+                self.refuse(_body_lost())
             else:
                 self.entered += 1
                 self.run_requests()
@@ -709,11 +720,7 @@ cdef class Way(Passage):
         for waiting in list(self.waits or ()):
             waiting.timer.cancel()
             waiting.task.cancel()
-        if self.reader is not None and not self.reader.done():
-            self.reader.cancel()
-        self.reader = None
-        if self.taker is not None and not self.taker.done():
-            self.taker.cancel()
+        self.stop_reading()
         for task in self.tasks or ():
             task.cancel()
         self.tasks = None
@@ -882,6 +889,15 @@ cdef str _nonsense(Step step, Hook hook, object outcome, str expected):
     return f"{HOOK_NAMES[<int>hook]} of {step.name} returned {type(outcome).__name__}; it returns {expected}"
 
 
+cdef object _body_lost():
+    return RuntimeError("it took the request's body with piece() and sent no other: use replace_body or send_body")
+
+
+cdef bint _waits(object future) except -1:
+    """Whether somebody still waits for it: who waits too long is cancelled."""
+    return future is not None and not future.done()
+
+
 async def _await(awaitable):
     return await awaitable
 
@@ -938,6 +954,8 @@ cdef class Waiting:
         step.block.add(words + MIDDLEWARE_WAITED, <uint64_t>((context.now - self.since) * 1e6))
         error = CancelledError() if task.cancelled() else task.exception()
         outcome = None if error is not None else task.result()
+        if self.hook == ON_REQUEST:
+            way.stop_reading()
         try:
             self._go_on(way, step, outcome, error)
         except Exception:
@@ -960,12 +978,18 @@ cdef class Waiting:
             return
         if self.expired:
             step.block.add(self.hook * MIDDLEWARE_HOOK_WORDS + MIDDLEWARE_BEYOND, 1)
-            if not step.bypasses:
+            if not step.bypasses or self.is_bound(step):
                 way.exchange.detail = b"middleware " + step.name.encode() + b" waited too long"
                 way.exchange.fail(504, b"proxy_internal_response")
                 return
             error = None
         way.resumed(self, outcome, error)
+
+    cdef bint is_bound(self, Step step) noexcept:
+        """Whether the exchange cannot go on without it: it has bytes of a body that nobody else has."""
+        if self.hook == ON_BODY:
+            return step.changes_length
+        return self.hook == ON_REQUEST and self.way.taken
 
     cdef bint wanted(self) noexcept:
         """Whether there is something left to go on with: an error may have answered meanwhile."""
