@@ -94,6 +94,7 @@ cdef class Way(Passage):
     cdef bint has_room(self) noexcept
     cdef int move(self, object coroutine) except -1
     cdef bint leaves_out(self, Py_ssize_t at) noexcept
+    cdef int forget_response(self) except -1
     cdef int _go(self, Lane lane) except -1
     cdef int _take_new(self, Head head) except -1
     cdef int run_responses(self) except -1
@@ -152,6 +153,7 @@ cdef class Waiting:
     cdef object timer
     cdef double since
     cdef bint expired
+    cdef bint overtaken                 # another response came first
     cdef Lane lane                      # on_body: whose
     cdef bytes piece
     cdef bint last

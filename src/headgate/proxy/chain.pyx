@@ -453,19 +453,34 @@ cdef class Way(Passage):
 
     cdef bint answers(self) noexcept:
         """Whether a response of our own is to be seen by middlewares."""
-        return not self.answering
+        return not self.sent
 
     cdef int answer(self, Head head, bytes own_body) except -1:
-        """The head of the response is there; `own_body` None: the body comes from an endpoint."""
+        """The head of the response is there; `own_body` None: the body comes from an endpoint. It may be an
+        error while another response waits: those in front see the error then."""
         cdef Waiting waiting
         for waiting in self.waits or ():
-            if waiting.hook == ON_REQUEST:
-                waiting.task.cancel()       # an error came first
+            if waiting.hook == ON_REQUEST or waiting.hook == ON_RESPONSE:
+                waiting.overtaken = True
+                waiting.task.cancel()
+        if self.answering:
+            self.forget_response()
         self.answering = True
         self.own_body = own_body
         self.respond(head, own_body is not None)
         self.left = self.entered
         return self.run_responses()
+
+    cdef int forget_response(self) except -1:
+        """Another takes its place, which those behind do not see: of its body they see nothing either."""
+        self.entered = self.left
+        self.new_body = None
+        self.spool = None
+        if self.responses is not None:
+            self.responses.queue.clear()
+            self.responses.trailers = None
+            self.exchange.pacer = self.responses = None
+        return 0
 
     cdef int run_responses(self) except -1:
         cdef Step step
@@ -542,12 +557,7 @@ cdef class Way(Passage):
         if self.own_body is None:
             exchange.drop_upstream()
         self.own_body = body
-        self.new_body = None
-        self.spool = None
-        if self.responses is not None:
-            self.responses.queue.clear()
-            self.responses.trailers = None
-            exchange.pacer = self.responses = None
+        self.forget_response()
         exchange.ended_by = b"headgate"
         release_head(old)
         return 0
@@ -611,7 +621,9 @@ cdef class Way(Passage):
         if self.hook != ON_RESPONSE:
             raise RuntimeError("the response's body can be read in on_response")
         future = self.context.loop.create_future()
-        if self.own_body is not None or self.exchange.response.last:
+        if self.new_body is not None:
+            future.set_result(self.new_body)
+        elif self.own_body is not None or self.exchange.response.last:
             future.set_result(self.own_body or b"")
         elif lane is None:
             raise RuntimeError("the response's body can be read where it can be awaited: make on_response async")
@@ -995,7 +1007,7 @@ cdef class Waiting:
         """Whether there is something left to go on with: an error may have answered meanwhile."""
         if self.hook == ON_BODY:
             return self.lane.wanted()
-        return not self.way.exchange.response_complete and not (self.hook == ON_REQUEST and self.way.answering)
+        return not self.overtaken and not self.way.exchange.response_complete
 
 
 Coroutine.register(Waiting)

@@ -198,7 +198,10 @@ class Trial:
             instead = await self._call("on_response", exchange)
             if instead is not None:
                 self._reply(exchange, instead)
-            exchange.response_body = await self._through("response", exchange, exchange.response_body, pieces)
+            else:
+                exchange.response_body = await self._through(
+                    "response", exchange, exchange.response_body, pieces
+                )
         await self._finish(outcome, exchange)
         return outcome
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -97,12 +98,12 @@ class ErrorPages(Middleware):
             await looking
         response = exchange.response
         if response.has_body and not response.own:
-            try:
+            with suppress(BodyTooLarge):
                 await response.body(MOST_READ)
-            except BodyTooLarge:
-                page = self._page(exchange)
-                fields = [("Content-Type", page.content_type), *_kept(exchange)]
-                return Reply(response.status, page.body(exchange), fields)
+            # Not as another body of the same response: those behind may have begun to change that one's.
+            page = self._page(exchange)
+            fields = [("Content-Type", page.content_type), *_kept(exchange)]
+            return Reply(response.status, page.body(exchange), fields)
         self._replace(exchange)
         return None
 
