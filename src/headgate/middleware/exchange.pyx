@@ -10,7 +10,8 @@ from headgate.core.paths import PathRefused, normalise_path
 
 
 class BodyTooLarge(Exception):
-    """A body has more bytes than the middleware wants to read. Unless it is caught, the client gets 413."""
+    """A body has more bytes than the middleware wants to read. Unless it is caught, the client gets 413, or 502 for a
+    response's."""
 
 
 class BodyMalformed(Exception):

@@ -65,8 +65,10 @@ cdef int put_field(Head head, str name, str value, bint more) except -1:
 
 
 cdef int add_checked(Head head, list fields) except -1:
-    """Add fields that come from people. Raises ValueError for one that cannot be sent."""
+    """Add fields that come from people. Raises TypeError and ValueError for one that cannot be sent."""
     for name, value in fields:
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise TypeError(f"the field {name!r} cannot be {value!r}: both are texts")
         put_field(head, name, value, True)
     return 0
 

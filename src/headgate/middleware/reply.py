@@ -11,7 +11,8 @@ class Reply:
     text/plain unless `headers` say otherwise. To a gRPC call a status from 400 up goes out as the grpc-status
     that fits, and a plain text as its message.
 
-    Raises ValueError for a status that no answer has, TypeError for a body that is no bytes.
+    Raises ValueError for a status that no answer has, TypeError for a body that is neither text nor
+    bytes, and for a field that is no text.
     """
 
     __slots__ = ("body", "fields", "status")
@@ -26,10 +27,15 @@ class Reply:
             raise ValueError(f"{status!r} is no status of an answer: write 200 to 599")
         self.status = status
         self.fields = list(headers.items() if isinstance(headers, Mapping) else headers)
+        for name, value in self.fields:
+            if not isinstance(name, str) or not isinstance(value, str):
+                raise TypeError(f"the field {name} of a Reply cannot be {value!r}: write a text")
         if isinstance(body, str):
             if body and not any(name.lower() == "content-type" for name, _ in self.fields):
                 self.fields.append(("Content-Type", "text/plain; charset=utf-8"))
             body = body.encode()
+        if not isinstance(body, bytes | bytearray | memoryview):
+            raise TypeError(f"the body of a Reply is bytes or a text, not {type(body).__name__}")
         self.body = bytes(body)
 
     @property

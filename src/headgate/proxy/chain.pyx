@@ -218,7 +218,7 @@ cdef class Way(Passage):
             self.exchange.detail = b"answered by middleware " + step.name.encode()
             try:
                 return self.exchange.answer_with(outcome)
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 return self.refuse(error)
         if isawaitable(outcome):
             self.wait(self.entered, ON_REQUEST, outcome, None)
@@ -408,7 +408,7 @@ cdef class Way(Passage):
                     self.room = self.context.loop.create_future()
                     await self.room
                     continue
-                piece = await self.source()
+                piece = _checked(await self.source())
                 self.context.tick()
                 lane.push(piece, not piece)
                 if not piece:
@@ -516,7 +516,7 @@ cdef class Way(Passage):
             try:
                 status, fields, body, unchecked = self.exchange.reply_parts(outcome)
                 self.replace(status, fields, body, unchecked)
-            except ValueError as error:
+            except (TypeError, ValueError) as error:
                 self.replace_with_error(error)
             return True
         if not isawaitable(outcome):
@@ -536,10 +536,17 @@ cdef class Way(Passage):
     cdef int replace_with_error(self, object error) except -1:
         """on_response raised."""
         cdef Step step = <Step>self.steps[self.left]
-        step.failed(ON_RESPONSE, error, self.context)
-        self.exchange.detail = b"middleware " + step.name.encode() + b" failed"
-        self.exchange.reason = b"proxy_internal_error"
-        status, fields, body = self.exchange.error_reply(500, b"proxy_internal_error")
+        cdef Exchange exchange = self.exchange
+        cdef int status = 500
+        if isinstance(error, BodyTooLarge):
+            status = 502
+            exchange.reason = b"http_response_body_size"
+            exchange.detail = _too_large(step)
+        else:
+            step.failed(ON_RESPONSE, error, self.context)
+            exchange.reason = b"proxy_internal_error"
+            exchange.detail = b"middleware " + step.name.encode() + b" failed"
+        status, fields, body = exchange.error_reply(status, exchange.reason)
         return self.replace(status, fields, body, [])
 
     cdef int replace(self, int status, list fields, bytes body, list checked) except -1:
@@ -550,7 +557,7 @@ cdef class Way(Passage):
         self.respond(head, True)
         try:
             add_checked(head, checked)
-        except ValueError:
+        except (TypeError, ValueError):
             exchange.response = old
             self.respond(old, self.own_body is not None)
             raise
@@ -901,6 +908,16 @@ cdef str _nonsense(Step step, Hook hook, object outcome, str expected):
     return f"{HOOK_NAMES[<int>hook]} of {step.name} returned {type(outcome).__name__}; it returns {expected}"
 
 
+cdef bytes _checked(object piece):
+    if type(piece) is not bytes:
+        raise TypeError(f"it gave {type(piece).__name__}; it gives bytes, and b\"\" at the end")
+    return piece
+
+
+cdef bytes _too_large(Step step):
+    return b"a body with more bytes than middleware " + step.name.encode() + b" takes"
+
+
 cdef object _body_lost():
     return RuntimeError("it took the request's body with piece() and sent no other: use replace_body or send_body")
 
@@ -1164,7 +1181,7 @@ cdef class Lane(Pacer):
         """on_body raised: the message cannot be completed."""
         cdef Step step = <Step>self.way.steps[self.hooks[at]]
         if isinstance(error, BodyTooLarge):
-            self.way.exchange.detail = b"a body with more bytes than middleware " + step.name.encode() + b" takes"
+            self.way.exchange.detail = _too_large(step)
             if self.of_request:
                 self.way.exchange.down.close_after()
                 return self.way.exchange.fail(413, b"http_request_denied")
@@ -1244,7 +1261,7 @@ cdef class Lane(Pacer):
                     self.room = way.context.loop.create_future()
                     await self.room
                     continue
-                piece = await self.spool.get()
+                piece = _checked(await self.spool.get())
                 if not self.wanted():
                     return
                 way.context.tick()

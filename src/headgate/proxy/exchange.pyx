@@ -1202,7 +1202,7 @@ cdef class Exchange:
         return self._answer_own(self.own_head(status, fields), body)
 
     cdef int answer_with(self, object reply) except -1:
-        """Send the middleware.Reply. Raises ValueError for fields that cannot be sent."""
+        """Send the middleware.Reply. Raises TypeError and ValueError for what cannot be sent."""
         cdef Head head
         status, fields, body, unchecked = self.reply_parts(reply)
         head = self.own_head(status, fields)
@@ -1216,6 +1216,8 @@ cdef class Exchange:
         if self.call is not None and reply.status >= 400:
             return (200, self.call.error_fields(reply.status, b"http_request_denied", self.detail, reply.message),
                     b"", [])
+        if type(reply.body) is not bytes:
+            raise TypeError(f"the body of a Reply is bytes, not {type(reply.body).__name__}")
         return reply.status, [], reply.body, reply.fields
 
     cdef int _answer_own(self, Head head, bytes body) except -1:
