@@ -105,6 +105,7 @@ cdef class Way(Passage):
     cdef Lane lane(self, bint of_request)
     cdef Waiting wait(self, Py_ssize_t at, Hook hook, object awaitable, Lane lane)
     cdef int resumed(self, Waiting waiting, object outcome, object error) except -1
+    cdef int leave(self) except -1
 
 
 # Pieces of a body through on_body, one after the other; or held until it is known where they go.

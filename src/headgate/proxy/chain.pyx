@@ -744,9 +744,6 @@ cdef class Way(Passage):
             task.cancel()
         self.tasks = None
         self.requests = self.responses = None
-        self.chain.ways -= 1
-        if self.service_chain is not None:
-            self.service_chain.ways -= 1
         for at in range(len(self.steps) - 1, -1, -1):
             if (<Step>self.steps[at]).hooks[<int>ON_DONE] is None:
                 continue
@@ -760,7 +757,19 @@ cdef class Way(Passage):
         if not needed:
             self.over()
             self.exchange = None
+        if not self.waits:
+            self.leave()
         return needed
+
+    cdef int leave(self) except -1:
+        """Nothing of a middleware runs for this exchange any more."""
+        if self.chain is None:
+            return 0
+        self.chain.ways -= 1
+        if self.service_chain is not None:
+            self.service_chain.ways -= 1
+        self.chain = self.service_chain = None
+        return 0
 
     # --- What middlewares ask ---
 
@@ -992,6 +1001,8 @@ cdef class Waiting:
             if way.exchange is not None:
                 way.exchange.break_off(b"proxy_internal_error")
         self.piece = None
+        if way.exchange is None and not way.waits:
+            way.leave()
 
     def _go_on(self, Way way, Step step, outcome, error) -> None:
         if self.hook == ON_DONE and error is not None:
