@@ -849,6 +849,8 @@ cdef class Exchange:
         if self.call is not None:
             self.call.answer_head(head)
         if self.passage is not None:
+            if self.up is not None:
+                self.up.watch()         # however long they take over the head, the first byte came
             return self.passage.answer(head, None)
         return self.send_answer(head)
 
@@ -892,7 +894,10 @@ cdef class Exchange:
         if self.image is not None:
             self.image.answer_data(data.data, data.size)
         if self.pacer is not None:
-            return self.pacer.take(data)
+            self.pacer.take(data)
+            if self.up is not None:
+                self.up.watch()         # it came in time, whenever it goes on
+            return 0
         if self.call is not None and self.call.outgoing is not None:
             self._web_data(data.data, data.size, data.last)
         else:
