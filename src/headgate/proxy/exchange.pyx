@@ -123,7 +123,7 @@ cdef class Image:
     """The copy of one exchange."""
 
     cdef int take(self, const char* data, Py_ssize_t size) except -1:
-        """A piece of the request's body."""
+        """A piece of the request's body as it is sent."""
         raise NotImplementedError
 
     cdef int complete(self) except -1:
@@ -680,14 +680,14 @@ cdef class Exchange:
         if 0 < limit < self.bytes_in:
             self.down.close_after()
             return self.fail(413, b"http_request_denied")
-        if self.image is not None:
-            self.image.take(data.data, data.size)
         if self.passage is not None and self.passage.filters:
             return self.passage.take_request(data)
         return self.request_piece(data.data, data.size, data.last)
 
     cdef int request_piece(self, const char* data, Py_ssize_t size, bint last) except -1:
         """A piece of the body as it is sent."""
+        if self.image is not None:
+            self.image.take(data, size)
         if self.up is not None:
             if self.replayable:
                 self._hold(data, size)

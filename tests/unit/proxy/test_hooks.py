@@ -160,6 +160,7 @@ async def serve(
     *kinds: type[Middleware],
     behind: tuple[type[Middleware], ...] = (),
     fault: spec.Fault | None = None,
+    mirror: spec.Mirror | None = None,
     **more: Any,
 ) -> None:
     """A route with these middlewares, and a service with those `behind`."""
@@ -171,6 +172,7 @@ async def serve(
         "services": (spec.ServiceShare(service="backend"),),
         "middlewares": tuple(kind.__name__ for kind in kinds),
         "fault": fault,
+        "mirror": mirror,
     }
     service = {"middlewares": tuple(kind.__name__ for kind in behind)}
     await stage.serve(route=action, middlewares=middlewares, service=service, **more)
