@@ -97,7 +97,9 @@ cdef class Way(Passage):
     cdef bint response_outcome(self, object outcome) except -1
     cdef int replace_with_error(self, object error) except -1
     cdef int replace(self, int status, list fields, bytes body, list checked) except -1
+    cdef bint bodyless(self, Head head) noexcept
     cdef int send(self) except -1
+    cdef int _send_bodyless(self, Head head, Lane lane) except -1
     cdef Lane lane(self, bint of_request)
     cdef Waiting wait(self, Py_ssize_t at, Hook hook, object awaitable, Lane lane)
     cdef int resumed(self, Waiting waiting, object outcome, object error) except -1

@@ -453,6 +453,8 @@ cdef class Way(Passage):
                 waiting.task.cancel()       # an error came first
         self.answering = True
         self.own_body = own_body
+        if own_body is not None:
+            head.last = self.bodyless(head)
         self.respond(head, own_body is not None)
         self.left = self.entered
         return self.run_responses()
@@ -516,6 +518,7 @@ cdef class Way(Passage):
         cdef Exchange exchange = self.exchange
         cdef Head old = exchange.response
         cdef Head head = exchange.own_head(status, fields)
+        head.last = self.bodyless(head)
         self.respond(head, True)
         try:
             add_checked(head, checked)
@@ -536,33 +539,53 @@ cdef class Way(Passage):
         release_head(old)
         return 0
 
+    cdef bint bodyless(self, Head head) noexcept:
+        """Whether nothing can follow this head, whatever it says (RFC 9110 section 6.4.1)."""
+        return head.status == 204 or head.status == 304 or self.exchange.request.method == METHOD_HEAD
+
     cdef int send(self) except -1:
         """All have seen the response's head."""
         cdef Exchange exchange = self.exchange
         cdef Head head = exchange.response
         cdef Lane lane
-        cdef bint bodyless
         self.sent = True
         if self.new_body is not None:
             self._take_new(head)
-        lane = self.responses
-        bodyless = (head.status in (204, 304) or exchange.request.method == METHOD_HEAD
-                    or self.own_body is None and head.last)
-        if lane is None and not bodyless:
-            lane = self.lane(False)
-            if lane is None and self.spool is not None:
-                lane = _new_lane(self, False, [])
-        if lane is None or bodyless or (exchange.call is not None and exchange.call.outgoing is not None):
-            return exchange.send_own(head, self.own_body) if self.own_body is not None else self._go(lane)
+        lane = self.responses or self.lane(False)
+        if lane is not None:
+            lane.hooks = [at for at in lane.hooks if not (self.ignored | self.ignored_responses) >> <int>at & 1]
+        if self.bodyless(head):
+            return self._send_bodyless(head, lane)
+        if lane is None and self.spool is not None:
+            lane = _new_lane(self, False, [])
+        if (lane is None or self.own_body is None and head.last
+                or exchange.call is not None and exchange.call.outgoing is not None):
+            return exchange.send_own(head, self.own_body) if self.own_body is not None else self._go(self.responses)
         self.responses = lane
         lane.read_ahead(self.spool)
-        lane.hooks = [at for at in lane.hooks if not (self.ignored | self.ignored_responses) >> <int>at & 1]
         if self.changes_length(lane):
             _forget_length(head)
         if self.own_body is None:
             return self._go(lane)
         exchange.begin_own(head, -1 if self.changes_length(lane) else PyBytes_GET_SIZE(self.own_body))
         return lane.push(self.own_body, True)
+
+    cdef int _send_bodyless(self, Head head, Lane lane) except -1:
+        """RFC 9110 section 8.6: with no length but the one that the answer to GET would have, through `lane`."""
+        cdef Exchange exchange = self.exchange
+        cdef bint unknown = lane is not None and self.changes_length(lane)
+        if lane is not None:
+            lane.hooks = []                 # what they make of nothing cannot be sent
+        if unknown:
+            head.drop(CONTENT_LENGTH)
+            head.content_length = -1
+        if self.own_body is None:
+            return self._go(self.responses)
+        if not unknown:
+            return exchange.send_own(head, self.own_body)
+        head.last = True
+        exchange.begin_own(head, -1)
+        return exchange._response_end()
 
     cdef int _go(self, Lane lane) except -1:
         """An endpoint's response goes out, and behind it what was held of its body."""

@@ -165,7 +165,12 @@ async def serve(
 ) -> None:
     """A route with these middlewares, and a service with those `behind`."""
     middlewares = tuple(
-        spec.Middleware(name=kind.__name__, type=f"{kind.__module__}:{kind.__name__}", metric=MIDDLEWARE + number)
+        spec.Middleware(
+            name=kind.__name__,
+            type=f"{kind.__module__}:{kind.__name__}",
+            counters=tuple(kind.counters.items()),
+            metric=MIDDLEWARE + number,
+        )
         for number, kind in enumerate((*kinds, *behind))
     )
     action = {
