@@ -26,10 +26,10 @@ from headgate.middleware.middleware import HOOKS as HOOK_NAMES, Piece, defined_h
 from headgate.proxy import replies
 from headgate.proxy.forwarding cimport is_request_id
 from headgate.proxy.snapshot cimport LiveSnapshot, Listener, Route, Service
+from headgate.spec.chains import MOST_MIDDLEWARES, too_long
 
 cdef enum:
     SAMPLED = 64                # of so many calls the processor time of one is measured
-    MOST_STEPS = 64
     ROOM_BYTES = 65536          # of a body, that are on their way from a source
 
 cdef double BLOCKED_SECONDS = 0.05  # a hook that holds up the loop for so long is counted
@@ -90,11 +90,9 @@ cdef class Step:
 
 
 cdef class Chain:
-    """Steps in the order in which a request meets them. Raises ValueError for more than 64."""
+    """Steps in the order in which a request meets them."""
 
     def __init__(self, tuple steps):
-        if len(steps) > MOST_STEPS:
-            raise ValueError(f"{len(steps)} middlewares in one chain; there can be {MOST_STEPS}")
         self.steps = steps
 
 
@@ -104,6 +102,8 @@ def attach_chains(LiveSnapshot live not None, dict steps) -> list[Chain]:
     cdef Route route
     cdef Service service
     cdef dict known = {}
+    for number, reason in too_long(live.spec):
+        raise ValueError(f"route {live.spec.routes[number].name}: {reason}; there can be {MOST_MIDDLEWARES}")
     for route in live.routes:
         chains = [None] * len(live.listeners)
         for listener in live.listeners.values():
