@@ -857,7 +857,7 @@ cdef class Exchange:
     cdef int send_answer(self, Head head) except -1:
         """The head of an endpoint's response goes out, and its body from here on."""
         self.status = head.status
-        if head.status >= 300 and not self.request_read:
+        if head.status >= 300 and not self.request_read and not self.down.input_complete():
             # An early refusal: the rest of the request may never be read (RFC 9112 section 9.6).
             # An early success may be an echo, and the connection lives on if both come to an end.
             self.down.close_after()
