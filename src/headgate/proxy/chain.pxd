@@ -91,6 +91,7 @@ cdef class Way(Passage):
     cdef bint has_room(self) noexcept
     cdef int move(self, object coroutine) except -1
     cdef bint _is_out(self, Py_ssize_t at) noexcept
+    cdef int pace(self, Lane lane) except -1
     cdef int _go(self, Lane lane) except -1
     cdef int _take_new(self, Head head) except -1
     cdef int run_responses(self) except -1
@@ -138,7 +139,6 @@ cdef class Lane(Pacer):
     cdef int _other(self, object outcome, bytes piece, bint last, Py_ssize_t at) except -1
     cdef int broken(self, Py_ssize_t at, object error) except -1
     cdef int pause(self) except -1
-    cdef int resume(self) except -1
 
 
 # A hook that is awaited.

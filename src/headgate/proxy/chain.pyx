@@ -497,8 +497,7 @@ cdef class Way(Passage):
             if self.responses is None:      # else another waited before, and it has what came meanwhile
                 self.responses = self.lane(False) or _new_lane(self, False, [])
                 self.responses.held = True
-                self.exchange.pacer = self.responses
-                self.exchange.watched = True
+                self.pace(self.responses)
         elif self.own_body is None:
             self.exchange.source_over()
         self.wait(self.left, ON_RESPONSE, outcome, None)
@@ -587,14 +586,23 @@ cdef class Way(Passage):
         exchange.begin_own(head, -1)
         return exchange._response_end()
 
+    cdef int pace(self, Lane lane) except -1:
+        """The body of an endpoint's response goes through a lane, behind what slows it down already."""
+        cdef Exchange exchange = self.exchange
+        exchange.watched = True
+        if exchange.pacer is None or exchange.pacer is lane:
+            exchange.pacer = lane
+        else:
+            exchange.pacer.behind = lane
+        return 0
+
     cdef int _go(self, Lane lane) except -1:
         """An endpoint's response goes out, and behind it what was held of its body."""
         cdef Exchange exchange = self.exchange
         if lane is not None:
             if exchange.call is not None and exchange.call.outgoing is not None:
                 lane.hooks = []
-            exchange.pacer = lane
-            exchange.watched = True
+            self.pace(lane)
         exchange.send_answer(exchange.response)
         if lane is not None and lane.held and not exchange.closed:
             return lane.free()

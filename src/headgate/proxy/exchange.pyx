@@ -149,7 +149,7 @@ cdef class Faults:
 
 
 cdef class Pacer:
-    """Holds a response body up, and sends it on with paced()."""
+    """Holds a response body up, and sends it on with paced(), or gives it to the one behind."""
 
     cdef int take(self, Data data) except -1:
         raise NotImplementedError
@@ -160,6 +160,10 @@ cdef class Pacer:
     cdef bint holds(self) noexcept:
         """Whether what comes would only have to wait."""
         return False
+
+    cdef int resume(self) except -1:
+        """There is room for more of it."""
+        raise NotImplementedError
 
 
 cdef class Passage(View):
