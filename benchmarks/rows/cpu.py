@@ -18,8 +18,8 @@ from benchmarks.rows.row import (
     Trial,
     better,
     interleave,
+    make_peer,
     progress,
-    running,
     shell,
 )
 
@@ -71,19 +71,20 @@ class CpuRow(Row):
     def measure(self, bench: Bench, variants: Sequence[Variant]) -> Trial:
         trial = Trial(rounds={variant.label: [] for variant in variants})
         loads = {variant.label: self._load(bench, variant) for variant in variants}
-        with running(bench, self, variants) as peers:
-            for label, peer in peers.items():
+        trial.commands["load"] = shell(loads[variants[0].label].command(0, bench.seconds))
+        by_label = {variant.label: variant for variant in variants}
+        for number, label in interleave(bench, list(by_label)):
+            # A process keeps for its life the luck of where its memory came to lie, which is a few per cent.
+            with make_peer(bench, self, by_label[label]) as peer:
                 if self.backend == "lean" and not self.misses:
                     trial.fields[label] = forwarding_fields(peer.setting.port)
                 trial.commands[label] = shell(peer.command)
                 loads[label].run(peer.setting.work_port, 1)
-            trial.commands["load"] = shell(loads[variants[0].label].command(0, bench.seconds))
-            for number, label in interleave(bench, list(peers)):
-                figures = self._round(bench, peers[label], loads[label])
-                trial.rounds[label].append(figures)
-                seen = f"{label}: {figures['cpu_us']:.1f} µs, core {figures['busy']:.0%} busy"
-                said = "" if counts(figures) else f"; does not count, {self._reason(figures)}"
-                progress(f"{self.name}: round {number + 1} of {bench.rounds}, {seen}{said}")
+                figures = self._round(bench, peer, loads[label])
+            trial.rounds[label].append(figures)
+            seen = f"{label}: {figures['cpu_us']:.1f} µs, core {figures['busy']:.0%} busy"
+            said = "" if counts(figures) else f"; does not count, {self._reason(figures)}"
+            progress(f"{self.name}: round {number + 1} of {bench.rounds}, {seen}{said}")
         trial.notes.extend(self._notes(trial))
         return trial
 

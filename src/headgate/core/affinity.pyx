@@ -30,6 +30,26 @@ cdef inline bint fits(const EndpointState* endpoint, Py_ssize_t index, uint64_t 
     return most < 0 or flying(endpoint) < most * endpoint.weight
 
 
+cdef inline double fraction(uint64_t drawn) noexcept:
+    return ((drawn >> 11) + 0.5) * (1.0 / 9007199254740992.0)
+
+
+cdef inline double score_of(double weight, uint64_t drawn) noexcept:
+    return weight / -log(fraction(drawn))
+
+
+cdef inline bint beats(double weight, uint64_t drawn, double* score) noexcept:
+    """Whether it has more than this score, which then becomes its own."""
+    cdef double own
+    if weight <= score[0] * (1 - fraction(drawn)):
+        return False                    # as -log(x) >= 1 - x: it cannot, and most cannot
+    own = score_of(weight, drawn)
+    if own <= score[0]:
+        return False
+    score[0] = own
+    return True
+
+
 cdef class Affinity(Balancer):
     """What the methods share. `bound`: no endpoint takes more than so many times its share of what is in
     flight (Mirrokni, Thorup, Zadimoghaddam, "Consistent hashing with bounded loads", 2016)."""
@@ -101,18 +121,26 @@ cdef class Rendezvous(Affinity):
                          uint64_t key) noexcept:
         cdef Py_ssize_t index
         cdef Py_ssize_t best = -1
-        cdef double drawn, score
-        cdef double highest = -1
+        cdef uint64_t drawn
+        cdef uint64_t highest = 0       # of the best
+        cdef double weight = -1
+        cdef double score = -1          # negative: not needed so far
         for index in range(count):
             if not fits(&endpoints[index], index, avoid, most):
                 continue
-            drawn = ((mix(key ^ endpoints[index].identity) >> 11) + 0.5) * (1.0 / 9007199254740992.0)
-            if endpoints[index].weight <= highest * (1 - drawn):
-                continue                # as -log(x) >= 1 - x: it cannot win, and most cannot
-            score = endpoints[index].weight / -log(drawn)
-            if score > highest:
-                highest = score
-                best = index
+            drawn = mix(key ^ endpoints[index].identity)
+            if endpoints[index].weight == weight:
+                if drawn <= highest:
+                    continue            # of equal weights the higher wins, without its logarithm
+                score = -1
+            elif best >= 0:
+                if score < 0:
+                    score = score_of(weight, highest)
+                if not beats(endpoints[index].weight, drawn, &score):
+                    continue
+            highest = drawn
+            weight = endpoints[index].weight
+            best = index
         return best
 
 

@@ -1,5 +1,5 @@
 from cpython.object cimport PyObject
-from libc.stdint cimport uint8_t, uint32_t
+from libc.stdint cimport uint8_t, uint32_t, uint64_t
 
 from headgate.core.arena cimport Arena
 from headgate.core.head cimport Head, Span
@@ -21,25 +21,27 @@ cdef struct FieldCondition:
     PyObject* matcher           # REGEX; kept alive by the Conditions
 
 
-# The further conditions of one route. What is 0 or NULL takes everything.
+# The further conditions of one route. What is 0 or NULL takes everything. What a request is compared
+# with first fills one cache line, where the object's own size puts it: see proxy/snapshot.pxd, Route.
 cdef class Conditions:
+    cdef bint none              # there are no conditions
+    cdef int total              # how many conditions there can be to hold or fail
+    cdef uint8_t* listeners     # a truth value by listener
+    cdef uint32_t methods       # a bit for each well-known method
+    cdef int method_count
+    cdef int range_count
+    cdef int header_count
+    cdef FieldCondition* headers
+    cdef int listener_count
+    cdef int query_count
+    cdef int tls_count
+    cdef Span* method_texts     # those that are not well-known
+    cdef uint8_t* ranges        # pairs of 16-byte addresses, first and last, sorted and disjoint
+    cdef FieldCondition* query
+    cdef FieldCondition* tls    # token: a Fact
     cdef Arena arena
     cdef list matchers
-    cdef bint none              # there are no conditions
-    cdef uint8_t* listeners     # a truth value by listener
-    cdef int listener_count
-    cdef uint32_t methods       # a bit for each well-known method
-    cdef Span* method_texts     # the others
-    cdef int method_count
-    cdef uint8_t* ranges        # pairs of 16-byte addresses, first and last, sorted and disjoint
-    cdef int range_count
-    cdef FieldCondition* headers
-    cdef int header_count
-    cdef FieldCondition* query
-    cdef int query_count
-    cdef FieldCondition* tls    # token: a Fact
-    cdef int tls_count
-    cdef int total              # how many conditions there can be to hold or fail
+    cdef uint64_t[6] rest       # to the next cache line
 
     # Number of the first condition that fails, or -1: listener, method, client, headers, query, tls.
     cdef int failing(self, Head head, int listener, const uint8_t* client) except -2

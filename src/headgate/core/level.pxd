@@ -1,5 +1,5 @@
 from cpython.object cimport PyObject
-from libc.stdint cimport int32_t, uint8_t
+from libc.stdint cimport int32_t, uint8_t, uint64_t
 
 from headgate.core.arena cimport Arena
 from headgate.core.head cimport Head, Span
@@ -31,6 +31,7 @@ cdef class Level(Places):
     cdef readonly list entries
     cdef list keys              # sorted
     cdef list key_ranks         # rank of an entry of each key
+    cdef uint64_t[4] rest       # to the next cache line
 
     @staticmethod
     cdef Level of_entries(str host, list entries, PyObject** conditions, dict sets, Arena arena)

@@ -112,6 +112,7 @@ cdef class Level(Places):
         self.pathless = self.pack(by_kind["any"].get(b"", []))
         literals, loose = bucket_ranks(self.entries)
         self.loose = self.bucket(loose, 0, sets) if loose else None
+        self.further = self.pathless.count > 0 or self.loose is not None
         self.buckets = []
         self.keys = sorted({*by_kind["exact"], *by_kind["prefix"], *literals})
         self.key_ranks = []
@@ -142,9 +143,9 @@ cdef class Level(Places):
             place = self.above(place)
         if bucket >= 0:
             best = self.first_regex(<Bucket>self.buckets[bucket], path, best, head, listener, client)
-        if self.loose is not None:
-            best = self.first_regex(self.loose, path, best, head, listener, client)
-        if self.pathless.count:
+        if self.further:
+            if self.loose is not None:
+                best = self.first_regex(self.loose, path, best, head, listener, client)
             best = self.first(self.pathless, best, head, listener, client)
         return best.route >> 1
 

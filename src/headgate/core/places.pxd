@@ -14,8 +14,10 @@ cdef union Text:
     const char* far             # of more bytes than these
 
 
-# A key and what is there to do for it: one cache line.
+# A key and what is there to do for it: one cache line. The text comes first, for memcmp() reads 32 bytes at a
+# time, of what lies behind it too.
 cdef struct Place:
+    Text text
     Turn* turns                 # of the exact path, then of the prefix; NULL: an empty place
     int32_t exact
     int32_t prefix
@@ -24,16 +26,17 @@ cdef struct Place:
     int32_t up                  # place of the longest key that this one begins with, or -1
     int32_t bucket              # regular expressions of which this is the literal prefix, or -1
     Turn only                   # room for `turns`, when it is one
-    Text text
 
 
+# Of a Level, what each request needs is in one cache line: see proxy/snapshot.pxd, Route.
 cdef class Places:
     cdef Place* places
     cdef uint64_t sizes         # a bit for each size of a key, the last for all from FAR up
     cdef uint64_t literal_sizes # those of literal prefixes
     cdef uint32_t mask
     cdef uint32_t longest       # size of the longest key
-    cdef int32_t last
+    cdef int32_t last           # place of the key that was inserted last
+    cdef bint further           # of a Level: it has routes that no place leads to
     cdef Arena arena
 
     cdef int reserve(self, Py_ssize_t count) except -1

@@ -350,7 +350,7 @@ cdef class Exchange:
                 self.detail = _nearest_text(self.snapshot.routes, self.snapshot.table.nearest(
                     head, self.listener.number, address if self.peer.has_address else NULL))
             return self.fail(404, b"destination_not_found")
-        self.route = self.snapshot.route(number)
+        self.route = <Route>self.snapshot.routes[number]
         self.route.words[place_of(IN_FLIGHT)] += 1
         if self.route.limits.request_timeout > 0:
             self.deadline = self.started + self.route.limits.request_timeout

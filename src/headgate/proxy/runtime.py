@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from headgate import spec
-from headgate.core.cells import WorkerWord
+from headgate.core.cells import Block, WorkerWord
 from headgate.core.openssl import OpenSslMissing
 from headgate.core.sessions import SessionTable
 from headgate.core.shared import SharedTable, TableFull
@@ -88,6 +88,7 @@ class Runtime:
     ) -> None:
         self._loop = loop
         self._slot = slot
+        self._own = Block(slot, 0)
         self._shared = SharedTable(shared)
         self._sessions = SessionTable(sessions or memoryview(mmap.mmap(-1, SESSIONS_BYTES)))
         self._worker = worker
@@ -231,7 +232,7 @@ class Runtime:
         usable = max(16, files - RESERVED_FILES) if files != resource.RLIM_INFINITY else 1_000_000
         self.context.most_connections = self._connection_limit(plan.snapshot.spec, usable)
         self.context.most_pipes = usable // 16
-        self._count(WorkerWord.WORKER_VERSION, plan.snapshot.version)
+        self._own.write(WorkerWord.WORKER_VERSION, plan.snapshot.version)
 
     def _retire_ports(self, snapshot: LiveSnapshot) -> None:
         """Let connections of listeners that are gone finish what is under way."""
@@ -316,10 +317,6 @@ class Runtime:
         self.context.close_pipes(True)
         self.context.write_records()
 
-    def _count(self, word: WorkerWord, value: int, *, add: bool = False) -> None:
-        cells = self._slot[:1024].cast("Q")
-        cells[word] = cells[word] + value if add else value
-
     # --- The timer ---
 
     def _sweep(self) -> None:
@@ -327,9 +324,9 @@ class Runtime:
         elapsed = now - self._swept
         self._swept = now
         self._timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
-        self._count(WorkerWord.WORKER_SWEEPS, 1, add=True)
-        self._count(WorkerWord.WORKER_LAG_COUNT, 1, add=True)
-        self._count(WorkerWord.WORKER_LAG_SUM, max(0, int((elapsed - SWEEP_SECONDS) * 1e6)), add=True)
+        self._own.increase(WorkerWord.WORKER_SWEEPS, 1)
+        self._own.increase(WorkerWord.WORKER_LAG_COUNT, 1)
+        self._own.increase(WorkerWord.WORKER_LAG_SUM, max(0, int((elapsed - SWEEP_SECONDS) * 1e6)))
         self.context.refresh_date()
         self._read_tickets()
         self._admissions.sweep(elapsed - SWEEP_SECONDS)
@@ -340,5 +337,5 @@ class Runtime:
         self.context.close_pipes(False)
         self._retired = [endpoint for endpoint in self._retired if endpoint.source.busy]
         older = [snapshot.made for snapshot in self._snapshots if snapshot is not self.context.snapshot]
-        self._count(WorkerWord.WORKER_OLDEST, int(min(older, default=0.0) * 1e6))
+        self._own.write(WorkerWord.WORKER_OLDEST, int(min(older, default=0.0) * 1e6))
         self.context.write_records()

@@ -40,10 +40,6 @@ from headgate.shm.names import attempts_cell, route_cell, service_cell
 from headgate.spec import Redirect
 
 
-cdef extern from *:
-    void prefetch "__builtin_prefetch"(const void* address, int to_write) noexcept nogil
-
-
 # What a failed attempt, and an answer that says "not now", count as at least: failing fast must draw nobody.
 cdef double FAILURE_SECONDS = 1.0
 
@@ -399,9 +395,6 @@ cdef class LiveSnapshot:
             or any(condition.name in FINGERPRINTS for route in spec.routes for condition in route.match.tls)
         )
 
-    def __dealloc__(self):
-        free(self.entries)
-
     def _service_of(self, share: object, memory: memoryview, uint64_t seed) -> Service:
         """What a share of a route asks for: a service, or a subset of one."""
         cdef Service whole = self.services[share.service]
@@ -417,7 +410,6 @@ cdef class LiveSnapshot:
 
     def _set_routes(self, routes: tuple[object, ...], memory: memoryview, SharedTable shared,
                     uint64_t seed) -> None:
-        cdef Py_ssize_t number
         limits: dict[object, RouteLimits] = {}
         self.routes = []
         for route in routes:
@@ -426,17 +418,6 @@ cdef class LiveSnapshot:
             services = [self._service_of(share, memory, seed) for share in route.services]
             self.routes.append(Route(route, services, memory, shared.cell(route_cell(route.name)),
                                      limits[route.limits], _policy(route, shared)))
-        self.entries = <RouteEntry*>calloc(len(self.routes) or 1, sizeof(RouteEntry))
-        if self.entries == NULL:
-            raise MemoryError()
-        for number in range(len(self.routes)):
-            self.entries[number] = RouteEntry(<PyObject*>self.routes[number], (<Route>self.routes[number]).words)
-
-    cdef Route route(self, Py_ssize_t number):
-        """A route that an exchange takes. Its counters will be written to: with thousands of routes
-        they are cold, and on their way already when they are needed."""
-        prefetch(self.entries[number].words, 1)
-        return <Route>self.entries[number].route
 
 
 def _policy(route: object, SharedTable shared) -> AttemptPolicy | None:

@@ -3,12 +3,11 @@
     header (4 KiB) | slot 0 | ... | slot SLOTS-1 | shared state | sessions | rates by key | permits by key
 
 The header holds the geometry, the secret seed of the tables by key and, from TICKETS_AT on, what tickets.py
-describes. Each slot is BLOCKS
-blocks of 1,024 bytes, written by one worker only; pages that nobody wrote cost nothing. Where the words of a
-block are, and what they mean, stands in core/cells.pxd. Counters stay monotone over replacements of a worker; gauges are cleared
-when a worker starts in the slot. Shared state is what core/shared.pyx describes, sessions what
-core/sessions.pyx does, both written by all; the tables by key stand in core/rates.pyx and
-core/key_permits.pyx.
+describes. Each slot is BLOCKS blocks of 1,024 bytes, written by one worker only; pages that nobody wrote cost
+nothing. Where the words of a block are, and what they mean, stands in core/cells.pxd. Counters stay monotone
+over replacements of a worker; gauges are cleared when a worker starts in the slot. Shared state is what
+core/shared.pyx describes, sessions what core/sessions.pyx does, both written by all; the tables by key stand
+in core/rates.pyx and core/key_permits.pyx.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import pytest
 
 from headgate import spec
-from headgate.core.cells import Block
+from headgate.core.cells import Block, bytes_of
 from headgate.core.head import Head
 from headgate.core.http1 import Http1Server
 from headgate.core.selection import Selection

@@ -107,11 +107,14 @@ async def test_the_first_is_taken(crowd: Crowd) -> None:
 
 
 async def test_a_slow_endpoint_is_left_alone(crowd: Crowd) -> None:
-    """After the first slow answer, and asked again when that is forgotten."""
+    """After its first slow answer."""
     await crowd.serve(spec.Balance("least_time"))
     crowd.slow[2] = 0.2
-    first = [await crowd.ask() for _ in range(2 * COUNT)]
-    assert first.count(2) <= 1
+    for _ in range(20 * COUNT):  # chance has to come to it once
+        if await crowd.ask() == 2:
+            break
+    else:
+        pytest.fail("never asked")
     assert 2 not in [await crowd.ask() for _ in range(30)]
 
 

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from headgate.shm import region
 from headgate.core.cells import Block, Word
+from headgate.shm import region
 from headgate.shm.region import SLOT_BYTES, SLOTS, Region, RegionError, written_blocks
 
 

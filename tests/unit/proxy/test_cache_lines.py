@@ -1,0 +1,35 @@
+"""What each exchange finds cold when there are thousands of routes begins where a cache line does."""
+
+from __future__ import annotations
+
+import gc
+from collections import Counter
+
+from headgate.core.routing import RoutingTable
+from headgate.proxy.snapshot import Route
+from headgate.spec import Match
+from headgate.spec import Route as RouteSpec
+
+LINE_BYTES = 64
+COLLECTOR_BYTES = 16  # that CPython puts before an object
+ROUTES = 300
+
+
+def compiled() -> dict[int, type]:
+    """What there is of compiled tables now: types by address."""
+    kinds = {"headgate.core.level.Level", "headgate.core.conditions.Conditions"}
+    found = [each for each in gc.get_objects() if f"{type(each).__module__}.{type(each).__name__}" in kinds]
+    return {id(each): type(each) for each in found}
+
+
+def test_they_are_whole_lines_and_begin_with_one() -> None:
+    """As proxy/snapshot.pxd says why."""
+    gc.collect()
+    before = compiled()
+    routes = [RouteSpec(name=f"{n}", match=Match(hosts=(f"{n}.example",))) for n in range(ROUTES)]
+    table = RoutingTable(routes)
+    made = {address: kind for address, kind in compiled().items() if address not in before}
+    for kind in {Route, *made.values()}:
+        assert (kind.__basicsize__ + COLLECTOR_BYTES) % LINE_BYTES == 0, kind
+    begins = Counter(address % LINE_BYTES for address in made)
+    assert begins == {0: 2 * ROUTES + 1}, table  # a level for each host, and one for any
