@@ -13,7 +13,12 @@ from pydantic import ValidationError
 from headgate.config.compilation import compile  # noqa: A004
 from headgate.config.document import Document
 from headgate.config.messages import translate
-from headgate.config.middlewares import config_with, problems_of_instances, warnings_of_files
+from headgate.config.middlewares import (
+    config_with,
+    problems_of_chains,
+    problems_of_instances,
+    warnings_of_files,
+)
 from headgate.config.model import Config
 from headgate.config.model.scalars import NAME_PATTERN
 from headgate.config.problems import ConfigError, Problem, quoted
@@ -187,7 +192,9 @@ def _routing(model: Config, document: Document) -> list[Problem]:
     try:
         snapshot = compile(model)
         table = RoutingTable(snapshot.routes, listeners=[each.name for each in snapshot.listeners])
-        if problems := problems_of_instances(model, snapshot, document):
+        if problems := problems_of_chains(snapshot, document) + problems_of_instances(
+            model, snapshot, document
+        ):
             return problems
     except ConfigError as error:
         return list(error.problems)

@@ -27,6 +27,7 @@ from headgate.config.model.section import Section
 from headgate.config.problems import ConfigError, Problem, quoted
 from headgate.middleware.description import CheckedWorker, instance_of
 from headgate.middleware.resolution import class_of, edition_of, is_path, published
+from headgate.spec.chains import MOST_MIDDLEWARES, too_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -192,6 +193,18 @@ def _secret_in(path: Path, where: str) -> spec.Secret:
     if not text:
         raise ConfigError([Problem(path=where, message=f"{path} is empty", hint="write the secret into it")])
     return spec.Secret(text)
+
+
+def problems_of_chains(snapshot: spec.Snapshot, document: Document) -> list[Problem]:
+    """Routes whose requests could meet more middlewares than there can be."""
+    return [
+        document.problem(
+            ("routes", number, "middlewares"),
+            reason,
+            f"take some of them out: {MOST_MIDDLEWARES} are possible",
+        )
+        for number, reason in too_long(snapshot)
+    ]
 
 
 def problems_of_instances(model: Config, snapshot: spec.Snapshot, document: Document) -> list[Problem]:

@@ -5,7 +5,7 @@ from libc.stdint cimport int64_t, uint32_t
 
 from urllib.parse import parse_qsl, unquote_plus
 
-from headgate.core.head cimport Head, Span, method_of, text_of
+from headgate.core.head cimport METHOD_HEAD, Head, Span, method_of, text_of
 from headgate.core.paths import PathRefused, normalise_path
 
 
@@ -32,6 +32,9 @@ cdef class Request(Message):
         cdef bytes text = value.encode("ascii")
         if not text.isalpha() or text == b"CONNECT":
             raise ValueError(f"{value!r} is no method that a request can be given")
+        if (text == b"HEAD") != (head.method == METHOD_HEAD):
+            raise ValueError(f"a request with {self.method} cannot get {value}: the client would wait for another "
+                             "answer than comes; ask with worker.fetch and answer with a Reply")
         head.method_text = _kept(head, text)
         head.method = method_of(head.method_text.data, head.method_text.size)
 

@@ -95,13 +95,16 @@ cdef class Way(Passage):
     cdef int move(self, object coroutine) except -1
     cdef bint leaves_out(self, Py_ssize_t at) noexcept
     cdef int forget_response(self) except -1
+    cdef int pace(self, Lane lane) except -1
     cdef int _go(self, Lane lane) except -1
     cdef int _take_new(self, Head head) except -1
     cdef int run_responses(self) except -1
     cdef bint response_outcome(self, object outcome) except -1
     cdef int replace_with_error(self, object error) except -1
     cdef int replace(self, int status, list fields, bytes body, list checked) except -1
+    cdef bint bodyless(self, Head head) noexcept
     cdef int send(self) except -1
+    cdef int _send_bodyless(self, Head head, Lane lane) except -1
     cdef Lane lane(self, bint of_request)
     cdef Waiting wait(self, Py_ssize_t at, Hook hook, object awaitable, Lane lane)
     cdef int resumed(self, Waiting waiting, object outcome, object error) except -1
@@ -141,7 +144,6 @@ cdef class Lane(Pacer):
     cdef int _other(self, object outcome, bytes piece, bint last, Py_ssize_t at) except -1
     cdef int broken(self, Py_ssize_t at, object error) except -1
     cdef int pause(self) except -1
-    cdef int resume(self) except -1
 
 
 # A hook that is awaited.

@@ -26,10 +26,10 @@ from headgate.middleware.middleware import HOOKS as HOOK_NAMES, Piece, defined_h
 from headgate.proxy import replies
 from headgate.proxy.forwarding cimport is_request_id
 from headgate.proxy.snapshot cimport LiveSnapshot, Listener, Route, Service
+from headgate.spec.chains import MOST_MIDDLEWARES, too_long
 
 cdef enum:
     SAMPLED = 64                # of so many calls the processor time of one is measured
-    MOST_STEPS = 64
     ROOM_BYTES = 65536          # of a body, that are on their way from a source
 
 cdef double BLOCKED_SECONDS = 0.05  # a hook that holds up the loop for so long is counted
@@ -90,11 +90,9 @@ cdef class Step:
 
 
 cdef class Chain:
-    """Steps in the order in which a request meets them. Raises ValueError for more than 64."""
+    """Steps in the order in which a request meets them."""
 
     def __init__(self, tuple steps):
-        if len(steps) > MOST_STEPS:
-            raise ValueError(f"{len(steps)} middlewares in one chain; there can be {MOST_STEPS}")
         self.steps = steps
 
 
@@ -104,6 +102,8 @@ def attach_chains(LiveSnapshot live not None, dict steps) -> list[Chain]:
     cdef Route route
     cdef Service service
     cdef dict known = {}
+    for number, reason in too_long(live.spec):
+        raise ValueError(f"route {live.spec.routes[number].name}: {reason}; there can be {MOST_MIDDLEWARES}")
     for route in live.routes:
         chains = [None] * len(live.listeners)
         for listener in live.listeners.values():
@@ -467,6 +467,8 @@ cdef class Way(Passage):
             self.forget_response()
         self.answering = True
         self.own_body = own_body
+        if own_body is not None:
+            head.last = self.bodyless(head)
         self.respond(head, own_body is not None)
         self.left = self.entered
         return self.run_responses()
@@ -526,8 +528,7 @@ cdef class Way(Passage):
             if self.responses is None:      # else another waited before, and it has what came meanwhile
                 self.responses = self.lane(False) or _new_lane(self, False, [])
                 self.responses.held = True
-                self.exchange.pacer = self.responses
-                self.exchange.watched = True
+                self.pace(self.responses)
         elif self.own_body is None:
             self.exchange.source_over()
         self.wait(self.left, ON_RESPONSE, outcome, None)
@@ -554,6 +555,7 @@ cdef class Way(Passage):
         cdef Exchange exchange = self.exchange
         cdef Head old = exchange.response
         cdef Head head = exchange.own_head(status, fields)
+        head.last = self.bodyless(head)
         self.respond(head, True)
         try:
             add_checked(head, checked)
@@ -569,27 +571,30 @@ cdef class Way(Passage):
         release_head(old)
         return 0
 
+    cdef bint bodyless(self, Head head) noexcept:
+        """Whether nothing can follow this head, whatever it says (RFC 9110 section 6.4.1)."""
+        return head.status == 204 or head.status == 304 or self.exchange.request.method == METHOD_HEAD
+
     cdef int send(self) except -1:
         """All have seen the response's head."""
         cdef Exchange exchange = self.exchange
         cdef Head head = exchange.response
         cdef Lane lane
-        cdef bint bodyless
         self.sent = True
         if self.new_body is not None:
             self._take_new(head)
-        lane = self.responses
-        bodyless = (head.status in (204, 304) or exchange.request.method == METHOD_HEAD
-                    or self.own_body is None and head.last)
-        if lane is None and not bodyless:
-            lane = self.lane(False)
-            if lane is None and self.spool is not None:
-                lane = _new_lane(self, False, [])
-        if lane is None or bodyless or (exchange.call is not None and exchange.call.outgoing is not None):
-            return exchange.send_own(head, self.own_body) if self.own_body is not None else self._go(lane)
+        lane = self.responses or self.lane(False)
+        if lane is not None:
+            lane.hooks = [at for at in lane.hooks if not (self.ignored | self.ignored_responses) >> <int>at & 1]
+        if self.bodyless(head):
+            return self._send_bodyless(head, lane)
+        if lane is None and self.spool is not None:
+            lane = _new_lane(self, False, [])
+        if (lane is None or self.own_body is None and head.last
+                or exchange.call is not None and exchange.call.outgoing is not None):
+            return exchange.send_own(head, self.own_body) if self.own_body is not None else self._go(self.responses)
         self.responses = lane
         lane.read_ahead(self.spool)
-        lane.hooks = [at for at in lane.hooks if not (self.ignored | self.ignored_responses) >> <int>at & 1]
         if self.changes_length(lane):
             _forget_length(head)
         if self.own_body is None:
@@ -597,14 +602,40 @@ cdef class Way(Passage):
         exchange.begin_own(head, -1 if self.changes_length(lane) else PyBytes_GET_SIZE(self.own_body))
         return lane.push(self.own_body, True)
 
+    cdef int _send_bodyless(self, Head head, Lane lane) except -1:
+        """RFC 9110 section 8.6: with no length but the one that the answer to GET would have, through `lane`."""
+        cdef Exchange exchange = self.exchange
+        cdef bint unknown = lane is not None and self.changes_length(lane)
+        if lane is not None:
+            lane.hooks = []                 # what they make of nothing cannot be sent
+        if unknown:
+            head.drop(CONTENT_LENGTH)
+            head.content_length = -1
+        if self.own_body is None:
+            return self._go(self.responses)
+        if not unknown:
+            return exchange.send_own(head, self.own_body)
+        head.last = True
+        exchange.begin_own(head, -1)
+        return exchange._response_end()
+
+    cdef int pace(self, Lane lane) except -1:
+        """The body of an endpoint's response goes through a lane, behind what slows it down already."""
+        cdef Exchange exchange = self.exchange
+        exchange.watched = True
+        if exchange.pacer is None or exchange.pacer is lane:
+            exchange.pacer = lane
+        else:
+            exchange.pacer.behind = lane
+        return 0
+
     cdef int _go(self, Lane lane) except -1:
         """An endpoint's response goes out, and behind it what was held of its body."""
         cdef Exchange exchange = self.exchange
         if lane is not None:
             if exchange.call is not None and exchange.call.outgoing is not None:
                 lane.hooks = []
-            exchange.pacer = lane
-            exchange.watched = True
+            self.pace(lane)
         exchange.send_answer(exchange.response)
         if lane is not None and lane.held and not exchange.closed:
             return lane.free()

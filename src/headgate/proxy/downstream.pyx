@@ -328,7 +328,7 @@ cdef class Http1Downstream(Connection):
                 self.deadline = self.context.now + self.listener.head_timeout
         elif self.write_blocked:
             pass                    # it has to take bytes first; that has its own deadline
-        elif (exchange.request_read or self.read_paused or exchange.route is None
+        elif (exchange.request_read or self.input_complete() or self.read_paused or exchange.route is None
                 or exchange.tunnel or exchange.expects()):
             self.deadline = INFINITY
         else:
@@ -360,7 +360,7 @@ cdef class Http1Downstream(Connection):
                     and exchange.bytes_out - self.under_way() < rate * self.slow_seconds):
                 exchange.client_gone(b"connection_write_timeout")
                 return self.close_hard()
-        elif not exchange.request_read and not self.read_paused and not exchange.expects():
+        elif not (exchange.request_read or self.input_complete() or self.read_paused or exchange.expects()):
             self.slow_seconds += elapsed
             if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
                     and exchange.bytes_in < rate * self.slow_seconds):

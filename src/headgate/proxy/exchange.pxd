@@ -61,9 +61,12 @@ cdef class Faults:
 
 # Holds a response body up.
 cdef class Pacer:
+    cdef Pacer behind                   # gets what this one lets go; None: the client gets it
+
     cdef int take(self, Data data) except -1
     cdef int take_trailers(self, Head head) except -1
     cdef bint holds(self) noexcept
+    cdef int resume(self) except -1
 
 
 # The way of an exchange through middlewares.

@@ -123,7 +123,7 @@ cdef class Image:
     """The copy of one exchange."""
 
     cdef int take(self, const char* data, Py_ssize_t size) except -1:
-        """A piece of the request's body."""
+        """A piece of the request's body as it is sent."""
         raise NotImplementedError
 
     cdef int complete(self) except -1:
@@ -149,7 +149,7 @@ cdef class Faults:
 
 
 cdef class Pacer:
-    """Holds a response body up, and sends it on with paced()."""
+    """Holds a response body up, and sends it on with paced(), or gives it to the one behind."""
 
     cdef int take(self, Data data) except -1:
         raise NotImplementedError
@@ -160,6 +160,10 @@ cdef class Pacer:
     cdef bint holds(self) noexcept:
         """Whether what comes would only have to wait."""
         return False
+
+    cdef int resume(self) except -1:
+        """There is room for more of it."""
+        raise NotImplementedError
 
 
 cdef class Passage(View):
@@ -680,14 +684,14 @@ cdef class Exchange:
         if 0 < limit < self.bytes_in:
             self.down.close_after()
             return self.fail(413, b"http_request_denied")
-        if self.image is not None:
-            self.image.take(data.data, data.size)
         if self.passage is not None and self.passage.filters:
             return self.passage.take_request(data)
         return self.request_piece(data.data, data.size, data.last)
 
     cdef int request_piece(self, const char* data, Py_ssize_t size, bint last) except -1:
         """A piece of the body as it is sent."""
+        if self.image is not None:
+            self.image.take(data, size)
         if self.up is not None:
             if self.replayable:
                 self._hold(data, size)
@@ -849,13 +853,15 @@ cdef class Exchange:
         if self.call is not None:
             self.call.answer_head(head)
         if self.passage is not None:
+            if self.up is not None:
+                self.up.watch()         # however long they take over the head, the first byte came
             return self.passage.answer(head, None)
         return self.send_answer(head)
 
     cdef int send_answer(self, Head head) except -1:
         """The head of an endpoint's response goes out, and its body from here on."""
         self.status = head.status
-        if head.status >= 300 and not self.request_read:
+        if head.status >= 300 and not self.request_read and not self.down.input_complete():
             # An early refusal: the rest of the request may never be read (RFC 9112 section 9.6).
             # An early success may be an echo, and the connection lives on if both come to an end.
             self.down.close_after()
@@ -892,7 +898,10 @@ cdef class Exchange:
         if self.image is not None:
             self.image.answer_data(data.data, data.size)
         if self.pacer is not None:
-            return self.pacer.take(data)
+            self.pacer.take(data)
+            if self.up is not None:
+                self.up.watch()         # it came in time, whenever it goes on
+            return 0
         if self.call is not None and self.call.outgoing is not None:
             self._web_data(data.data, data.size, data.last)
         else:

@@ -37,3 +37,4 @@ cdef class Drip(Pacer):
 
     cdef int wait(self) except -1
     cdef int source_over(self) except -1
+    cdef int let_go(self, bytes piece, bint end) except -1

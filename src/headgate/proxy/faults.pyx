@@ -4,7 +4,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
 from headgate.core.cells cimport FAULT_ABORTED, FAULT_DELAYED, FAULT_SLOWED, Block
-from headgate.core.events cimport Data
+from headgate.core.events cimport Data, new_data
 from headgate.core.head cimport Head
 from headgate.core.selection cimport Selection
 from headgate.proxy.exchange cimport Exchange, Faults, Leg, Pacer
@@ -115,18 +115,35 @@ cdef class Drip(Pacer):
         cdef bytes piece
         cdef bint end
         self.waiting = False
-        if exchange.closed:
-            return
+        if exchange.closed or exchange.pacer is not self:
+            return                      # another response took the place of this one
         exchange.context.tick()
-        if exchange.down.write_blocked:
+        if exchange.down.write_blocked if self.behind is None else self.behind.holds():
             self.wait()
             return
         piece = bytes(self.held[:self.step])
         del self.held[:self.step]
         end = self.last and not self.held
-        exchange.paced(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), end, self.trailing)
+        self.let_go(piece, end)
         if not end and not exchange.closed:
             if self.held:
                 self.wait()
+            elif self.behind is not None:
+                self.behind.resume()
             elif exchange.up is not None:
                 exchange.up.resume()
+
+    cdef int let_go(self, bytes piece, bint end) except -1:
+        """To who is behind, or to the client."""
+        if self.behind is None:
+            return self.exchange.paced(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece), end, self.trailing)
+        if piece or self.trailing is None:
+            self.behind.take(new_data(0, PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece),
+                                      end and self.trailing is None))
+        if end and self.trailing is not None and not self.exchange.closed:
+            self.behind.take_trailers(self.trailing)
+        return 0
+
+    cdef bint holds(self) noexcept:
+        return len(self.held) > 0 or self.behind is not None and self.behind.holds()
+

@@ -396,8 +396,8 @@ cdef class DownstreamStream(Http2Stream):
         cdef Exchange exchange = self.exchange
         if self.over or self.write_blocked:
             return
-        if (exchange is None or exchange.request_read or self.read_paused or exchange.route is None
-                or exchange.tunnel or exchange.expects()):
+        if (exchange is None or exchange.request_read or self.input_over or self.read_paused
+                or exchange.route is None or exchange.tunnel or exchange.expects()):
             self.deadline = INFINITY
         else:
             self.deadline = self.connection.context.now + exchange.route.limits.body_idle_timeout
@@ -428,7 +428,7 @@ cdef class DownstreamStream(Http2Stream):
                 self.reset(CANCEL)
                 self.leave()
                 return exchange.client_gone(b"connection_write_timeout")
-        elif not exchange.request_read and not self.read_paused and not exchange.expects():
+        elif not (exchange.request_read or self.input_over or self.read_paused or exchange.expects()):
             self.slow_seconds += elapsed
             if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
                     and exchange.bytes_in < rate * self.slow_seconds):

@@ -7,7 +7,7 @@ nothing. What would cost too much is not copied, and counted.
 
 import time
 
-from cpython.bytes cimport PyBytes_FromStringAndSize
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
 from libc.string cimport memcpy
 
 from headgate.core.cells cimport (
@@ -91,6 +91,7 @@ cdef class Mirror(Mirroring):
 
     cdef Image image_of(self, Exchange exchange, const uint8_t* address):
         cdef Copy copy
+        cdef bytes piece
         if (exchange.call is not None or exchange.request.upgrade.data != NULL
                 or not self.selection.takes(exchange.request, exchange.listener.number, address)):
             return None
@@ -111,6 +112,8 @@ cdef class Mirror(Mirroring):
             copy.line = f"{exchange.request.method_name} {exchange.request.path_text}"
             copy.expected = Seen(self.most_bytes)
             copy.got = Seen(self.most_bytes)
+        for piece in exchange.held or ():       # came while the request waited
+            copy.take(PyBytes_AS_STRING(piece), PyBytes_GET_SIZE(piece))
         if exchange.request_read:
             copy.complete()
         return copy

@@ -272,9 +272,10 @@ class Stage:
         service: dict[str, Any] | None = None,
         scheme: Literal["http", "https", "h2c"] = "http",
         http2: spec.Http2 | None = None,
+        others: tuple[spec.Service, ...] = (),
         **more: Any,
     ) -> spec.Snapshot:
-        """One listener, one route that takes everything, one service."""
+        """One listener, one route that takes everything, one service; and `others`."""
         self.version += 1
         addresses = (self.backend.address,) if endpoints is None else endpoints
         action = {"services": (spec.ServiceShare(service="backend"),)} if route is None else route
@@ -304,6 +305,7 @@ class Stage:
                     metric=SERVICE,
                     **(service or {}),
                 ),
+                *others,
             ),
             **more,
         )

@@ -160,17 +160,24 @@ async def serve(
     *kinds: type[Middleware],
     behind: tuple[type[Middleware], ...] = (),
     fault: spec.Fault | None = None,
+    mirror: spec.Mirror | None = None,
     **more: Any,
 ) -> None:
     """A route with these middlewares, and a service with those `behind`."""
     middlewares = tuple(
-        spec.Middleware(name=kind.__name__, type=f"{__name__}:{kind.__name__}", metric=MIDDLEWARE + number)
+        spec.Middleware(
+            name=kind.__name__,
+            type=f"{kind.__module__}:{kind.__name__}",
+            counters=tuple(kind.counters.items()),
+            metric=MIDDLEWARE + number,
+        )
         for number, kind in enumerate((*kinds, *behind))
     )
     action = {
         "services": (spec.ServiceShare(service="backend"),),
         "middlewares": tuple(kind.__name__ for kind in kinds),
         "fault": fault,
+        "mirror": mirror,
     }
     service = {"middlewares": tuple(kind.__name__ for kind in behind)}
     await stage.serve(route=action, middlewares=middlewares, service=service, **more)

@@ -100,6 +100,7 @@ class Compress(Middleware):
             add_vary(headers)
             if f"W/{headers.get('etag', '')}" in exchange.request.headers.get("if-none-match", ""):
                 weaken(headers)
+            return  # nor is the length said that the body has uncompressed
         if self._concerns(exchange, response):
             accepted = exchange.request.headers.get("accept-encoding")
             coding = codings.chosen(self._offered, accepted)
@@ -108,6 +109,8 @@ class Compress(Middleware):
                 add_vary(headers)
             else:
                 coding = codings.IDENTITY
+        if coding != codings.IDENTITY and exchange.request.method == "HEAD":
+            return  # its length is not said: GET's answer would have another one
         if coding == codings.IDENTITY or not response.has_body:
             exchange.ignore_body()
             return

@@ -109,6 +109,8 @@ class Decompress(Middleware):
         if coding is None:
             exchange.ignore_body("response")
             return
+        if not exchange.response.has_body:
+            return  # its length is not said: GET's answer would have another one
         headers = exchange.response.headers
         del headers["Content-Encoding"]
         for name in STALE:
@@ -123,7 +125,7 @@ class Decompress(Middleware):
             return None
         add_vary(response.headers)
         accepted = exchange.request.headers.get("accept-encoding")
-        return coding if response.has_body and codings.weight_of(coding, accepted) == 0 else None
+        return coding if codings.weight_of(coding, accepted) == 0 else None
 
     def on_body(self, exchange: Exchange, piece: Piece) -> bytes | None:
         """Decompress a piece."""
