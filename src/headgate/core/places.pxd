@@ -28,7 +28,7 @@ cdef struct Place:
     Turn only                   # room for `turns`, when it is one
 
 
-# Of a Level, what each request needs is in one cache line: see proxy/snapshot.pxd, Route.
+# Of a Level, what each request needs is in one cache line: see core/conditions.pxd.
 cdef class Places:
     cdef Place* places
     cdef uint64_t sizes         # a bit for each size of a key, the last for all from FAR up

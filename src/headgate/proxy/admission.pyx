@@ -300,7 +300,7 @@ cdef class Admissions(Admission):
         for route in live.routes:
             if route.spec.concurrency.limits:
                 route.gate = gates[permits_cell("route", route.spec.name)]
-                route.special = True
+                route.facts.special = True
                 (<Gate>route.gate).configure(
                     route.spec.concurrency, live.spec.process.workers, route.block, None)
 
@@ -315,10 +315,10 @@ cdef class Admissions(Admission):
             exchange.place = place
         else:
             place = <QueuePlace>exchange.place
-        if exchange.route.gate is not None and place.of_route is None:
-            if not self.enter(<Gate>exchange.route.gate, place):
+        if exchange.route().gate is not None and place.of_route is None:
+            if not self.enter(<Gate>exchange.route().gate, place):
                 return False
-            place.of_route = <Gate>exchange.route.gate
+            place.of_route = <Gate>exchange.route().gate
         if exchange.service.gate is not None and place.of_service is None:
             if not self.enter(<Gate>exchange.service.gate, place):
                 return False
@@ -338,7 +338,7 @@ cdef class Admissions(Admission):
         """Answer 503 with Retry-After."""
         if exchange.hedge:
             return exchange.fail(503, reason)       # its client has another attempt
-        exchange.route.block.add(REJECTED, 1)
+        exchange.route().block.add(REJECTED, 1)
         if exchange.service is not None:
             exchange.service.block.add(REJECTED, 1)
         exchange.retry_after = max(<int>ceil(seconds), 1)
@@ -421,7 +421,7 @@ cdef class Admissions(Admission):
         if policy.respond is None or exchange.call is not None:
             return self.refuse(exchange, b"destination_unavailable",
                                f"the breaker of {exchange.service.spec.name} is open", seconds)
-        exchange.route.block.add(REJECTED, 1)
+        exchange.route().block.add(REJECTED, 1)
         exchange.service.block.add(REJECTED, 1)
         exchange.reason = b"destination_unavailable"
         status, fields, body = replies.respond(policy.respond)
@@ -460,7 +460,7 @@ cdef class Admissions(Admission):
                 known = _IMPORTANCE.get(text.lower())
                 if known is not None:
                     return known
-        return exchange.route.spec.importance
+        return exchange.route().spec.importance
 
     cdef bint sheds(self, Exchange exchange) except -1:
         cdef int importance = self.importance_of(exchange)

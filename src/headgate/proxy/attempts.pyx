@@ -25,7 +25,7 @@ from headgate.proxy.snapshot cimport ANSWERED
 
 cdef int begin_tries(Exchange exchange) except -1:
     """The request is ready for its first attempt."""
-    cdef AttemptPolicy policy = exchange.route.policy
+    cdef AttemptPolicy policy = exchange.route().policy
     cdef Tries tries = Tries.__new__(Tries)
     tries.policy = policy
     tries.repeatable = exchange.idempotent or (policy.methods >> exchange.request.method) & 1
@@ -175,7 +175,7 @@ cdef bint _try_next(Exchange exchange, int cause, double asked, Head head) excep
         return False
     policy.cell.add(<int>RETRIED + cause, 1)
     exchange.endpoint.block.add(RETRIES, 1)
-    exchange.route.block.add(RETRIES, 1)
+    exchange.route().block.add(RETRIES, 1)
     if head is not None:
         _put_aside(exchange, head)
     exchange._release_up(head is not None and head.last and exchange.request_sent)
@@ -280,7 +280,9 @@ cdef int _send_hedge(Exchange first) except -1:
     hedge.tries = own
     hedge.snapshot = first.snapshot
     hedge.request = first.request
-    hedge.route = first.route
+    hedge.facts = first.facts
+    hedge.limits = first.limits
+    hedge.kept = first.kept
     hedge.service = first.service
     hedge.key = first.key
     hedge.tried = first.tried

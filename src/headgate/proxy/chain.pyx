@@ -111,7 +111,7 @@ def attach_chains(LiveSnapshot live not None, dict steps) -> list[Chain]:
                 listener.spec.middlewares + route.spec.middlewares, steps, known)
         if any(chain is not None for chain in chains):
             route.chains = chains
-            route.special = True
+            route.facts.special = True
     for service in live.services.values():
         service.chain = _chain_of(service.spec.middlewares, steps, known)
     return list(known.values())
@@ -836,7 +836,7 @@ cdef class Way(Passage):
 
     @property
     def route(self) -> str:
-        return self.living_exchange().route.name.decode()
+        return self.living_exchange().route().name.decode()
 
     @property
     def service(self) -> str | None:
@@ -912,7 +912,7 @@ cdef class Way(Passage):
         """Send this exchange to another service of the file than the route says. In on_request. Raises KeyError
         when there is none of this name, RuntimeError when it is too late or the route has no services."""
         cdef Exchange exchange = self.living_exchange()
-        if self.hook != ON_REQUEST or self.serving or exchange.route.answers:
+        if self.hook != ON_REQUEST or self.serving or exchange.facts.answers:
             raise RuntimeError("the service can be chosen in on_request of a route with a service")
         exchange.chosen = exchange.snapshot.services[name]
 

@@ -495,9 +495,9 @@ cdef class Connection(Leg):
             return CLOSING_SECONDS
         if exchange.tunnel:
             return INFINITY             # the tunnel's own idle time counts
-        if exchange.route is None:
+        if exchange.facts == NULL:
             return CLOSING_SECONDS      # a short answer that no route gave
-        return exchange.route.limits.response_idle_timeout
+        return exchange.limits.response_idle_timeout
 
     cdef int drained(self) except -1:
         """The socket takes bytes again."""

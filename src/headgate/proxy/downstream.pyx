@@ -328,11 +328,11 @@ cdef class Http1Downstream(Connection):
                 self.deadline = self.context.now + self.listener.head_timeout
         elif self.write_blocked:
             pass                    # it has to take bytes first; that has its own deadline
-        elif (exchange.request_read or self.input_complete() or self.read_paused or exchange.route is None
+        elif (exchange.request_read or self.input_complete() or self.read_paused or exchange.facts == NULL
                 or exchange.tunnel or exchange.expects()):
             self.deadline = INFINITY
         else:
-            self.deadline = self.context.now + exchange.route.limits.body_idle_timeout
+            self.deadline = self.context.now + exchange.limits.body_idle_timeout
 
     cdef int sweep(self, double now, double elapsed) except -1:
         cdef Exchange exchange = self.exchange
@@ -351,18 +351,18 @@ cdef class Http1Downstream(Connection):
         rate counts only time that was spent waiting for it."""
         cdef Exchange exchange = self.exchange
         cdef double rate
-        if exchange.route is None or exchange.tunnel or exchange.route.limits.minimum_rate <= 0:
+        if exchange.facts == NULL or exchange.tunnel or exchange.limits.minimum_rate <= 0:
             return 0
-        rate = exchange.route.limits.minimum_rate
+        rate = exchange.limits.minimum_rate
         if self.write_blocked:
             self.slow_seconds += elapsed
-            if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
+            if (self.slow_seconds > exchange.limits.minimum_rate_grace
                     and exchange.bytes_out - self.under_way() < rate * self.slow_seconds):
                 exchange.client_gone(b"connection_write_timeout")
                 return self.close_hard()
         elif not (exchange.request_read or self.input_complete() or self.read_paused or exchange.expects()):
             self.slow_seconds += elapsed
-            if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
+            if (self.slow_seconds > exchange.limits.minimum_rate_grace
                     and exchange.bytes_in < rate * self.slow_seconds):
                 return exchange.fail(408, b"http_request_error")
         return 0

@@ -6,6 +6,7 @@ as all do, but through no middlewares, and no record is written of them.
 
 from cpython.bytes cimport PyBytes_GET_SIZE
 
+from headgate.core.arena cimport Arena
 from headgate.core.cells cimport place_of, IN_FLIGHT, Block
 from headgate.core.cells import bytes_of
 from headgate.core.head cimport (
@@ -13,7 +14,7 @@ from headgate.core.head cimport (
 )
 from headgate.proxy.exchange cimport Exchange, Leg, new_exchange
 from headgate.proxy.forwarding cimport set_host
-from headgate.proxy.snapshot cimport Listener, Route, RouteLimits, Service
+from headgate.proxy.snapshot cimport Listener, Route, RouteFacts, RouteLimits, Service
 
 
 cdef class Errand(Leg):
@@ -52,9 +53,11 @@ cdef Route errand_route(object spec, RouteLimits limits, object memory, int metr
     route.spec = spec
     route.name = spec.name.encode()
     route.limits = limits
-    route.attempts = 1
     route.block = Block(memory, metric)
-    route.words = route.block.words
+    route.arena = Arena()
+    route.settle(<RouteFacts*>route.arena.take_lines(sizeof(RouteFacts)))
+    route.facts.attempts = 1
+    route.facts.answers = False         # though it has no services of its own
     return route
 
 
@@ -75,7 +78,9 @@ cdef Exchange new_errand(Errand leg, Context context, Listener listener, Route r
     leg.exchange = exchange
     exchange.muted = True
     exchange.client = peer.text
-    exchange.route = route
+    exchange.kept = route
+    exchange.facts = route.facts
+    exchange.limits = route.limits
     exchange.service = service
     exchange.request = head
     exchange.request_read = True
@@ -98,6 +103,6 @@ cdef int begin_errand(Exchange exchange) except -1:
     """Send it."""
     exchange.context.active += 1
     exchange.listener.block.add(IN_FLIGHT, 1)
-    exchange.route.words[place_of(IN_FLIGHT)] += 1
+    exchange.facts.words[place_of(IN_FLIGHT)] += 1
     exchange.service.block.add(IN_FLIGHT, 1)
     return exchange._begin_attempts()

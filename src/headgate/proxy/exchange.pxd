@@ -11,7 +11,9 @@ from headgate.proxy.context cimport Context
 from headgate.core.websocket cimport WebSocketWatch
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.grpc cimport GrpcCall
-from headgate.proxy.snapshot cimport Endpoint, Listener, LiveSnapshot, Outcome, Route, Service
+from headgate.proxy.snapshot cimport (
+    Endpoint, Listener, LiveSnapshot, Outcome, Route, RouteFacts, RouteLimits, Service,
+)
 
 
 # One side of an exchange: a connection of HTTP/1, a stream of HTTP/2.
@@ -118,7 +120,9 @@ cdef class Exchange:
     cdef Leg up
     cdef Head request
     cdef Head response
-    cdef Route route
+    cdef const RouteFacts* facts        # of the route; NULL: none was found
+    cdef RouteLimits limits
+    cdef Route kept                     # the route of what no snapshot has a route for
     cdef Service service
     cdef Share share                    # None: the route has one service
     cdef Pacer pacer                    # None: bodies go on as they come
@@ -175,6 +179,10 @@ cdef class Exchange:
     cdef bytes reason
     cdef bytes ended_by
     cdef bytes detail
+
+    cdef inline Route route(self):
+        """More of the route than its facts, which few exchanges need."""
+        return <Route>self.facts.route
 
     cdef int begin(self, Head head) except -1
     cdef int dismiss(self, Head head, bytes reason) except -1

@@ -350,10 +350,11 @@ cdef class Exchange:
                 self.detail = _nearest_text(self.snapshot.routes, self.snapshot.table.nearest(
                     head, self.listener.number, address if self.peer.has_address else NULL))
             return self.fail(404, b"destination_not_found")
-        self.route = <Route>self.snapshot.routes[number]
-        self.route.words[place_of(IN_FLIGHT)] += 1
-        if self.route.limits.request_timeout > 0:
-            self.deadline = self.started + self.route.limits.request_timeout
+        self.facts = &self.snapshot.facts[number]
+        self.limits = <RouteLimits>self.facts.limits
+        self.facts.words[place_of(IN_FLIGHT)] += 1
+        if self.limits.request_timeout > 0:
+            self.deadline = self.started + self.limits.request_timeout
         if self.call is not None and self.call.timeout != 0:
             if self.call.timeout < 0:
                 self.detail = b"a malformed grpc-timeout"
@@ -363,22 +364,22 @@ cdef class Exchange:
         if self.peer.is_trusted(self.snapshot) and not read_deadline(self):
             self.detail = b"a malformed X-Request-Timeout"
             return self.fail(400, b"http_request_error")
-        if not self.route.answers:
+        if not self.facts.answers:
             if self.context.shed_level and (<Admission>self.context.admission).sheds(self):
                 return 0
-            if 0 < self.route.limits.body_bytes < head.content_length:
+            if 0 < self.limits.body_bytes < head.content_length:
                 return self.fail(413, b"http_request_denied")
-        if self.route.special and self.route.chains is not None:
-            if self.route.chains[self.listener.number] is not None:
-                return begin_way(self, <Chain>self.route.chains[self.listener.number], number,
+        if self.facts.special and self.route().chains is not None:
+            if self.route().chains[self.listener.number] is not None:
+                return begin_way(self, <Chain>self.route().chains[self.listener.number], number,
                                  address if self.peer.has_address else NULL)
         return self.enter(number, address if self.peer.has_address else NULL)
 
     cdef int enter(self, Py_ssize_t number, const uint8_t* address) except -1:
         """Do what the route says."""
-        if self.route.answers:
+        if self.facts.answers:
             return self._answer_route(number)
-        if self.route.special and self.route.fault is not None and (<Faults>self.route.fault).strike(
+        if self.facts.special and self.route().fault is not None and (<Faults>self.route().fault).strike(
                 self, address):
             return 0
         return self._prepare_request(address)
@@ -428,13 +429,13 @@ cdef class Exchange:
         """Redirect or respond."""
         cdef Head head = self.request
         path = head.path.data[:head.path.size]
-        if self.route.spec.redirect is not None:
+        if self.route().spec.redirect is not None:
             status, fields, body = replies.redirect(
-                self.route.spec.redirect, self.listener.scheme, head.host_text, head.port, path,
+                self.route().spec.redirect, self.listener.scheme, head.host_text, head.port, path,
                 head.query_text, self.snapshot.table.captures(number, path),
             )
         else:
-            status, fields, body = replies.respond(self.route.spec.respond)
+            status, fields, body = replies.respond(self.route().spec.respond)
         return self._reply(status, fields, body)
 
     cdef int _prepare_request(self, const uint8_t* address) except -1:
@@ -442,8 +443,8 @@ cdef class Exchange:
         if self.chosen is not None:
             self.service = self.chosen
         else:
-            self.service = self.route.single
-            if self.route.special and self.route.split is not None:
+            self.service = <Service>self.facts.single
+            if self.facts.special and self.route().split is not None:
                 self._choose_share(address)
         self.service.block.add(IN_FLIGHT, 1)
         if self.service.chain is not None:
@@ -453,7 +454,7 @@ cdef class Exchange:
     cdef int serve(self, const uint8_t* address) except -1:
         """Forwarding fields, then the first attempt."""
         cdef Head head = self.request
-        cdef bint special = self.route.special
+        cdef bint special = self.facts.special
         if self.passage is not None:
             self.passage.open_body()
             if self.closed or self.response is not None:
@@ -463,8 +464,8 @@ cdef class Exchange:
             self.session = self.service.sticky.session_of(head, self.context.now + self.context.wall_offset)
         self.request_id = edit_request(head, self.context, self.snapshot, self.listener, self.peer,
                                        self.client, self.request_id)
-        if special and self.route.mirror is not None:
-            self.image = (<Mirroring>self.route.mirror).image_of(self, address)
+        if special and self.route().mirror is not None:
+            self.image = (<Mirroring>self.route().mirror).image_of(self, address)
         if PyBytes_GET_SIZE(self.service.host):
             set_host(head, self.service.host)
         elif head.authority.data == NULL and PyBytes_GET_SIZE(self.service.own_host):
@@ -473,24 +474,24 @@ cdef class Exchange:
                                           METHOD_OPTIONS, METHOD_TRACE)
         if self.service.budget is not None:
             self.service.budget.note(self.context.now)
-        if special and self.route.policy is not None:
+        if special and self.route().policy is not None:
             begin_tries(self)
-        if self.route.limits.buffer_request and not self.request_read:
+        if self.limits.buffer_request and not self.request_read:
             return self._begin_buffering()
         return self._begin_attempts()
 
     cdef int _begin_attempts(self) except -1:
         """The first attempt, when the limits of what runs at a time allow it."""
-        if ((self.route.special and self.route.gate is not None or self.service.gate is not None)
+        if ((self.facts.special and self.route().gate is not None or self.service.gate is not None)
                 and not (<Admission>self.context.admission).admits(self)):
             return 0
         return self.start_attempt()
 
     cdef int _choose_share(self, const uint8_t* address) except -1:
-        cdef Py_ssize_t number = self.route.split.choose(self.request, self.listener.number, address)
-        self.share = <Share>self.route.split.shares[number]
+        cdef Py_ssize_t number = self.route().split.choose(self.request, self.listener.number, address)
+        self.share = <Share>self.route().split.shares[number]
         self.share.block.add(IN_FLIGHT, 1)
-        self.service = <Service>self.route.services[number]
+        self.service = <Service>self.route().services[number]
         return 0
 
     cdef int _leave(self) except -1:
@@ -582,13 +583,13 @@ cdef class Exchange:
 
     cdef int connect_failed(self, int status, bytes reason) except -1:
         """No connection could be had. Another endpoint may have one; this one saw nothing."""
-        cdef int most = max(self.route.attempts, min(CONNECT_ATTEMPTS, self.service.count))
+        cdef int most = max(self.facts.attempts, min(CONNECT_ATTEMPTS, self.service.count))
         self.waiting = False
         self._count_failure(status, UNREACHABLE)
         self._release_endpoint()
         if status != 503 and self.attempts < most and self.service.count > 1:
             self.endpoint.block.add(RETRIES, 1)
-            self.route.block.add(RETRIES, 1)
+            self.route().block.add(RETRIES, 1)
             self.fresh = False
             if self.tries is not None:
                 note_connect(self)
@@ -641,7 +642,7 @@ cdef class Exchange:
     cdef int _try_again(self) except -1:
         self._release_up(False)
         self.endpoint.block.add(RETRIES, 1)
-        self.route.block.add(RETRIES, 1)
+        self.route().block.add(RETRIES, 1)
         self.fresh = True
         self.request_sent = False
         return self.start_attempt()
@@ -680,7 +681,7 @@ cdef class Exchange:
             return 0
         if self.call is not None and self.call.question is not None:
             return self._take_question(data)
-        limit = self.route.limits.body_bytes if self.route is not None else 0
+        limit = self.limits.body_bytes if self.facts != NULL else 0
         if 0 < limit < self.bytes_in:
             self.down.close_after()
             return self.fail(413, b"http_request_denied")
@@ -708,9 +709,9 @@ cdef class Exchange:
         if self.passage is not None and self.passage.reads(self.held_bytes):
             return 0
         if self.buffering:
-            if self.held_bytes >= self.route.limits.buffer_request:
+            if self.held_bytes >= self.limits.buffer_request:
                 return self._unbuffer()
-        elif self.held_bytes + READ_BYTES > self.route.limits.buffer_bytes:
+        elif self.held_bytes + READ_BYTES > self.limits.buffer_bytes:
             self.down.pause()
         return 0
 
@@ -780,7 +781,7 @@ cdef class Exchange:
 
     cdef int _hold(self, const char* data, Py_ssize_t size) except -1:
         """Copy a piece of the body, for a connection that is not there yet or for a second try."""
-        cdef int64_t limit = self.route.limits.buffer_bytes
+        cdef int64_t limit = self.limits.buffer_bytes
         if self.up is not None and self.held_bytes + size > limit:
             self.replayable = False
             self.held = None
@@ -1053,7 +1054,7 @@ cdef class Exchange:
         if self.snapshot.record_format is not None and _is_websocket(head.upgrade):
             self.frames = WebSocketWatch()
         self.context.block.add(WORKER_TUNNELS, 1)
-        self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
+        self.deadline = self.context.now + self.limits.tunnel_idle_timeout
         self.up.watch()
         edit_response(head, self.context, self.snapshot, self.listener)
         down.send_head(head)
@@ -1063,7 +1064,7 @@ cdef class Exchange:
     cdef int tunnel_data(self, Leg source, Data data) except -1:
         """Opaque bytes; the last of one direction is a half-close."""
         cdef Leg other = self.up if source is self.down else self.down
-        self.deadline = self.context.now + self.route.limits.tunnel_idle_timeout
+        self.deadline = self.context.now + self.limits.tunnel_idle_timeout
         if source is self.down:
             self.bytes_in += data.size
         else:
@@ -1100,25 +1101,25 @@ cdef class Exchange:
                 return 0
             if yes:
                 self.read_on(up)
-            elif leg.backlog() + READ_BYTES > self.route.limits.buffer_response:
+            elif leg.backlog() + READ_BYTES > self.limits.buffer_response:
                 up.pause()
         elif yes:
             if not self.request_read or self.tunnel:
                 self.read_on(self.down)
             if self.passage is not None:
                 self.passage.upstream_takes()
-        elif leg.backlog() + READ_BYTES > self.route.limits.buffer_bytes:
+        elif leg.backlog() + READ_BYTES > self.limits.buffer_bytes:
             self.down.pause()
         return 0
 
     cdef int read_on(self, Leg leg) except -1:
         """Read from a side again, unless a middleware holds what came, or the other side has enough waiting."""
         cdef Leg up = self.up
-        cdef int64_t most = self.route.limits.buffer_bytes
+        cdef int64_t most = self.limits.buffer_bytes
         if leg is not self.down:
             if self.pacer is not None and self.pacer.holds():
                 return 0
-            if self.down.write_blocked and self.down.backlog() + READ_BYTES > self.route.limits.buffer_response:
+            if self.down.write_blocked and self.down.backlog() + READ_BYTES > self.limits.buffer_response:
                 return 0
         else:
             if self.passage is not None and self.passage.holds():
@@ -1156,8 +1157,8 @@ cdef class Exchange:
     cdef int expire(self) except -1:
         """The deadline of the whole exchange passed."""
         self.deadline = INFINITY
-        if self.route is not None:
-            self.route.block.add(TIMEOUTS, 1)
+        if self.facts != NULL:
+            self.route().block.add(TIMEOUTS, 1)
         if self.call is not None:
             self.call.expired = True
         return self.fail(504, b"http_response_timeout")
@@ -1177,8 +1178,8 @@ cdef class Exchange:
             self.ended_by = b"headgate"
         if self.request_id is None and self.snapshot.request_id:
             self.request_id = self.context.new_request_id()
-        if self.route is not None and status in (413, 429):
-            self.route.block.add(REJECTED, 1)
+        if self.facts != NULL and status in (413, 429):
+            self.route().block.add(REJECTED, 1)
         self._release_up(False)
         if self.response_started:
             if self._end_call(status, reason):
@@ -1216,8 +1217,8 @@ cdef class Exchange:
         status, fields, body, unchecked = self.reply_parts(reply)
         head = self.own_head(status, fields)
         add_checked(head, unchecked)
-        if self.route is not None and status in (413, 429):
-            self.route.block.add(REJECTED, 1)
+        if self.facts != NULL and status in (413, 429):
+            self.route().block.add(REJECTED, 1)
         return self._answer_own(head, body)
 
     cdef tuple reply_parts(self, object reply):
@@ -1368,10 +1369,10 @@ cdef class Exchange:
         self.listener.block.finish(status, microseconds, self.bytes_in, self.bytes_out)
         if self.tunnel:
             self.context.block.subtract(WORKER_TUNNELS, 1)
-        if self.route is None:
+        if self.facts == NULL:
             return 0
-        self.route.words[place_of(IN_FLIGHT)] -= 1
-        count_finished(self.route.words, status, microseconds, self.bytes_in, self.bytes_out)
+        self.facts.words[place_of(IN_FLIGHT)] -= 1
+        count_finished(self.facts.words, status, microseconds, self.bytes_in, self.bytes_out)
         if self.service is None:
             return 0
         self.service.block.subtract(IN_FLIGHT, 1)
@@ -1410,7 +1411,7 @@ cdef class Exchange:
         if self.response is not None:
             record.head_bytes_out = self.response.size
         record.request_id = _span(self.request_id)
-        record.route = _span(self.route.name if self.route is not None else None)
+        record.route = _span(self.route().name if self.facts != NULL else None)
         record.service = _span(self.service.name if self.service is not None else None)
         record.variant = _span(self.share.name if self.share is not None else None)
         record.endpoint = _span(self.endpoint.name if self.endpoint is not None else None)

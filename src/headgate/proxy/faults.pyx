@@ -19,7 +19,7 @@ def attach_faults(LiveSnapshot live not None, object memory) -> None:
     for route in live.routes:
         if route.spec.fault is not None:
             route.fault = Injection(route.spec.fault, memory)
-            route.special = True
+            route.facts.special = True
 
 
 cdef class Injection(Faults):

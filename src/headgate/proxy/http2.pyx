@@ -128,8 +128,8 @@ cdef class Http2Connection(Connection):
         cdef Http2Stream stream
         if not self.closed:
             for stream in self.streams.values():
-                if stream.exchange is not None and stream.exchange.route is not None:
-                    seconds = max(seconds, stream.exchange.route.limits.response_idle_timeout)
+                if stream.exchange is not None and stream.exchange.facts != NULL:
+                    seconds = max(seconds, stream.exchange.limits.response_idle_timeout)
         return seconds
 
     # --- Receiving ---
@@ -527,8 +527,8 @@ cdef class Http2Stream(Leg):
         cdef double seconds = CLOSING_SECONDS
         if exchange is not None and exchange.tunnel:
             seconds = INFINITY          # the tunnel's own idle time counts
-        elif exchange is not None and exchange.route is not None:
-            seconds = exchange.route.limits.response_idle_timeout
+        elif exchange is not None and exchange.facts != NULL:
+            seconds = exchange.limits.response_idle_timeout
         self.taken = self.handed_over()
         self.deadline = self.connection.context.now + seconds
         return 0

@@ -397,10 +397,10 @@ cdef class DownstreamStream(Http2Stream):
         if self.over or self.write_blocked:
             return
         if (exchange is None or exchange.request_read or self.input_over or self.read_paused
-                or exchange.route is None or exchange.tunnel or exchange.expects()):
+                or exchange.facts == NULL or exchange.tunnel or exchange.expects()):
             self.deadline = INFINITY
         else:
-            self.deadline = self.connection.context.now + exchange.route.limits.body_idle_timeout
+            self.deadline = self.connection.context.now + exchange.limits.body_idle_timeout
 
     cdef int sweep(self, double now, double elapsed) except -1:
         cdef Exchange exchange = self.exchange
@@ -418,19 +418,19 @@ cdef class DownstreamStream(Http2Stream):
         """The minimum average rate, as on a connection of HTTP/1."""
         cdef Exchange exchange = self.exchange
         cdef double rate
-        if exchange.route is None or exchange.tunnel or exchange.route.limits.minimum_rate <= 0:
+        if exchange.facts == NULL or exchange.tunnel or exchange.limits.minimum_rate <= 0:
             return 0
-        rate = exchange.route.limits.minimum_rate
+        rate = exchange.limits.minimum_rate
         if self.write_blocked:
             self.slow_seconds += elapsed
-            if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
+            if (self.slow_seconds > exchange.limits.minimum_rate_grace
                     and self.handed_over() - self.alone_under_way() < rate * self.slow_seconds):
                 self.reset(CANCEL)
                 self.leave()
                 return exchange.client_gone(b"connection_write_timeout")
         elif not (exchange.request_read or self.input_over or self.read_paused or exchange.expects()):
             self.slow_seconds += elapsed
-            if (self.slow_seconds > exchange.route.limits.minimum_rate_grace
+            if (self.slow_seconds > exchange.limits.minimum_rate_grace
                     and exchange.bytes_in < rate * self.slow_seconds):
                 return exchange.fail(408, b"http_request_error")
         return 0

@@ -31,7 +31,7 @@ def attach_mirrors(LiveSnapshot live not None, object memory, object log) -> Non
     for route in live.routes:
         if route.spec.mirror is not None:
             route.mirror = Mirror(route.spec.mirror, route, live.services[route.spec.mirror.service], memory, log)
-            route.special = True
+            route.facts.special = True
 
 
 def mirror_samples(LiveSnapshot live not None, route_name: str) -> list[dict[str, object]]:

@@ -8,9 +8,9 @@ cdef double answer_deadline(Exchange exchange, bint paused, double now) noexcept
     if exchange.tunnel or paused:
         return INFINITY
     if exchange.response is not None:
-        return now + exchange.route.limits.response_idle_timeout
+        return now + exchange.limits.response_idle_timeout
     if exchange.request_sent or exchange.expects():
-        return now + exchange.route.limits.first_byte_timeout
+        return now + exchange.limits.first_byte_timeout
     return INFINITY
 
 

@@ -1,5 +1,7 @@
+from cpython.object cimport PyObject
 from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
 
+from headgate.core.arena cimport Arena
 from headgate.core.attempts cimport AttemptPolicy, RetryBudget
 from headgate.core.balance cimport Balancer, EndpointState
 from headgate.core.breaker cimport Breaker
@@ -103,17 +105,24 @@ cdef class RouteLimits:
     cdef int64_t buffer_response
 
 
-# What an exchange needs of its route stands first and in one cache line, with the object's own count
-# and type: with thousands of routes each exchange finds another one cold in the caches. CPython puts
-# objects of one size behind each other in a page, behind 48 bytes of its own, and the collector's 16
-# before each: with a size of 192 for both, an object begins where a line begins.
+# What an exchange needs of its route: one cache line in a table by number, for with thousands of routes each
+# exchange finds another one cold in the caches. What it points to belongs to the snapshot, which outlives
+# its exchanges, so that nobody has to count.
+cdef struct RouteFacts:
+    uint64_t* words                     # of the route's block
+    PyObject* limits                    # RouteLimits
+    PyObject* single                    # the Service when there is one, or NULL
+    PyObject* route                     # Route: the rest
+    int attempts                        # to connect
+    bint answers                        # redirects or responds: no service
+    bint special                        # some of the rest is there, and only then looked at
+    uint64_t[2] rest                    # to the next cache line
+
+
 cdef class Route:
-    cdef uint64_t* words                # of its block
+    cdef RouteFacts* facts
+    cdef Arena arena                    # where they are
     cdef RouteLimits limits
-    cdef Service single                 # the service when there is one
-    cdef bint answers                   # redirects or responds: no service
-    cdef int attempts                   # to connect
-    cdef bint special                   # some of what follows is there, and only then looked at
     cdef public list chains             # chain.Chain by number of the listener, or None; None: no middlewares
     cdef public object gate             # admission.Gate; None: as many run as come
     cdef AttemptPolicy policy           # None: nothing beyond that
@@ -125,7 +134,8 @@ cdef class Route:
     cdef object fault                   # exchange.Faults, or None
     cdef Block block
     cdef SharedCell cell
-    cdef uint64_t[4] rest               # to the next cache line
+
+    cdef int settle(self, RouteFacts* facts) except -1
 
 
 cdef struct Network:
@@ -178,6 +188,7 @@ cdef class LiveSnapshot:
     cdef readonly double made           # seconds of the monotonic clock
     cdef readonly RoutingTable table
     cdef readonly list routes
+    cdef RouteFacts* facts              # by number
     cdef readonly dict services
     cdef readonly dict subsets          # services of which routes want a part, by name and labels
     cdef readonly dict listeners

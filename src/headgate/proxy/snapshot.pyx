@@ -267,22 +267,31 @@ cdef class Route:
     """A match's action with everything that it needs resolved."""
 
     def __init__(self, object spec, list services, object memory, SharedCell cell, RouteLimits limits,
-                 AttemptPolicy policy):
+                 AttemptPolicy policy, Arena arena):
         self.spec = spec
         self.name = spec.name.encode()
         self.block = Block(memory, spec.metric)
-        self.words = self.block.words
         self.cell = cell
         self.services = services
-        self.answers = not self.services
-        self.single = self.services[0] if self.services else None
         if len(self.services) > 1:
             self.split = Split([Share(spec.name, share, spec.variant_header, Block(memory, share.metric))
                                 for share in spec.services], spec.sticky, cell)
-        self.attempts = spec.retry.attempts if spec.retry is not None and "connect" in spec.retry.causes else 1
         self.limits = limits
         self.policy = policy
-        self.special = self.split is not None or policy is not None
+        self.arena = arena
+
+    cdef int settle(self, RouteFacts* facts) except -1:
+        """Say there what exchanges need."""
+        retry = self.spec.retry
+        facts.words = self.block.words
+        facts.limits = <PyObject*>self.limits
+        facts.single = <PyObject*>self.services[0] if self.services else NULL
+        facts.route = <PyObject*>self
+        facts.attempts = retry.attempts if retry is not None and "connect" in retry.causes else 1
+        facts.answers = not self.services
+        facts.special = self.split is not None or self.policy is not None
+        self.facts = facts
+        return 0
 
 
 cdef class Networks:
@@ -410,14 +419,19 @@ cdef class LiveSnapshot:
 
     def _set_routes(self, routes: tuple[object, ...], memory: memoryview, SharedTable shared,
                     uint64_t seed) -> None:
+        cdef Arena arena = Arena()
+        cdef Route made
         limits: dict[object, RouteLimits] = {}
         self.routes = []
+        self.facts = <RouteFacts*>arena.take_lines(len(routes) * sizeof(RouteFacts) + 1)
         for route in routes:
             if route.limits not in limits:
                 limits[route.limits] = RouteLimits(route.limits)
             services = [self._service_of(share, memory, seed) for share in route.services]
-            self.routes.append(Route(route, services, memory, shared.cell(route_cell(route.name)),
-                                     limits[route.limits], _policy(route, shared)))
+            made = Route(route, services, memory, shared.cell(route_cell(route.name)), limits[route.limits],
+                         _policy(route, shared), arena)
+            made.settle(&self.facts[len(self.routes)])
+            self.routes.append(made)
 
 
 def _policy(route: object, SharedTable shared) -> AttemptPolicy | None:

@@ -49,7 +49,7 @@ cdef class Http1Upstream(Connection):
         if exchange is not None:
             down = exchange.down
             down.flush()
-            if self.client.reading == READ_LENGTH and exchange.route.limits.buffer_response <= MOVE_AHEAD:
+            if self.client.reading == READ_LENGTH and exchange.limits.buffer_response <= MOVE_AHEAD:
                 if isinstance(down, Connection):
                     self.move_to(<Connection>down)
         return 0

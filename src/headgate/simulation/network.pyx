@@ -373,8 +373,8 @@ cdef class Client(Leg):
         self.seconds = self.context.now - self.started
         self.attempts = exchange.attempts
         self.reason = _text(exchange.reason)
-        if exchange.route is not None:
-            self.route = _text(exchange.route.name)
+        if exchange.facts != NULL:
+            self.route = _text(exchange.route().name)
         if exchange.service is not None:
             self.service = _text(exchange.service.name)
         if exchange.endpoint is not None:

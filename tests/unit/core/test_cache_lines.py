@@ -6,9 +6,7 @@ import gc
 from collections import Counter
 
 from headgate.core.routing import RoutingTable
-from headgate.proxy.snapshot import Route
-from headgate.spec import Match
-from headgate.spec import Route as RouteSpec
+from headgate.spec import Match, Route
 
 LINE_BYTES = 64
 COLLECTOR_BYTES = 16  # that CPython puts before an object
@@ -23,13 +21,13 @@ def compiled() -> dict[int, type]:
 
 
 def test_they_are_whole_lines_and_begin_with_one() -> None:
-    """As proxy/snapshot.pxd says why."""
+    """As core/conditions.pxd says why."""
     gc.collect()
     before = compiled()
-    routes = [RouteSpec(name=f"{n}", match=Match(hosts=(f"{n}.example",))) for n in range(ROUTES)]
+    routes = [Route(name=f"{n}", match=Match(hosts=(f"{n}.example",))) for n in range(ROUTES)]
     table = RoutingTable(routes)
     made = {address: kind for address, kind in compiled().items() if address not in before}
-    for kind in {Route, *made.values()}:
+    for kind in set(made.values()):
         assert (kind.__basicsize__ + COLLECTOR_BYTES) % LINE_BYTES == 0, kind
     begins = Counter(address % LINE_BYTES for address in made)
     assert begins == {0: 2 * ROUTES + 1}, table  # a level for each host, and one for any
