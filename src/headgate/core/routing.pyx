@@ -39,6 +39,12 @@ def own_entries(levels, int count) -> list[list[Entry]]:
     return [list(entries) for entries in own]
 
 
+def conditions_of(route) -> tuple[object, ...]:
+    """What Conditions are made from."""
+    match = route.match
+    return route.listeners, match.methods, match.client, match.headers, match.query, match.tls
+
+
 cdef class RoutingTable:
     """Finds the route of a request. Built once from routes in file order; never changes."""
 
@@ -53,11 +59,15 @@ cdef class RoutingTable:
         self.routes = tuple(routes)
         self.listeners = tuple(listeners)
         self.conditions = []
+        known = {}                      # many routes ask for the same, or for nothing: one place in the caches
         for route in self.routes:
-            try:
-                self.conditions.append(Conditions(route, self.listeners, arena))
-            except ValueError as error:
-                raise ValueError(f"route {route.name}: {error}") from None
+            asked = conditions_of(route)
+            if asked not in known:
+                try:
+                    known[asked] = Conditions(route, self.listeners, arena)
+                except ValueError as error:
+                    raise ValueError(f"route {route.name}: {error}") from None
+            self.conditions.append(known[asked])
         by_route = <PyObject**>arena.take(len(self.conditions) * sizeof(PyObject*) + 1)
         for number in range(len(self.conditions)):
             by_route[number] = <PyObject*>self.conditions[number]

@@ -20,14 +20,27 @@ def compiled() -> dict[int, type]:
     return {id(each): type(each) for each in found}
 
 
-def test_they_are_whole_lines_and_begin_with_one() -> None:
-    """As core/conditions.pxd says why."""
+def made_by(routes: list[Route]) -> dict[int, type]:
+    """What the table of these routes adds to that."""
     gc.collect()
     before = compiled()
-    routes = [Route(name=f"{n}", match=Match(hosts=(f"{n}.example",))) for n in range(ROUTES)]
     table = RoutingTable(routes)
-    made = {address: kind for address, kind in compiled().items() if address not in before}
+    found = {address: kind for address, kind in compiled().items() if address not in before}
+    del table
+    return found
+
+
+def test_they_are_whole_lines_and_begin_with_one() -> None:
+    """As core/conditions.pxd says why."""
+    matches = [Match(hosts=(f"{n}.example",), methods=(f"M{n}",)) for n in range(ROUTES)]
+    made = made_by([Route(name=f"{n}", match=match) for n, match in enumerate(matches)])
     for kind in set(made.values()):
         assert (kind.__basicsize__ + COLLECTOR_BYTES) % LINE_BYTES == 0, kind
     begins = Counter(address % LINE_BYTES for address in made)
-    assert begins == {0: 2 * ROUTES + 1}, table  # a level for each host, and one for any
+    assert begins == {0: 2 * ROUTES + 1}  # conditions, a level for each host, and one for any
+
+
+def test_equal_conditions_are_there_once() -> None:
+    methods: list[tuple[str, ...]] = [(), ("GET",)]
+    routes = [Route(name=f"{n}", match=Match(methods=methods[n % 2])) for n in range(ROUTES)]
+    assert Counter(kind.__name__ for kind in made_by(routes).values()) == {"Conditions": 2, "Level": 1}
