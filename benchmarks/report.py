@@ -24,7 +24,8 @@ browser beside Host, answers 12. Every proxy adds the same forwarding fields and
 access log is off where nothing else is said.
 
 CPU is user and system time of **all** processes of the proxy, divided by the requests it answered; the
-figure is the median of interleaved rounds. A round counts only when the proxies' core was at least 95 %
+figure is the median of interleaved rounds, each with new processes, since where the memory of one came to
+lie is worth a few per cent. A round counts only when the proxies' core was at least 95 %
 busy and other processes took no more than a tenth of it. The ratio is to the better of nginx and HAProxy
 in the same run, or to what the row names.
 """

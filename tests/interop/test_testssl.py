@@ -44,6 +44,9 @@ ECDHE-RSA-AES256-GCM-SHA384:ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POL
 """
 
 
+EXAMINATIONS = 3  # at most: on a busy machine testssl.sh sometimes says that a check of its own failed
+
+
 class Finding(NamedTuple):
     """What testssl.sh says of one thing."""
 
@@ -111,11 +114,14 @@ def test_nothing_is_worse_than_at_nginx(tmp_path: Path, certificates: Certificat
         "routes": [{"name": "all", "respond": {"body": "hello"}}],
     }
     with Edge(config, certificates) as edge:
-        ours, theirs = tmp_path / "ours", tmp_path / "theirs"
-        examinations = [examine(edge.secure_port, ours), examine(nginx, theirs)]
-        found, beside = (
-            findings(each, folder) for each, folder in zip(examinations, (ours, theirs), strict=True)
-        )
+        for number in range(EXAMINATIONS):
+            folders = tmp_path / f"ours-{number}", tmp_path / f"theirs-{number}"
+            examinations = [examine(edge.secure_port, folders[0]), examine(nginx, folders[1])]
+            found, beside = (
+                findings(each, folder) for each, folder in zip(examinations, folders, strict=True)
+            )
+            if not any("check failed" in each.text for each in (*found.values(), *beside.values())):
+                break
     assert {"TLS1", "TLS1_3", "cipherlist_NULL", "cert_keySize", "heartbleed", "LUCKY13"} <= set(found), found
     acceptable = {name: max(beside[name].rank, RANKS.index("INFO")) for name in beside}
     worse = {
