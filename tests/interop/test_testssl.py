@@ -105,7 +105,7 @@ def nginx(tmp_path: Path, certificates: Certificates) -> Iterator[int]:
         yield port
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(480)
 def test_nothing_is_worse_than_at_nginx(tmp_path: Path, certificates: Certificates, nginx: int) -> None:
     config = {
         "process": {"workers": 1, "drain_timeout": "1s"},
