@@ -123,8 +123,8 @@ FLOODS: dict[str, Callable[[], Iterator[bytes]]] = {
         endless_streams,
     )
 }
-# Sent at once; the rest comes bit by bit, since it is little bytes that hurt.
-SPARING = {"tiny_windows": 0.002}
+# Frames of data to wait for before the next piece is sent: updates that come together make one larger frame.
+ANSWERED = {"tiny_windows": 100}
 
 
 def chunks(kind: str) -> Iterator[bytes]:
@@ -132,7 +132,7 @@ def chunks(kind: str) -> Iterator[bytes]:
     piece = bytearray()
     for said in FLOODS[kind]():
         piece += said
-        if len(piece) >= CHUNK or kind in SPARING:
+        if len(piece) >= CHUNK or kind in ANSWERED:
             yield bytes(piece)
             piece.clear()
 
@@ -158,9 +158,10 @@ class Flooder:
                 self.ends["refused"] += 1
                 await asyncio.sleep(0.05)
                 continue
-            writing = asyncio.create_task(self._write(writer))
+            answered = asyncio.Semaphore(0)
+            writing = asyncio.create_task(self._write(writer, answered))
             try:
-                end = await _end(reader)
+                end = await _end(reader, answered)
                 if not self.ends:
                     print("begun", flush=True)
                 self.ends[end] += 1
@@ -168,23 +169,27 @@ class Flooder:
                 writing.cancel()
                 writer.transport.abort()
 
-    async def _write(self, writer: asyncio.StreamWriter) -> None:
+    async def _write(self, writer: asyncio.StreamWriter, answered: asyncio.Semaphore) -> None:
         with suppress(OSError):
             writer.write(HELLO)
             for piece in chunks(self._kind):
                 writer.write(piece)
                 self.sent += len(piece)
                 await writer.drain()
-                await asyncio.sleep(SPARING.get(self._kind, 0))
+                await asyncio.sleep(0)
+                for _ in range(ANSWERED.get(self._kind, 0)):
+                    await answered.acquire()
 
 
-async def _end(reader: asyncio.StreamReader) -> str:
-    """Read to the end: what the server said last, or how it ended."""
+async def _end(reader: asyncio.StreamReader, answered: asyncio.Semaphore) -> str:
+    """Read to the end: what the server said last, or how it ended. Each frame of data counts as an answer."""
     said = "nothing"
     try:
         while True:
             head = await reader.readexactly(9)
             payload = await reader.readexactly(int.from_bytes(head[:3]))
+            if head[3] == DATA:
+                answered.release()
             if head[3] == GOAWAY:
                 said = Code(struct.unpack(">I", payload[4:8])[0]).name
     except asyncio.IncompleteReadError:
