@@ -9,6 +9,7 @@ pass them by. Traffic has the same mix whatever the number of routes, and one re
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil
 from random import Random
 
 from benchmarks.load import Request
@@ -82,18 +83,27 @@ class Mix:
         return MixedRoute(kind, f"{kind}-{index:04}", host, f"{kind[0]}{index:04}")
 
     def requests(self, count: int) -> list[Request]:
-        """Random requests; those that miss have a path or a host that no route has."""
+        """Random requests; those that miss have a path or a host that no route has.
+
+        How many are of which kind and how many miss is not left to chance: a miss takes half of what a hit
+        takes, so that one in a hundred more or less would be seen in what is compared.
+        """
         random = Random(self.count)
-        kinds = list(KINDS)
-        by_kind = {kind: [route for route in self.routes if route.kind == kind] for kind in kinds}
-        found = []
-        for _ in range(count):
-            route = random.choice(by_kind[random.choices(kinds, list(KINDS.values()))[0]])
-            request = route.request(random)
-            if random.random() < MISSES:
-                request = random.choice((Mix._other_path, Mix._other_host))(request)
-            found.append(request)
+        kinds = [kind for kind, share in KINDS.items() for _ in range(ceil(count * share))][:count]
+        random.shuffle(kinds)
+        misses = round(count * MISSES)
+        changes = [Mix._other_path, Mix._other_host] * (misses // 2) + [Mix._same] * (count - misses // 2 * 2)
+        by_kind = {kind: [route for route in self.routes if route.kind == kind] for kind in KINDS}
+        found = [
+            change(random.choice(by_kind[kind]).request(random))
+            for kind, change in zip(kinds, changes, strict=True)
+        ]
+        random.shuffle(found)
         return found
+
+    @staticmethod
+    def _same(request: Request) -> Request:
+        return request
 
     @staticmethod
     def _other_path(request: Request) -> Request:
