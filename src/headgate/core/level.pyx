@@ -8,10 +8,10 @@ each the further conditions are checked, and nothing behind the best one found s
 from bisect import bisect_left
 from os.path import commonprefix
 
-from libc.stdint cimport INT32_MAX
+from libc.stdint cimport INT32_MAX, int32_t
 
 from headgate.core.conditions cimport Conditions
-from headgate.core.places cimport ends_segment
+from headgate.core.places cimport Bucket, Place, Queue, above, deepest, ends_segment, turns_of
 
 from headgate.core.places import LONGEST_LITERAL
 from headgate.core.regex import behind_literal, compile_sets, literal_prefix
@@ -20,7 +20,7 @@ from headgate.core.regex import behind_literal, compile_sets, literal_prefix
 cdef enum:
     LEAST_LITERAL = 2
 
-cdef Turn NOBODY = Turn(INT32_MAX, -2)      # route -1
+cdef Turn NOBODY = Turn(INT32_MAX, -1, NULL)
 
 
 cdef inline Span path_of(Head head) noexcept:
@@ -28,47 +28,86 @@ cdef inline Span path_of(Head head) noexcept:
     return head.path if head.path.data != NULL else Span(b"", 0)
 
 
-cdef list ranks_of(Turns turns):
+cdef list ranks_of(Queue queue):
     cdef int number
-    return [turns.turns[number].rank for number in range(turns.count)]
+    return [queue.turns[number].rank for number in range(queue.count)]
 
 
-cdef inline Turns exact_of(const Place* place) noexcept:
-    return Turns(place.turns, place.exact)
+cdef inline Queue exact_of(const Place* place) noexcept:
+    return Queue(turns_of(place), place.exact)
 
 
-cdef inline Turns prefix_of(const Place* place) noexcept:
-    return Turns(place.turns + place.exact, place.prefix)
+cdef inline Queue prefix_of(const Place* place) noexcept:
+    return Queue(turns_of(place) + place.exact, place.prefix)
 
 
-cdef class Bucket:
-    """Regular expressions that are matched together, in one call."""
+cdef inline bint takes(const Turn* turn, Head head, int listener, const uint8_t* client) except -1:
+    """Whether the further conditions hold."""
+    return turn.conditions == NULL or (<Conditions>turn.conditions).failing(head, listener, client) < 0
 
-    def __init__(self, list patterns, Py_ssize_t literal, dict sets):
-        """`literal`: bytes with which all begin; `sets`: those compiled so far, by their patterns.
 
-        Patterns that differ in their literal prefix only share one set, which then stays in caches.
-        """
-        behind = [behind_literal(pattern, literal) for pattern in patterns] if literal else [None]
-        if None not in behind:
-            patterns = behind
-            self.skipped = literal
-        key = (literal > 0, *patterns)
-        if key not in sets:
-            sets[key] = compile_sets(patterns, anchored=literal > 0)
-        self.matchers = sets[key]
+cdef const Turn* first(Queue queue, const Turn* best, Head head, int listener, const uint8_t* client) except NULL:
+    """The first of these turns before `best` whose further conditions hold, or `best`."""
+    cdef const Turn* turn = queue.turns
+    cdef const Turn* end = turn + queue.count
+    while turn < end and turn.rank < best.rank:
+        if takes(turn, head, listener, client):
+            return turn
+        turn += 1
+    return best
 
-    cdef list matching(self, Span path):
-        """Numbers of those that match, lowest first."""
-        cdef bytes text = path.data[self.skipped:path.size]
-        found = []
-        for first, matcher in self.matchers:
-            numbers = matcher(text)
-            if numbers is not None:
-                found += [first + number for number in numbers] if first else numbers
-        if len(found) > 1:
-            found.sort()
-        return found
+
+cdef list matching(const Bucket* bucket, Span path):
+    """Numbers of those that match, lowest first."""
+    cdef bytes text = path.data[bucket.skipped:path.size]
+    found = []
+    for first, matcher in <list>bucket.matchers:
+        numbers = matcher(text)
+        if numbers is not None:
+            found += [first + number for number in numbers] if first else numbers
+    if len(found) > 1:
+        found.sort()
+    return found
+
+
+cdef list matching_ranks(const Bucket* bucket, Span path):
+    return [bucket.queue.turns[<int>number].rank for number in matching(bucket, path)]
+
+
+cdef const Turn* first_regex(const Bucket* bucket, Span path, const Turn* best, Head head, int listener,
+                             const uint8_t* client) except NULL:
+    """As `first`, of the bucket's expressions that match."""
+    cdef const Turn* turn
+    cdef int number
+    if bucket.queue.turns[0].rank >= best.rank:
+        return best
+    for number in matching(bucket, path):
+        turn = &bucket.queue.turns[number]
+        if turn.rank >= best.rank:
+            break
+        if takes(turn, head, listener, client):
+            return turn
+    return best
+
+
+cdef int search(const Paths* paths, Head head, int listener, const uint8_t* client) except -2:
+    cdef Span path = path_of(head)
+    cdef const Place* place = deepest(paths, path.data, path.size)
+    cdef int bucket = -1
+    cdef const Turn* best = &NOBODY
+    while place != NULL:
+        if place.exact and place.size == path.size:
+            best = first(exact_of(place), best, head, listener, client)
+        if place.prefix and ends_segment(path.data, path.size, place.size):
+            best = first(prefix_of(place), best, head, listener, client)
+        if bucket < 0:
+            bucket = place.bucket
+        place = above(paths, place)
+    if bucket >= 0:
+        best = first_regex(&paths.buckets[bucket], path, best, head, listener, client)
+    if paths.further:
+        best = (<Level>paths.level).first_further(path, best, head, listener, client)
+    return best.route
 
 
 cdef class Level(Places):
@@ -76,7 +115,7 @@ cdef class Level(Places):
 
     @staticmethod
     cdef Level of_entries(str host, list entries, PyObject** conditions, dict sets, Arena arena):
-        """`entries` in matching order; `conditions` by route; `sets`: see Bucket."""
+        """`entries` in matching order; `conditions` by route; `sets`: see `fill`."""
         cdef Level level = Level()
         level.arena = arena
         level.conditions = conditions
@@ -85,35 +124,51 @@ cdef class Level(Places):
         level.compile_paths(sets)
         return level
 
-    cdef list turns_of(self, list ranks):
+    cdef Queue pack(self, list ranks) except *:
         """The turns of the entries of these ranks."""
-        cdef int32_t route
-        cdef Turn turn
-        turns = []
-        for rank in ranks:
+        cdef Turn* turns = <Turn*>self.arena.take(len(ranks) * sizeof(Turn) + 1)
+        cdef int32_t number, rank, route
+        for number, rank in enumerate(ranks):
             route = self.entries[rank].route
-            turn = Turn(rank, 2 * route + (not (<Conditions>self.conditions[route]).none))
-            turns.append(turn)
-        return turns
+            turns[number] = Turn(rank, route, self.conditions[route])
+        return Queue(turns, len(ranks))
 
-    cdef Turns pack(self, list ranks) except *:
-        return Turns(self.take_turns(self.turns_of(ranks)), len(ranks))
+    cdef int fill(self, Bucket* bucket, list ranks, Py_ssize_t literal, dict sets) except -1:
+        """Put the regular expressions of these ranks into a bucket.
 
-    def bucket(self, list ranks, Py_ssize_t literal, dict sets) -> Bucket:
-        cdef Bucket bucket = Bucket([self.entries[rank].value.decode() for rank in ranks], literal, sets)
-        bucket.turns = self.pack(ranks)
-        return bucket
+        `literal`: bytes with which all begin; `sets`: those compiled so far, by their patterns. Patterns that
+        differ in their literal prefix only share one set, which then stays in caches.
+        """
+        patterns = [self.entries[rank].value.decode() for rank in ranks]
+        behind = [behind_literal(pattern, literal) for pattern in patterns] if literal else [None]
+        if None not in behind:
+            patterns = behind
+            bucket.skipped = literal
+        key = (literal > 0, *patterns)
+        if key not in sets:
+            sets[key] = compile_sets(patterns, anchored=literal > 0)
+        self.matchers.append(sets[key])
+        bucket.matchers = <PyObject*>sets[key]
+        bucket.queue = self.pack(ranks)
+        if bucket.queue.count == 1:
+            bucket.only = bucket.queue.turns[0]
+            bucket.queue.turns = &bucket.only
+        return 0
 
     cdef int compile_paths(self, dict sets) except -1:
-        cdef Bucket bucket
+        cdef int32_t number = 0
         by_kind = {"exact": {}, "prefix": {}, "regex": {}, "any": {}}
         for rank, entry in enumerate(self.entries):
             by_kind[entry.kind].setdefault(entry.value, []).append(rank)
         self.pathless = self.pack(by_kind["any"].get(b"", []))
         literals, loose = bucket_ranks(self.entries)
-        self.loose = self.bucket(loose, 0, sets) if loose else None
-        self.further = self.pathless.count > 0 or self.loose is not None
-        self.buckets = []
+        self.matchers = []
+        self.paths.buckets = <Bucket*>self.arena.take_lines((len(literals) + 1) * sizeof(Bucket))
+        if loose:
+            self.loose = &self.paths.buckets[<int>len(literals)]
+            self.fill(self.loose, loose, 0, sets)
+        self.paths.level = <PyObject*>self
+        self.paths.further = self.pathless.count > 0 or self.loose != NULL
         self.keys = sorted({*by_kind["exact"], *by_kind["prefix"], *literals})
         self.key_ranks = []
         self.reserve(len(self.keys))
@@ -121,84 +176,37 @@ cdef class Level(Places):
             exact = by_kind["exact"].get(key, [])
             prefix = by_kind["prefix"].get(key, [])
             ranks = literals.get(key, [])
-            self.insert(key, self.turns_of(exact), self.turns_of(prefix), len(self.buckets) if ranks else -1)
+            self.insert(key, self.pack(exact + prefix).turns, len(exact), len(prefix), number if ranks else -1)
             if ranks:
-                self.buckets.append(self.bucket(ranks, len(key), sets))
+                self.fill(&self.paths.buckets[number], ranks, len(key), sets)
+                number += 1
             self.key_ranks.append((exact or prefix or ranks)[0])
         return 0
 
-    cdef int search(self, Head head, int listener, const uint8_t* client) except -2:
-        """Index of the first route that takes the request, or -1."""
-        cdef Span path = path_of(head)
-        cdef Place* place = self.deepest(path.data, path.size)
-        cdef int bucket = -1
-        cdef Turn* best = &NOBODY
-        while place != NULL:
-            if place.exact and place.size == path.size:
-                best = self.first(exact_of(place), best, head, listener, client)
-            if place.prefix and ends_segment(path.data, path.size, place.size):
-                best = self.first(prefix_of(place), best, head, listener, client)
-            if bucket < 0:
-                bucket = place.bucket
-            place = self.above(place)
-        if bucket >= 0:
-            best = self.first_regex(<Bucket>self.buckets[bucket], path, best, head, listener, client)
-        if self.further:
-            if self.loose is not None:
-                best = self.first_regex(self.loose, path, best, head, listener, client)
-            best = self.first(self.pathless, best, head, listener, client)
-        return best.route >> 1
-
-    cdef Turn* first(self, Turns turns, Turn* best, Head head, int listener,
-                     const uint8_t* client) except NULL:
-        """The first of these turns before `best` whose further conditions hold, or `best`."""
-        cdef Turn* turn = turns.turns
-        cdef Turn* end = turn + turns.count
-        while turn < end and turn.rank < best.rank:
-            if self.takes(turn, head, listener, client):
-                return turn
-            turn += 1
-        return best
-
-    cdef inline bint takes(self, Turn* turn, Head head, int listener, const uint8_t* client) except -1:
-        """Whether the further conditions hold."""
-        if not turn.route & 1:
-            return True
-        return (<Conditions>self.conditions[turn.route >> 1]).failing(head, listener, client) < 0
-
-    cdef Turn* first_regex(self, Bucket bucket, Span path, Turn* best, Head head, int listener,
-                           const uint8_t* client) except NULL:
-        """As `first`, of the bucket's expressions that match."""
-        cdef Turn* turn
-        cdef int number
-        if bucket.turns.turns[0].rank >= best.rank:
-            return best
-        for number in bucket.matching(path):
-            turn = &bucket.turns.turns[number]
-            if turn.rank >= best.rank:
-                break
-            if self.takes(turn, head, listener, client):
-                return turn
-        return best
+    cdef const Turn* first_further(self, Span path, const Turn* best, Head head, int listener,
+                                   const uint8_t* client) except NULL:
+        """As `first`, of the routes that no place leads to."""
+        if self.loose != NULL:
+            best = first_regex(self.loose, path, best, head, listener, client)
+        return first(self.pathless, best, head, listener, client)
 
     cdef list candidates(self, Head head):
         """Ranks of the entries whose path takes the request, the closest paths first."""
         cdef Span path = path_of(head)
-        cdef Place* place = self.deepest(path.data, path.size)
-        cdef Bucket bucket
+        cdef const Place* place = deepest(&self.paths, path.data, path.size)
         found = []
-        buckets = [] if self.loose is None else [self.loose]
+        by_regex = []
         while place != NULL:
             if place.size == path.size:
                 found += ranks_of(exact_of(place))
             if ends_segment(path.data, path.size, place.size):
                 found += ranks_of(prefix_of(place))
             if place.bucket >= 0:
-                buckets.append(self.buckets[place.bucket])
-            place = self.above(place)
-        for bucket in buckets:
-            found += [bucket.turns.turns[<int>number].rank for number in bucket.matching(path)]
-        return found + ranks_of(self.pathless)
+                by_regex += matching_ranks(&self.paths.buckets[place.bucket], path)
+            place = above(&self.paths, place)
+        if self.loose != NULL:
+            by_regex = matching_ranks(self.loose, path) + by_regex
+        return found + by_regex + ranks_of(self.pathless)
 
     cdef object neighbour(self, Head head):
         """An entry whose path has the most bytes in common with the request's."""

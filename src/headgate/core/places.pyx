@@ -11,10 +11,12 @@ from libc.string cimport memcmp, memcpy
 
 cdef extern from *:
     int leading_zeros "__builtin_clzll"(unsigned long long bits) noexcept nogil
+    void prefetch "__builtin_prefetch"(const void* line) noexcept nogil
 
 
 cdef enum:
     FAR = 63                    # sizes from here up share the last bit
+    NOT_ZERO = 0x80000000       # in each hash: 0 is an empty place
 
 # A literal prefix may stand anywhere in a path, so its size needs a bit of its own.
 LONGEST_LITERAL = FAR - 1
@@ -36,18 +38,18 @@ cdef inline uint64_t mix(uint64_t hash, uint64_t value) noexcept nogil:
 
 
 cdef uint32_t hash_of(const char* text, Py_ssize_t size) noexcept nogil:
-    """Eight bytes at a time; keys come from the configuration, so nobody picks ones that collide."""
+    """Eight bytes at a time. Keys come from the configuration, so nobody picks ones that collide."""
     cdef uint64_t hash = size
     cdef uint64_t rest = 0
     cdef Py_ssize_t at = 0
     if size < 8:
         for at in range(size):
             rest = rest << 8 | <uint8_t>text[at]
-        return <uint32_t>mix(hash, rest)
+        return <uint32_t>mix(hash, rest) | NOT_ZERO
     while at + 8 < size:
         hash = mix(hash, word(text + at))
         at += 8
-    return <uint32_t>mix(hash, word(text + size - 8))
+    return <uint32_t>mix(hash, word(text + size - 8)) | NOT_ZERO
 
 
 cdef inline const char* text_of(const Place* place) noexcept nogil:
@@ -58,6 +60,49 @@ cdef inline const char* text_of(const Place* place) noexcept nogil:
 
 cdef inline bint is_at(const Place* place, uint32_t hash, const char* text, Py_ssize_t size) noexcept nogil:
     return place.hash == hash and place.size == size and memcmp(text_of(place), text, size) == 0
+
+
+cdef const Place* find(const Paths* paths, const char* text, Py_ssize_t size) noexcept nogil:
+    """The place of this key, or NULL."""
+    cdef uint32_t hash = hash_of(text, size)
+    cdef uint32_t at = hash & paths.mask
+    while paths.places[at].hash != 0:
+        if is_at(&paths.places[at], hash, text, size):
+            return &paths.places[at]
+        at = (at + 1) & paths.mask
+    return NULL
+
+
+cdef const Place* deepest(const Paths* paths, const char* text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t depth = size if size < paths.longest else <Py_ssize_t>paths.longest
+    cdef uint64_t sizes
+    cdef const Place* place
+    while depth >= FAR:
+        if ends_segment(text, size, depth):
+            place = find(paths, text, depth)
+            if place != NULL:
+                return place
+        depth -= 1
+    sizes = paths.sizes & ((<uint64_t>2 << depth) - 1)
+    while sizes:
+        depth = 63 - leading_zeros(sizes)
+        sizes ^= size_bit(depth)
+        if ends_segment(text, size, depth) or paths.literal_sizes & size_bit(depth):
+            place = find(paths, text, depth)
+            if place != NULL:
+                return place
+    return NULL
+
+
+cdef void expect_place(const Paths* paths, const char* text, Py_ssize_t size) noexcept nogil:
+    cdef Py_ssize_t depth = size if size < FAR - 1 else <Py_ssize_t>(FAR - 1)
+    cdef uint64_t sizes = paths.sizes & ((<uint64_t>2 << depth) - 1)
+    while sizes:
+        depth = 63 - leading_zeros(sizes)
+        sizes ^= size_bit(depth)
+        if ends_segment(text, size, depth) or paths.literal_sizes & size_bit(depth):
+            prefetch(&paths.places[hash_of(text, depth) & paths.mask])
+            return
 
 
 cdef class Places:
@@ -71,107 +116,73 @@ cdef class Places:
         cdef uint32_t size = 2
         while <Py_ssize_t>size < 2 * count:
             size *= 2
-        self.mask = size - 1
-        self.places = <Place*>self.arena.take_lines(size * sizeof(Place))
+        self.paths.mask = size - 1
+        self.paths.places = <Place*>self.arena.take_lines(size * sizeof(Place))
         return 0
 
-    cdef Turn* take_turns(self, list turns) except NULL:
-        cdef Turn* taken = <Turn*>self.arena.take(len(turns) * sizeof(Turn) + 1)
-        for number, turn in enumerate(turns):
-            taken[<int>number] = turn
-        return taken
-
-    cdef Place* insert(self, bytes key, list exact, list prefix, int32_t bucket) except NULL:
-        """Put a key that is behind all the others in sorted order, with its turns and bucket."""
-        cdef const char* text = PyBytes_AS_STRING(key)
-        cdef Py_ssize_t size = PyBytes_GET_SIZE(key)
-        cdef uint32_t hash = hash_of(text, size)
-        cdef uint32_t at = hash & self.mask
-        cdef Place* place
-        while self.places[at].turns != NULL:
-            at = (at + 1) & self.mask
-        place = &self.places[at]
-        place.hash = hash
-        place.size = size
-        place.bucket = bucket
-        if size <= <Py_ssize_t>sizeof(place.text.near):
-            memcpy(place.text.near, text, size)
-        else:
+    cdef Place* insert(self, bytes key, const Turn* turns, int32_t exact, int32_t prefix, int32_t bucket) except NULL:
+        """Put a key that is behind all the others in sorted order. Its turns, those of the exact path first, stay
+        where they are."""
+        cdef Place* place = self.claim(PyBytes_AS_STRING(key), PyBytes_GET_SIZE(key))
+        if place.size > sizeof(place.text.near):
             place.text.far = self.arena.copy(key)
-        place.exact = len(exact)
-        place.prefix = len(prefix)
-        place.turns = &place.only if len(exact) + len(prefix) <= 1 else self.take_turns(exact + prefix)
-        place.only = (exact + prefix)[0] if exact or prefix else Turn(-1, -1)
+        place.bucket = bucket
+        place.exact = exact
+        place.prefix = prefix
+        if exact + prefix == 1:
+            place.turns.only = turns[0]
+        else:
+            place.turns.all = turns
         place.up = self.last
         while place.up >= 0 and not self.begins(place.up, key):
-            place.up = self.places[place.up].up
-        self.last = at
-        self.sizes |= size_bit(size)
+            place.up = self.paths.places[place.up].up
+        self.last = <int32_t>(place - self.paths.places)
+        self.paths.sizes |= size_bit(place.size)
         if bucket >= 0:
-            self.literal_sizes |= size_bit(size)
-        if size > self.longest:
-            self.longest = size
+            self.paths.literal_sizes |= size_bit(place.size)
+        if place.size > self.paths.longest:
+            self.paths.longest = place.size
+        return place
+
+    cdef Place* claim(self, const char* text, Py_ssize_t size) noexcept:
+        """An empty place for this key, with its text when that is short."""
+        cdef uint32_t hash = hash_of(text, size)
+        cdef uint32_t at = hash & self.paths.mask
+        cdef Place* place
+        while self.paths.places[at].hash != 0:
+            at = (at + 1) & self.paths.mask
+        place = &self.paths.places[at]
+        place.hash = hash
+        place.size = size
+        if size <= <Py_ssize_t>sizeof(place.text.near):
+            memcpy(place.text.near, text, size)
         return place
 
     def begins(self, int32_t number, bytes key) -> bool:
         """Whether `key` begins with the key of this place."""
-        cdef Place* place = &self.places[number]
+        cdef const Place* place = &self.paths.places[number]
         return key.startswith(text_of(place)[:place.size])
-
-    cdef Place* find(self, const char* text, Py_ssize_t size) noexcept nogil:
-        """The place of this key, or NULL."""
-        cdef uint32_t hash = hash_of(text, size)
-        cdef uint32_t at = hash & self.mask
-        while self.places[at].turns != NULL:
-            if is_at(&self.places[at], hash, text, size):
-                return &self.places[at]
-            at = (at + 1) & self.mask
-        return NULL
-
-    cdef Place* deepest(self, const char* text, Py_ssize_t size) noexcept nogil:
-        """The place of the longest key with which `text` begins, or NULL.
-
-        A key that is no literal prefix counts only where it ends a segment of the text.
-        """
-        cdef Py_ssize_t depth = size if size < self.longest else <Py_ssize_t>self.longest
-        cdef uint64_t sizes
-        cdef Place* place
-        while depth >= FAR:
-            if ends_segment(text, size, depth):
-                place = self.find(text, depth)
-                if place != NULL:
-                    return place
-            depth -= 1
-        sizes = self.sizes & ((<uint64_t>2 << depth) - 1)
-        while sizes:
-            depth = 63 - leading_zeros(sizes)
-            sizes ^= size_bit(depth)
-            if ends_segment(text, size, depth) or self.literal_sizes & size_bit(depth):
-                place = self.find(text, depth)
-                if place != NULL:
-                    return place
-        return NULL
 
     @staticmethod
     def of(segments, literals=()) -> Places:
         """Keys that count where a segment ends, and keys that count anywhere; for tests."""
         cdef Places places = Places()
-        cdef Turn turn = Turn(0, 0)
+        cdef Turn turn = Turn(0, 0, NULL)
         places.arena = Arena()
         keys = {*segments, *literals}
         places.reserve(len(keys))
         for key in sorted(keys):
-            places.insert(key, [], [turn] if key in segments else [], 0 if key in literals else -1)
+            places.insert(key, &turn, 0, 1 if key in segments else 0, 0 if key in literals else -1)
         return places
 
     def found(self, bytes text) -> list[bytes]:
         """The keys with which `text` begins, the longest first; for tests."""
         cdef const char* data = PyBytes_AS_STRING(text)
         cdef Py_ssize_t size = PyBytes_GET_SIZE(text)
-        cdef Place* place = self.deepest(data, size)
+        cdef const Place* place = deepest(&self.paths, data, size)
         keys = []
         while place != NULL:
             if place.bucket >= 0 or ends_segment(data, size, place.size):
                 keys.append(text_of(place)[:place.size])
-            place = self.above(place)
+            place = above(&self.paths, place)
         return keys

@@ -15,7 +15,9 @@ from libc.string cimport memcpy
 from headgate.core.handshake cimport Handshake
 from headgate.core.head cimport Span, method_of, text_of, token_of
 from headgate.core.events cimport REQUEST_HEAD
-from headgate.core.hosts cimport MOST_LEVELS
+from headgate.core.hosts cimport HostKey, MOST_LEVELS
+from headgate.core.level cimport search
+from headgate.core.places cimport expect_place
 
 from headgate.core.addresses import address_bytes
 from headgate.core.explanation import Explanation, Question, Step, failure, host_failure, path_failure
@@ -70,32 +72,42 @@ cdef class RoutingTable:
             self.conditions.append(known[asked])
         by_route = <PyObject**>arena.take(len(self.conditions) * sizeof(PyObject*) + 1)
         for number in range(len(self.conditions)):
-            by_route[number] = <PyObject*>self.conditions[number]
+            if not (<Conditions>self.conditions[number]).none:
+                by_route[number] = <PyObject*>self.conditions[number]
         sets = {}
         found = ordered_levels(self.routes)
         self.own = own_entries(found, len(self.routes))
         self.any_host = Level.of_entries("", found.pop("", []), by_route, sets, arena)
         self.levels = [Level.of_entries(host, entries, by_route, sets, arena) for host, entries in found.items()]
-        self.hosts = Hosts(found, arena)
+        self.hosts = Hosts(dict(zip(found, self.levels, strict=True)), arena)
 
-    cdef Py_ssize_t match(self, Head head, int listener, const uint8_t* client) noexcept:
+    cdef const HostKey* approach(self, Head head) noexcept:
+        cdef const HostKey* host = self.hosts.exact(head.host.data, head.host.size)
+        if head.path.data != NULL:
+            expect_place(&host.paths if host != NULL else &self.any_host.paths, head.path.data, head.path.size)
+        return host
+
+    cdef Py_ssize_t match(self, Head head, const HostKey* host, int listener, const uint8_t* client) noexcept:
         try:
-            return self.find(head, listener, client)
+            return self.find(head, host, listener, client)
         except BaseException:
             # Only for want of memory. No route is the safe answer.
             PyErr_WriteUnraisable(self)
             return -1
 
-    cdef Py_ssize_t find(self, Head head, int listener, const uint8_t* client) except -2:
-        cdef int32_t values[MOST_LEVELS]
-        cdef int route
+    cdef Py_ssize_t find(self, Head head, const HostKey* host, int listener, const uint8_t* client) except -2:
+        cdef const HostKey* keys[MOST_LEVELS]
         cdef int number
-        cdef int count = self.hosts.find(head.host.data, head.host.size, values)
-        for number in range(count):
-            route = (<Level>self.levels[values[number]]).search(head, listener, client)
+        cdef int route
+        if host != NULL:
+            route = search(&host.paths, head, listener, client)
             if route >= 0:
                 return route
-        return self.any_host.search(head, listener, client)
+        for number in range(self.hosts.suffixes(head.host.data, head.host.size, keys)):
+            route = search(&keys[number].paths, head, listener, client)
+            if route >= 0:
+                return route
+        return search(&self.any_host.paths, head, listener, client)
 
     cpdef dict captures(self, Py_ssize_t route, bytes path):
         """Named groups of the regular expression by which the route takes `path`; {} when it takes
@@ -108,10 +120,7 @@ cdef class RoutingTable:
 
     cdef list levels_of(self, Head head):
         """The levels that a request meets, in matching order."""
-        cdef int32_t values[MOST_LEVELS]
-        cdef int number
-        cdef int count = self.hosts.find(head.host.data, head.host.size, values)
-        found = [self.levels[values[number]] for number in range(count)]
+        found = [self.levels[number] for number in self.hosts.levels(head.host.data[:head.host.size])]
         return [*found, self.any_host] if self.any_host.entries else found
 
     cdef tuple nearest(self, Head head, int listener, const uint8_t* client):
@@ -208,7 +217,7 @@ cdef class RoutingTable:
         cdef const uint8_t* packed = octets(address)
         cdef Head head = request_head(method, host, path, query, headers)
         head.handshake = handshake
-        return self.match(head, self.number_of(listener), packed)
+        return self.match(head, self.approach(head), self.number_of(listener), packed)
 
     def shadowed(self) -> list[tuple[int, int]]:
         """Pairs (route that can never match, an earlier route that takes all it could), by index.
@@ -230,7 +239,7 @@ cdef class RoutingTable:
         started = perf_counter_ns()
         for _ in range(rounds):
             for head in heads:
-                found += self.match(head, 0, NULL)
+                found += self.match(head, self.approach(head), 0, NULL)
         return (perf_counter_ns() - started) / (rounds * len(heads))
 
 

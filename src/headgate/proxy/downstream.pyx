@@ -8,6 +8,7 @@ from headgate.core.events cimport (
     CLOSING, DATA, REQUEST_HEAD, RESET, TRAILERS, VIOLATION, Data, Event, Violation,
 )
 from headgate.core.head cimport Head
+from headgate.core.hosts cimport HostKey
 from headgate.core.http1 cimport (
     READ_HEAD, READ_HELD, READ_LENGTH, WRITE_TO_END, WRITE_TUNNEL, Http1Server,
 )
@@ -17,6 +18,7 @@ from headgate.proxy.exchange cimport Exchange, Leg, new_exchange
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.http2_downstream cimport begin_http2
 from headgate.proxy.port cimport Port
+from headgate.proxy.snapshot cimport LiveSnapshot
 
 
 cdef enum:
@@ -170,12 +172,14 @@ cdef class Http1Downstream(Connection):
         self.suspect = False            # floods are a matter of HTTP/2
         self.deadline = INFINITY
         self.listener = self.port.listener
+        cdef LiveSnapshot snapshot = self.port.snapshot()
+        cdef const HostKey* host = snapshot.table.approach(head)
         cdef Exchange exchange = new_exchange(self.context, self.listener, self, self.peer)
+        exchange.snapshot = snapshot
         self.exchange = exchange
         if self.port.retired is not None:
-            exchange.snapshot = self.port.retired
             self.close_after()
-        return exchange.begin(head)
+        return exchange.begin(head, host)
 
     cdef int refuse(self, int status, str reason) except -1:
         """Answer a request that cannot be read further, and close."""

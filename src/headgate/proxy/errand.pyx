@@ -55,7 +55,7 @@ cdef Route errand_route(object spec, RouteLimits limits, object memory, int metr
     route.limits = limits
     route.block = Block(memory, metric)
     route.arena = Arena()
-    route.settle(<RouteFacts*>route.arena.take_lines(sizeof(RouteFacts)))
+    route.settle(<RouteFacts*>route.arena.take_lines(sizeof(RouteFacts)), 0)
     route.facts.attempts = 1
     route.facts.answers = False         # though it has no services of its own
     return route

@@ -3,6 +3,7 @@ from libc.stdint cimport int64_t, uint8_t, uint64_t
 from headgate.core.attempts cimport Tries
 from headgate.core.events cimport Data
 from headgate.core.head cimport Head
+from headgate.core.hosts cimport HostKey
 from headgate.core.splits cimport Share
 from headgate.core.stickiness cimport Session
 from headgate.core.tls cimport Tls
@@ -184,7 +185,8 @@ cdef class Exchange:
         """More of the route than its facts, which few exchanges need."""
         return <Route>self.facts.route
 
-    cdef int begin(self, Head head) except -1
+    # The request came, all of it or its head; `host`: what the routing table said when approached with it.
+    cdef int begin(self, Head head, const HostKey* host) except -1
     cdef int dismiss(self, Head head, bytes reason) except -1
     cdef int refuse(self, int status, bytes reason, str detail) except -1
     cdef Py_ssize_t pick(self, uint64_t avoid) noexcept
@@ -226,7 +228,7 @@ cdef class Exchange:
     cdef int pass_trailers(self, Head head) except -1
     cdef bytes identify(self)
 
-    cdef int _route(self) except -1
+    cdef int _route(self, const HostKey* host) except -1
     cdef bint expects(self) noexcept
     cdef int _to_https(self) except -1
     cdef bint _is_health(self) noexcept

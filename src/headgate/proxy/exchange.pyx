@@ -25,6 +25,7 @@ from headgate.core.head cimport (
     METHOD_DELETE, METHOD_GET, METHOD_HEAD, METHOD_OPTIONS, METHOD_POST, METHOD_PUT, METHOD_TRACE, REFERER,
     STRICT_TRANSPORT_SECURITY, USER_AGENT, Field, Head, Span, new_head, release_head, token_of,
 )
+from headgate.core.hosts cimport HostKey
 from headgate.core.record cimport Record
 from headgate.core.splits cimport Share
 from headgate.core.stickiness cimport Session
@@ -286,7 +287,7 @@ cdef class Exchange:
 
     # --- Deciding ---
 
-    cdef int begin(self, Head head) except -1:
+    cdef int begin(self, Head head, const HostKey* host) except -1:
         """The request head came; body events follow unless it is the last of the request."""
         self.request = head
         self.context.active += 1
@@ -298,7 +299,7 @@ cdef class Exchange:
             self.down.close_after()
         if head.number(CONTENT_TYPE) >= 0 and head.method == METHOD_POST:
             self.call = call_of(head)
-        return self._route()
+        return self._route(host)
 
     cdef int refuse(self, int status, bytes reason, str detail) except -1:
         """What came is no request that could be routed."""
@@ -316,7 +317,7 @@ cdef class Exchange:
         self.client = self.peer.text
         return self.client_gone(reason)
 
-    cdef int _route(self) except -1:
+    cdef int _route(self, const HostKey* host) except -1:
         cdef uint8_t[16] address
         cdef Head head = self.request
         cdef Py_ssize_t number
@@ -342,7 +343,7 @@ cdef class Exchange:
                 return self._own_answer()
         if head.target_form == ASTERISK_FORM:
             return self._own_answer()       # about this server: no path, so no route
-        number = self.snapshot.table.match(head, self.listener.number,
+        number = self.snapshot.table.match(head, host, self.listener.number,
                                            address if self.peer.has_address else NULL)
         if number < 0:
             if self.snapshot.record_format is not None:
@@ -351,7 +352,7 @@ cdef class Exchange:
                     head, self.listener.number, address if self.peer.has_address else NULL))
             return self.fail(404, b"destination_not_found")
         self.facts = &self.snapshot.facts[number]
-        self.limits = <RouteLimits>self.facts.limits
+        self.limits = <RouteLimits>self.snapshot.limits[self.facts.limits]
         self.facts.words[place_of(IN_FLIGHT)] += 1
         if self.limits.request_timeout > 0:
             self.deadline = self.started + self.limits.request_timeout

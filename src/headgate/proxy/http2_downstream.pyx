@@ -7,6 +7,7 @@ from libc.stdint cimport int64_t
 from headgate.core.cells cimport REJECTED, WORKER_ABUSES, WORKER_CLIENT_LIMIT, WORKER_VIOLATIONS
 from headgate.core.events cimport RESET, VIOLATION, Data, Event, Reset, Violation
 from headgate.core.head cimport METHOD_CONNECT, METHOD_GET, Head, Span
+from headgate.core.hosts cimport HostKey
 from headgate.core.http2 cimport Http2Server
 from headgate.core.http2_frames cimport CANCEL, ENHANCE_YOUR_CALM, INTERNAL_ERROR, NO_ERROR
 from headgate.proxy.connection cimport Connection
@@ -14,6 +15,7 @@ from headgate.proxy.exchange cimport Exchange, new_exchange
 from headgate.proxy.forwarding cimport Peer
 from headgate.proxy.http2 cimport Http2Connection, Http2Stream
 from headgate.proxy.port cimport Port
+from headgate.proxy.snapshot cimport LiveSnapshot
 
 cdef enum:
     # Of one connection in one turn of the event loop, so that others have theirs: requests that begin, and
@@ -95,20 +97,22 @@ cdef class Http2Downstream(Http2Connection):
 
     cdef int start_exchange(self, Head head) except -1:
         cdef DownstreamStream stream = new_stream(self, head.stream)
+        cdef LiveSnapshot snapshot = self.port.snapshot()
+        cdef const HostKey* host
         cdef Exchange exchange
         stream.input_over = head.last
         if head.method == METHOD_CONNECT and head.upgrade.data != NULL:
             stream.asks_tunnel = True
             self.become_upgrade(head)
         self.listener = self.port.listener
+        host = snapshot.table.approach(head)
         exchange = new_exchange(self.context, self.listener, stream, self.peer)
+        exchange.snapshot = snapshot
         stream.exchange = exchange
-        if self.port.retired is not None:
-            exchange.snapshot = self.port.retired
         if self.context.draining or self.port.retired is not None:
             self.begin_drain()
         try:
-            exchange.begin(head)
+            exchange.begin(head, host)
         except Exception:
             return stream.own_error(exchange)
         return stream.after_input()

@@ -13,6 +13,10 @@ cdef class Port:
     cdef readonly list acceptors
     cdef readonly bint full             # as many connections as the listener may have
 
+    cdef inline LiveSnapshot snapshot(self):
+        """The one that exchanges follow."""
+        return self.retired if self.retired is not None else self.context.snapshot
+
     cdef int opened(self) except -1
     cdef int closed(self) except -1
     cdef bint enter(self, bytes client) except -1

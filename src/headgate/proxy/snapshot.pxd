@@ -1,5 +1,5 @@
 from cpython.object cimport PyObject
-from libc.stdint cimport int64_t, uint8_t, uint32_t, uint64_t
+from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 
 from headgate.core.arena cimport Arena
 from headgate.core.attempts cimport AttemptPolicy, RetryBudget
@@ -105,18 +105,17 @@ cdef class RouteLimits:
     cdef int64_t buffer_response
 
 
-# What an exchange needs of its route: one cache line in a table by number, for with thousands of routes each
+# What an exchange needs of its route: half a cache line in a table by number, for with thousands of routes each
 # exchange finds another one cold in the caches. What it points to belongs to the snapshot, which outlives
 # its exchanges, so that nobody has to count.
 cdef struct RouteFacts:
     uint64_t* words                     # of the route's block
-    PyObject* limits                    # RouteLimits
     PyObject* single                    # the Service when there is one, or NULL
     PyObject* route                     # Route: the rest
-    int attempts                        # to connect
-    bint answers                        # redirects or responds: no service
-    bint special                        # some of the rest is there, and only then looked at
-    uint64_t[2] rest                    # to the next cache line
+    uint32_t limits                     # number among the snapshot's
+    uint16_t attempts                   # to connect
+    uint8_t answers                     # redirects or responds: no service
+    uint8_t special                     # some of the rest is there, and only then looked at
 
 
 cdef class Route:
@@ -135,7 +134,7 @@ cdef class Route:
     cdef Block block
     cdef SharedCell cell
 
-    cdef int settle(self, RouteFacts* facts) except -1
+    cdef int settle(self, RouteFacts* facts, uint32_t limits) except -1
 
 
 cdef struct Network:
@@ -189,6 +188,7 @@ cdef class LiveSnapshot:
     cdef readonly RoutingTable table
     cdef readonly list routes
     cdef RouteFacts* facts              # by number
+    cdef list limits                    # RouteLimits of all routes, equal ones once
     cdef readonly dict services
     cdef readonly dict subsets          # services of which routes want a part, by name and labels
     cdef readonly dict listeners

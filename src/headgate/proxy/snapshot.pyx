@@ -280,11 +280,11 @@ cdef class Route:
         self.policy = policy
         self.arena = arena
 
-    cdef int settle(self, RouteFacts* facts) except -1:
-        """Say there what exchanges need."""
+    cdef int settle(self, RouteFacts* facts, uint32_t limits) except -1:
+        """Say there what exchanges need; `limits`: the number of these limits in the snapshot."""
         retry = self.spec.retry
         facts.words = self.block.words
-        facts.limits = <PyObject*>self.limits
+        facts.limits = limits
         facts.single = <PyObject*>self.services[0] if self.services else NULL
         facts.route = <PyObject*>self
         facts.attempts = retry.attempts if retry is not None and "connect" in retry.causes else 1
@@ -421,16 +421,19 @@ cdef class LiveSnapshot:
                     uint64_t seed) -> None:
         cdef Arena arena = Arena()
         cdef Route made
-        limits: dict[object, RouteLimits] = {}
+        numbers: dict[object, int] = {}
+        self.limits = []
         self.routes = []
         self.facts = <RouteFacts*>arena.take_lines(len(routes) * sizeof(RouteFacts) + 1)
         for route in routes:
-            if route.limits not in limits:
-                limits[route.limits] = RouteLimits(route.limits)
+            if route.limits not in numbers:
+                numbers[route.limits] = len(self.limits)
+                self.limits.append(RouteLimits(route.limits))
+            number = numbers[route.limits]
             services = [self._service_of(share, memory, seed) for share in route.services]
-            made = Route(route, services, memory, shared.cell(route_cell(route.name)), limits[route.limits],
+            made = Route(route, services, memory, shared.cell(route_cell(route.name)), self.limits[number],
                          _policy(route, shared), arena)
-            made.settle(&self.facts[len(self.routes)])
+            made.settle(&self.facts[len(self.routes)], number)
             self.routes.append(made)
 
 

@@ -341,7 +341,7 @@ cdef class Client(Leg):
         self.exchange = self.own = exchange
         for event in Http1Server(path_policy=self.context.snapshot.path_policy).receive(request):
             if event.kind == REQUEST_HEAD:
-                exchange.begin(<Head>event)
+                exchange.begin(<Head>event, exchange.snapshot.table.approach(<Head>event))
             elif event.kind == DATA:
                 exchange.request_data(<Data>event)
             else:

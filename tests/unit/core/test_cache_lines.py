@@ -14,9 +14,8 @@ ROUTES = 300
 
 
 def compiled() -> dict[int, type]:
-    """What there is of compiled tables now: types by address."""
-    kinds = {"headgate.core.level.Level", "headgate.core.conditions.Conditions"}
-    found = [each for each in gc.get_objects() if f"{type(each).__module__}.{type(each).__name__}" in kinds]
+    """The conditions that there are now: types by address."""
+    found = [each for each in gc.get_objects() if type(each).__name__ == "Conditions"]
     return {id(each): type(each) for each in found}
 
 
@@ -37,10 +36,10 @@ def test_they_are_whole_lines_and_begin_with_one() -> None:
     for kind in set(made.values()):
         assert (kind.__basicsize__ + COLLECTOR_BYTES) % LINE_BYTES == 0, kind
     begins = Counter(address % LINE_BYTES for address in made)
-    assert begins == {0: 2 * ROUTES + 1}  # conditions, a level for each host, and one for any
+    assert begins == {0: ROUTES}
 
 
 def test_equal_conditions_are_there_once() -> None:
     methods: list[tuple[str, ...]] = [(), ("GET",)]
     routes = [Route(name=f"{n}", match=Match(methods=methods[n % 2])) for n in range(ROUTES)]
-    assert Counter(kind.__name__ for kind in made_by(routes).values()) == {"Conditions": 2, "Level": 1}
+    assert Counter(kind.__name__ for kind in made_by(routes).values()) == {"Conditions": 2}

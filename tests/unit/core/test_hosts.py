@@ -5,12 +5,14 @@ from hypothesis import strategies as st
 
 from headgate.core.arena import Arena
 from headgate.core.hosts import Hosts
+from headgate.core.places import Places
 
 names = st.lists(st.sampled_from(["a", "b", "ab", ""]), min_size=1, max_size=4).map(".".join)
 
 
 def levels(hosts: list[str], host: str) -> list[str]:
-    return [hosts[number] for number in Hosts(hosts, Arena()).levels(host.encode())]
+    table = Hosts({host: Places() for host in hosts}, Arena())
+    return [hosts[number] for number in table.levels(host.encode())]
 
 
 def test_exact_then_longest_wildcard() -> None:
