@@ -37,13 +37,14 @@ def client_ports(pid: int, port: int) -> set[int]:
 
 
 def pid_of(product: Product, title: str) -> int:
-    """The process of that name, such as "w0" or "ctl"; 0 when there is none."""
+    """The process of that name, such as "w0" or "ctl"; 0 when there is none, or when it has ended."""
     for pid in product.pids():
         try:
-            if Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}":
-                return pid
+            named = Path(f"/proc/{pid}/comm").read_text().strip() == f"headgate: {title}"
         except OSError:
             continue
+        if named and not gone(pid):
+            return pid
     return 0
 
 
