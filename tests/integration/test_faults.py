@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -85,6 +87,24 @@ def test_a_delay(product: Product, client: Client, body: bytes | None) -> None:
     assert (status, got) == (200, BODY.encode())
     assert seconds >= 0.2
     assert injected(product, "delay")["delay"] == before + 1
+
+
+def test_a_delay_is_never_short(product: Product, client: Client) -> None:
+    """However often others wake the worker meanwhile."""
+    port = int(product.config["listeners"]["web"]["bind"].rpartition(":")[2])
+    over = threading.Event()
+
+    def wake() -> None:
+        with Client(port) as other:
+            while not over.is_set():
+                assert other.ask("/some").status == 200
+
+    with ThreadPoolExecutor(1) as threads:
+        waking = threads.submit(wake)
+        shortest = min(timed(client, "/delay")[0] for _ in range(8))
+        over.set()
+        waking.result()
+    assert shortest >= 0.2
 
 
 def test_a_delay_and_then_an_error(client: Client) -> None:

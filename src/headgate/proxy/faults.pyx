@@ -11,6 +11,8 @@ from headgate.proxy.exchange cimport Exchange, Faults, Leg, Pacer
 from headgate.proxy.snapshot cimport LiveSnapshot, Route
 
 cdef double DRIP_SECONDS = 0.05
+# Timers count whole milliseconds, rounded down when they begin: so much can one be short of what was asked for.
+cdef double TIMER_SECONDS = 0.001
 
 
 def attach_faults(LiveSnapshot live not None, object memory) -> None:
@@ -53,7 +55,7 @@ cdef class Injection(Faults):
             delay.has_address = address != NULL
             if address != NULL:
                 memcpy(&delay.address[0], address, 16)
-            exchange.context.loop.call_later(self.delay, delay.end)
+            exchange.context.loop.call_later(self.delay + TIMER_SECONDS, delay.end)
             return True
         if self.status:
             self.abort(exchange)
